@@ -1,0 +1,10 @@
+"""Fit finite mixtures by EM: read a NumPyro model, climb its likelihood, return a `Fit`."""
+
+from .driver import EM
+from .fit import Fit
+from .kmeans import KMeans, kmeans
+from .spec import Spec
+from .status import FitError, Status
+from .storage import load
+
+__all__ = ["EM", "Fit", "FitError", "KMeans", "Spec", "Status", "kmeans", "load"]

@@ -1,0 +1,150 @@
+"""A model call, split into data (array leaves) and everything else (static, remembered)."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+_SCALARS = (bool, int, float, complex, str, bytes, type(None), np.generic)
+
+
+@dataclass(frozen=True)
+class Call:
+    """The arguments of one model call: ``model(*args, **kwargs)``.
+
+    ``arrays`` are the array leaves, the only part that reaches compiled code as data. ``static``
+    holds the other leaves and ``tree`` the shape of the whole; both are hashable, so that
+    ``signature`` decides whether a compiled program can be used again.
+    """
+
+    arrays: tuple[jax.Array, ...]
+    static: tuple[tuple[int, Hashable], ...]
+    tree: Any
+
+    @property
+    def signature(self) -> Hashable:
+        """Equal for calls that one compiled program serves."""
+        return (self.static, self.tree, tuple((a.shape, str(a.dtype)) for a in self.arrays))
+
+    def rebuild(self, arrays: tuple[Any, ...] | None = None) -> tuple[tuple[Any, ...], dict]:
+        """``(args, kwargs)``, with ``arrays`` (possibly traced) in the places of the data."""
+        leaves: dict[int, Any] = dict(self.static)
+        data = iter(self.arrays if arrays is None else arrays)
+        total = self.tree.num_leaves
+        return self.tree.unflatten([leaves[i] if i in leaves else next(data) for i in range(total)])
+
+
+def split(args: tuple, kwargs: dict) -> Call:
+    """Split a call; frames and other array-likes become arrays.
+
+    Raises:
+        ValueError: an array that holds no numbers, or an argument that cannot be hashed.
+    """
+    leaves, tree = jax.tree.flatten((args, kwargs), is_leaf=lambda leaf: leaf is None)
+    arrays, static = [], []
+    for place, leaf in enumerate(leaves):
+        if isinstance(leaf, _SCALARS):
+            static.append((place, leaf))
+        elif hasattr(leaf, "__array__"):
+            arrays.append(_numbers(leaf))
+        else:
+            try:
+                hash(leaf)
+            except TypeError:
+                raise ValueError(
+                    f"the model was given an argument of type {type(leaf).__name__}, which is "
+                    "neither an array nor hashable; pass an array, a number, a string or a tuple"
+                ) from None
+            static.append((place, leaf))
+    return Call(tuple(arrays), tuple(static), tree)
+
+
+def _numbers(leaf: Any) -> jax.Array:
+    if isinstance(leaf, jax.Array):
+        return leaf
+    array = np.asarray(leaf)
+    if array.dtype.kind not in "biufc":
+        raise ValueError(
+            f"an argument of type {type(leaf).__name__} has dtype {array.dtype}, which JAX cannot "
+            "hold; code categories as integers 0, 1, ... and pass numbers"
+        )
+    return jnp.asarray(array)
+
+
+def merge(model: Callable, known: Call, args: tuple, kwargs: dict) -> Call:
+    """The call for new data: what is not given again is taken from ``known`` if it is static.
+
+    Arrays are never carried over: the new call's data are only those that it names.
+    """
+    if not args and not kwargs:
+        return known
+    old_args, old_kwargs = known.rebuild()
+    functions = _functions_within(model)
+    try:
+        signature = inspect.signature(functions[-1] if functions else model)
+        bound = signature.bind_partial(*old_args, **old_kwargs).arguments
+        given = signature.bind_partial(*args, **kwargs).arguments
+    except (TypeError, ValueError):
+        return split(args, {**_static_only(old_kwargs), **kwargs})
+    positional, keywords = list(args), dict(kwargs)
+    for name, value in bound.items():
+        kind = signature.parameters[name].kind
+        if name in given or not _is_static(value):
+            continue
+        if kind in (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD):
+            keywords[name] = value
+        elif kind is inspect.Parameter.VAR_KEYWORD:
+            keywords.update({k: v for k, v in value.items() if k not in keywords})
+    return split(tuple(positional), keywords)
+
+
+def _is_static(value: Any) -> bool:
+    return not any(
+        hasattr(leaf, "__array__") and not isinstance(leaf, _SCALARS)
+        for leaf in jax.tree.leaves(value)
+    )
+
+
+def _static_only(kwargs: dict) -> dict:
+    return {name: value for name, value in kwargs.items() if _is_static(value)}
+
+
+def closure_arrays(model: Callable) -> tuple[Any, ...]:
+    """Arrays that a model reads from its closure or its module, by identity.
+
+    Compiled code holds such arrays as constants; rebinding one must lead to a new reading.
+    """
+    found: list[Any] = []
+    for function in _functions_within(model):
+        try:
+            variables = inspect.getclosurevars(function)
+        except (TypeError, ValueError):
+            continue
+        for scope in (variables.nonlocals, variables.globals):
+            found.extend(v for v in scope.values() if isinstance(v, jax.Array | np.ndarray))
+    return tuple(found)
+
+
+def _functions_within(model: Any) -> list[Callable]:
+    """The plain functions inside handlers, partials and wrappers."""
+    functions: list[Callable] = []
+    queue = [model]
+    while queue:
+        item = queue.pop()
+        if isinstance(item, functools.partial):
+            queue.append(item.func)
+        elif inspect.isfunction(item) or inspect.ismethod(item):
+            functions.append(item)
+            wrapped = getattr(item, "__wrapped__", None)
+            if wrapped is not None:
+                queue.append(wrapped)
+        elif callable(getattr(item, "fn", None)):
+            queue.append(item.fn)
+    return functions

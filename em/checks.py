@@ -1,0 +1,171 @@
+"""Bad input, found before EM runs: each a ValueError that names the site and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from . import layout
+from .program import Params, Program
+from .reader import Reader
+
+
+def findings(program: Reader, arrays: tuple) -> dict[str, Any]:
+    """What the host needs to see of the data, as few numbers (to be compiled)."""
+    latent = program.structure.latent
+    weights, labels = program.row_weights(arrays), program.labels(arrays)
+    trace = program.run(program.probe_values, arrays, 0)
+    found: dict[str, Any] = {"inside": {}, "nan": {}, "scale": {}, "value": {}}
+    for site in program.structure.data:
+        message = trace[site.name]
+        value = jnp.asarray(message["value"])
+        if jnp.issubdtype(value.dtype, jnp.floating) and not site.masked:
+            found["nan"][site.name] = _first(jnp.isnan(value))
+        support = message["fn"].support
+        if not site.support_depends and not site.masked and support is not None:
+            outside = ~support(value)
+            found["inside"][site.name] = _first(outside)
+        if message["scale"] is not None:
+            scale = layout.rows_first(
+                jnp.asarray(message["scale"], float), latent, site.batch_rank, 0, 0
+            )
+            found["scale"][site.name] = jnp.abs(scale[:, :1] - weights[:, None]).max() + (
+                jnp.abs(scale - scale[:, :1]).max()
+            )
+        else:
+            found["scale"][site.name] = jnp.abs(weights - 1).max()
+    base = layout.family_of(trace[latent.prior])
+    listed = base.enumerate_support(expand=False).reshape(-1)
+    found["support"] = jnp.all(listed == jnp.arange(latent.num_components))
+    found["weights"] = jnp.min(weights)
+    found["total"] = weights.sum()
+    if labels is not None:
+        bad = (labels >= latent.num_components) | (labels < (-1 if latent.partly else 0))
+        found["labels"] = _first(bad)
+        found["label"] = labels[jnp.argmax(bad)]
+        found["known"] = (labels >= 0).all()
+    found["fixed"] = {p.name: trace[p.name]["value"] for p in program.structure.fixed}
+    return found
+
+
+def _first(bad: jax.Array) -> jax.Array:
+    """The flat place of the first True; -1 if there is none."""
+    return jnp.where(bad.any(), jnp.argmax(bad), -1)
+
+
+def check(program: Reader, arrays: tuple, found: Mapping[str, Any], to_fit: bool = True) -> None:
+    """Raise a ValueError for the first thing that is wrong with the data (to fit, or to score)."""
+    latent = program.structure.latent
+    if not found["support"]:
+        raise ValueError(
+            f"the latent site {latent.name!r} takes other values than 0, 1, ..., K - 1; use a "
+            "Categorical and map its value inside the model"
+        )
+    for name, place in found["nan"].items():
+        if place >= 0:
+            raise ValueError(
+                f"site {name!r} is missing (NaN) at {_place(program, arrays, name, place)}; "
+                "drop or impute such rows, or leave the entry out with numpyro.handlers.mask"
+            )
+    for name, place in found["inside"].items():
+        if place >= 0:
+            data = next(d for d in program.structure.data if d.name == name)
+            raise ValueError(
+                f"site {name!r} has the value {_value(program, arrays, name, place)} at "
+                f"{_place(program, arrays, name, place)}, outside the support of "
+                f"{data.distribution.__name__}; correct the data or use another distribution"
+            )
+    if found["weights"] < 0:
+        raise ValueError("a row weight (numpyro.handlers.scale) is negative; weights are >= 0")
+    if not found["total"] > 0:
+        raise ValueError("all row weights (numpyro.handlers.scale) are 0; nothing is left to fit")
+    for name, difference in found["scale"].items():
+        if difference > 0:
+            raise ValueError(
+                f"site {name!r} and the latent site {latent.name!r} have different scales; put "
+                "both under one numpyro.handlers.scale with one weight a row (a subsampling plate "
+                "also scales: EM uses all rows at every step)"
+            )
+    if "labels" in found and found["labels"] >= 0:
+        raise ValueError(
+            f"label {int(found['label'])} of site {latent.name!r} at row {int(found['labels'])} "
+            f"is out of range: the model has {latent.num_components} components, 0 to "
+            f"{latent.num_components - 1}"
+        )
+    if to_fit and latent.num_rows < latent.num_components:
+        raise ValueError(
+            f"{latent.num_rows} rows are fewer than the {latent.num_components} components of "
+            f"{latent.name!r}; use fewer components or more data"
+        )
+
+
+def _observed(program: Reader, arrays: tuple, name: str) -> np.ndarray:
+    trace = program.run(program.probe_values, arrays, 0)
+    return np.asarray(trace[name]["value"])
+
+
+def _place(program: Reader, arrays: tuple, name: str, flat: Any) -> str:
+    shape = _observed(program, arrays, name).shape
+    index = tuple(int(i) for i in np.unravel_index(int(flat), shape))
+    words = ["row", "column", *["index"] * len(index)]
+    return ", ".join(f"{word} {i}" for word, i in zip(words, index, strict=False))
+
+
+def _value(program: Reader, arrays: tuple, name: str, flat: Any) -> str:
+    values = _observed(program, arrays, name)
+    data = next(d for d in program.structure.data if d.name == name)
+    support_event = values.ndim - data.batch_rank
+    if support_event and np.size(flat) == 1 and int(flat) < np.prod(values.shape[:-support_event]):
+        values = values.reshape(int(np.prod(values.shape[:-support_event])), -1)
+        return str(values[int(flat)])
+    return str(values.reshape(-1)[int(flat)])
+
+
+def check_params(program: Program, given: Mapping[str, Any]) -> Params:
+    """Given parameters as arrays of the sites' shapes.
+
+    Raises:
+        ValueError: an unknown site, a wrong shape, a value that is not finite.
+    """
+    sites = {p.name: p for p in program.structure.free}
+    params = {}
+    for name, value in given.items():
+        if name not in sites:
+            raise ValueError(
+                f"init_params names {name!r}, which is no free parameter of the model; those are "
+                f"{', '.join(map(repr, sites))}"
+            )
+        array = jnp.asarray(value, layout.float_type())
+        if array.shape != sites[name].shape:
+            raise ValueError(
+                f"init_params[{name!r}] has shape {array.shape}; the site has {sites[name].shape}"
+            )
+        if not np.isfinite(array).all():
+            raise ValueError(f"init_params[{name!r}] is not finite everywhere")
+        params[name] = array
+    return params
+
+
+def check_responsibilities(program: Program, given: Any) -> jax.Array:
+    """Given starting responsibilities (n, k), rows normalised.
+
+    Raises:
+        ValueError: a wrong shape, negative or non-finite entries, a row that sums to 0.
+    """
+    array = np.asarray(given, np.dtype(layout.float_type()))
+    shape = (program.num_rows, program.num_components)
+    if array.shape != shape:
+        raise ValueError(
+            f"init_responsibilities has shape {array.shape}; {shape} (rows, components) is needed"
+        )
+    if not np.isfinite(array).all() or (array < 0).any():
+        raise ValueError("init_responsibilities must be finite and >= 0 everywhere")
+    total = array.sum(1, keepdims=True)
+    if (total <= 0).any():
+        row = int(np.argmax(total[:, 0] <= 0))
+        raise ValueError(f"init_responsibilities sums to 0 in row {row}; each row needs some")
+    return jnp.asarray(array / total)

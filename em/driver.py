@@ -1,0 +1,226 @@
+"""`EM`: a model and how to fit it; ``run`` gives a `Fit`."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from . import starts
+from .arguments import Call, closure_arrays, split
+from .checks import check, check_params, check_responsibilities, findings
+from .expectation import Assign, Expectation, Hard, Soft, e_step, statistics_of
+from .fit import Fit, from_outcome
+from .loop import Outcome, Settings, climb
+from .maximisation import FIRST_STEPS, m_step
+from .program import Params, Program, Rows
+from .progress import Progress
+from .selection import select
+from .status import FitError
+
+ASSIGN: dict[str, Assign] = {"soft": Soft(), "hard": Hard()}
+_programs: OrderedDict[Hashable, tuple[Program, tuple]] = OrderedDict()
+_MAX_PROGRAMS = 64
+
+
+class EM:
+    """Maximum likelihood for a NumPyro model with one finite discrete latent, by EM.
+
+    Dempster, Laird & Rubin (1977, JRSS-B 39:1). The model is read, not rewritten: see
+    ``print(fit.spec)`` for what was understood.
+
+    Args:
+        model: a NumPyro model with an explicit discrete z; handlers around it keep their meaning.
+        objective: ``"likelihood"`` (priors are ignored).
+        assign: ``"soft"`` (EM), ``"hard"`` (classification EM) or an `Assign` value.
+        start: ``"kmeans++"``, ``"random"`` responsibilities, or ``"quantile"`` groups.
+        num_restarts: how many starts climb at once; the best sound one is kept.
+        max_steps: the bound on EM steps.
+        tolerance: stop when what is left of the climb, by Aitken's estimate, is below this many
+            natural-log units of the total objective; the default is 1e-8. A parameter is then
+            about ``sqrt(2 * tolerance)`` of its standard error from the optimum. Where rounding
+            is coarser (float32, many rows), rounding decides.
+        accelerate: None.
+        throw: raise `FitError` unless the status is ok.
+        progress_bar: show the steps as they go.
+
+    Raises:
+        ValueError: an unknown option.
+    """
+
+    def __init__(
+        self,
+        model: Callable,
+        *,
+        objective: str = "likelihood",
+        assign: str | Assign = "soft",
+        start: str = "kmeans++",
+        num_restarts: int = 10,
+        max_steps: int = 10_000,
+        tolerance: float = 1e-8,
+        accelerate: str | None = None,
+        throw: bool = False,
+        progress_bar: bool = False,
+    ) -> None:
+        if not callable(model):
+            raise ValueError(f"model must be a NumPyro model (a callable), not {model!r}")
+        if objective != "likelihood":
+            raise ValueError(f"objective {objective!r} is not available; use 'likelihood'")
+        if isinstance(assign, str) and assign not in ASSIGN:
+            raise ValueError(f"assign {assign!r} is not available; use {_either(ASSIGN)}")
+        if start not in starts.NAMES:
+            raise ValueError(f"start {start!r} is not available; use {_either(starts.NAMES)}")
+        if accelerate is not None:
+            raise ValueError(f"accelerate {accelerate!r} is not available; use None")
+        _positive("num_restarts", num_restarts)
+        _positive("max_steps", max_steps)
+        if not (isinstance(tolerance, int | float) and tolerance >= 0):
+            raise ValueError(f"tolerance must be a number >= 0, not {tolerance!r}")
+        self.model = model
+        self.objective = objective
+        self.assign: Assign = ASSIGN[assign] if isinstance(assign, str) else assign
+        self.start = start
+        self.num_restarts = num_restarts
+        self.max_steps = max_steps
+        self.tolerance = tolerance
+        self.throw = throw
+        self.progress_bar = progress_bar
+
+    def run(
+        self,
+        rng_key: jax.Array,
+        *args: Any,
+        init_params: Mapping[str, Any] | None = None,
+        init_responsibilities: Any = None,
+        **kwargs: Any,
+    ) -> Fit:
+        """Fit the model to the data that it is called with, ``model(*args, **kwargs)``.
+
+        Args:
+            rng_key: a JAX key; it only decides the starts.
+            args: the model's positional arguments; arrays are data, the rest is static.
+            init_params: {site: value} to start from. Sites that are left out start from the
+                M-step of the usual start.
+            init_responsibilities: (n, k) to start from instead.
+            kwargs: the model's keyword arguments.
+
+        Raises:
+            ValueError: a model or data that cannot be fitted; the message names the site.
+            FitError: the fit is not ok and ``throw`` was asked for.
+        """
+        call = split(args, kwargs)
+        program = program_for(self.model, call)
+        rows, found = prepare(program, call.arrays)
+        check(program, call.arrays, found)
+        if init_params is not None and init_responsibilities is not None:
+            raise ValueError("give init_params or init_responsibilities, not both")
+        given: Any = None
+        if init_params is not None:
+            given = check_params(program, init_params)
+        elif init_responsibilities is not None:
+            given = check_responsibilities(program, init_responsibilities)
+        alone = given is not None and not self._partial(program, given)
+        alone = alone or bool(found.get("known", False)) or program.num_components == 1
+        number = 1 if alone or self.start == "quantile" else self.num_restarts
+        keys = jax.random.split(_as_key(rng_key), number)
+        outcome = self._climb(program, rows, keys, given)
+        restarts = select(program, outcome, float(found["total"]))
+        fit = from_outcome(program, call, rows, found, outcome, restarts, self.assign.hard)
+        if self.throw and not fit.status.ok:
+            raise FitError(fit.message)
+        return fit
+
+    def _partial(self, program: Program, given: Any) -> bool:
+        return isinstance(given, dict) and set(given) != {p.name for p in program.structure.free}
+
+    def _climb(self, program: Program, rows: Rows, keys: jax.Array, given: Any) -> Outcome:
+        kind = "none" if given is None else "params" if isinstance(given, dict) else "resp"
+        key = (self.assign, self.max_steps, self.start, kind, self.progress_bar)
+        compiled = program.compiled.get(key)
+        with Progress(self.max_steps, self.progress_bar) as progress:
+            if compiled is None:
+                settings = Settings(
+                    self.assign, self.max_steps, Progress.report if self.progress_bar else None
+                )
+                compiled = jax.jit(partial(_from_start, program, settings, self.start))
+                program.compiled[key] = compiled
+            tolerance = jnp.asarray(self.tolerance, rows.weights.dtype)
+            outcome = jax.block_until_ready(compiled(rows, keys, given, tolerance))
+            progress.finish(outcome)
+        return outcome
+
+
+def _from_start(
+    program: Program,
+    settings: Settings,
+    start: str,
+    rows: Rows,
+    keys: jax.Array,
+    given: Any,
+    tolerance: jax.Array,
+) -> Outcome:
+    prototype, hard = program.prototype(rows.arrays), settings.assign.hard
+    fixed_start = {} if given is None or not isinstance(given, dict) else given
+
+    def one(key: jax.Array) -> tuple[Params, Expectation]:
+        if set(fixed_start) == set(prototype) and fixed_start:
+            return fixed_start, e_step(program, settings.assign, fixed_start, rows)
+        if given is not None and not isinstance(given, dict):
+            return prototype, statistics_of(program, given, rows, hard)
+        resp = starts.responsibilities(program, rows, start, hard, key)
+        expected = statistics_of(program, resp, rows, hard)
+        if not fixed_start:
+            return prototype, expected
+        params = m_step(program, expected, prototype, rows, FIRST_STEPS) | fixed_start
+        return params, e_step(program, settings.assign, params, rows)
+
+    params, expected = jax.lax.map(one, keys)
+    return climb(program, settings, rows, params, expected, tolerance)
+
+
+def program_for(model: Callable, call: Call) -> Program:
+    """The program of a model and the shapes of its arguments, built once and kept."""
+    closure = closure_arrays(model)
+    key = (model, call.signature, tuple(map(id, closure)), jax.config.jax_enable_x64)
+    found = _programs.get(key)
+    if found is None:
+        found = (Program(model, call), closure)
+        _programs[key] = found
+        if len(_programs) > _MAX_PROGRAMS:
+            _programs.popitem(last=False)
+    _programs.move_to_end(key)
+    return found[0]
+
+
+def prepare(program: Program, arrays: tuple) -> tuple[Rows, dict]:
+    """The rows of a run, and what the checks want to know of them, in one compiled call."""
+    compiled = program.compiled.get("prepare")
+    if compiled is None:
+
+        def both(arrays: tuple) -> tuple[Rows, dict]:
+            rows = program.prepare(arrays)
+            return rows, findings(program, arrays)
+
+        compiled = program.compiled["prepare"] = jax.jit(both)
+    rows, found = compiled(arrays)
+    return rows, jax.tree.map(np.asarray, found)
+
+
+def _as_key(rng_key: Any) -> jax.Array:
+    if isinstance(rng_key, int):
+        raise ValueError(f"rng_key must be a JAX key: write jax.random.key({rng_key})")
+    return rng_key
+
+
+def _positive(name: str, value: Any) -> None:
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{name} must be a whole number >= 1, not {value!r}")
+
+
+def _either(names: Any) -> str:
+    return " or ".join(map(repr, names))

@@ -1,0 +1,212 @@
+"""The E-step: responsibilities and statistics of all rows, in chunks of rows.
+
+For sites with finite statistics the log joint of a chunk is one matrix product of its features
+with the components' natural parameters, and the statistics are one product back; no array of
+shape (n, k, d) exists. How a log joint becomes responsibilities (soft, hard) is a value of type
+`Assign`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+
+from .families import Statistics
+from .program import Chunk, Params, Program, Rows
+from .reader import Reader
+
+
+class Assign(Protocol):
+    """Turns a log joint into responsibilities: the one thing in which EM's variants differ.
+
+    Called with ``log_joint`` (k, n), rows last, it returns the responsibilities (k, n), whose
+    columns sum to 1, and each row's term (n,) of the objective that this variant climbs.
+    ``hard`` says that responsibilities are 0 or 1, so that the loop may stop when no row changes
+    its component.
+    """
+
+    @property
+    def hard(self) -> bool:
+        """Whether responsibilities are 0 or 1."""
+        ...
+
+    def __call__(self, log_joint: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Responsibilities (k, n) and objective (n,)."""
+        ...
+
+
+class Soft(NamedTuple):
+    """``r_nk = p(z_n = k | x_n)``; the objective is the observed-data log-likelihood."""
+
+    hard: bool = False
+
+    def __call__(self, log_joint: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Softmax and log-sum-exp over the components."""
+        top = jnp.maximum(log_joint.max(0), jnp.finfo(log_joint.dtype).min)
+        joint = jnp.exp(log_joint - top)
+        total = joint.sum(0)
+        return joint / total, top + jnp.log(total)
+
+
+class Hard(NamedTuple):
+    """Each row to its best component; the objective is the classification log-likelihood.
+
+    Celeux & Govaert (1992), Computational Statistics & Data Analysis 14:315.
+    """
+
+    hard: bool = True
+
+    def __call__(self, log_joint: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """One-hot of the largest, and the largest."""
+        best = jax.nn.one_hot(log_joint.argmax(0), len(log_joint), dtype=log_joint.dtype, axis=0)
+        return best, log_joint.max(0)
+
+
+class Expectation(NamedTuple):
+    """What an E-step leaves for the M-step.
+
+    ``counts`` (k,) sums the weighted responsibilities, ``statistics`` has the additive sums of
+    each site. Row by row only where it is needed: ``responsibilities`` (k, n) for densities that
+    are replayed, ``labels`` (n,) and ``row_objective`` (n,) for hard assignment.
+    """
+
+    objective: jax.Array
+    counts: jax.Array
+    statistics: dict[str, Statistics]
+    responsibilities: jax.Array | None
+    labels: jax.Array | None
+    row_objective: jax.Array | None
+
+
+def e_step(program: Program, assign: Assign, params: Params, rows: Rows) -> Expectation:
+    """Responsibilities at ``params``, and the statistics that they weight."""
+    natural, bias = natural_parameters(program, params, rows)
+    by_row = _rowwise(program, params, rows)
+
+    def responsibilities(
+        chunk: Chunk, features: Mapping, by_row: jax.Array | None
+    ) -> tuple[jax.Array, jax.Array]:
+        log_joint = bias[:, None] + sum(_product(natural[s], features[s]) for s in natural)
+        if by_row is not None:
+            log_joint = log_joint + by_row
+        if chunk.labels is not None:
+            log_joint = log_joint + evidence(chunk.labels, program.num_components)
+        return assign(log_joint)
+
+    return _accumulate(program, rows, responsibilities, by_row, assign.hard)
+
+
+def statistics_of(program: Program, start: jax.Array, rows: Rows, hard: bool) -> Expectation:
+    """The statistics of given responsibilities (n, k); labels that are known prevail."""
+    start = start.T
+    if rows.labels is not None:
+        known = jax.nn.one_hot(rows.labels, program.num_components, dtype=start.dtype, axis=0)
+        start = jnp.where(rows.labels >= 0, known, start)
+
+    def responsibilities(
+        _: Chunk, features: Mapping, by_row: jax.Array | None
+    ) -> tuple[jax.Array, jax.Array]:
+        del features
+        assert by_row is not None
+        return by_row, jnp.zeros(by_row.shape[1:], by_row.dtype)
+
+    found = _accumulate(program, rows, responsibilities, start, hard)
+    return found._replace(objective=jnp.full_like(found.objective, -jnp.inf))
+
+
+def log_joint(reader: Reader, params: Params, arrays: tuple) -> jax.Array:
+    """(k, n) ``log p(x_n, z_n = k | params)``, densities exactly as NumPyro scores them."""
+    names = tuple(d.name for d in reader.structure.data)
+    log_weights = reader.log_weights(params, arrays)
+    log_weights = log_weights if log_weights.ndim == 2 else log_weights[:, None]
+    joint = log_weights + reader.replayed(params, arrays, names)
+    labels = reader.labels(arrays)
+    return joint if labels is None else joint + evidence(labels, reader.num_components)
+
+
+def evidence(labels: jax.Array, num_components: int) -> jax.Array:
+    """(k, n) 0 where a component agrees with the label (or it is unknown), -inf elsewhere."""
+    agrees = labels == jnp.arange(num_components)[:, None]
+    return jnp.where(agrees | (labels < 0), 0.0, -jnp.inf)
+
+
+def natural_parameters(
+    program: Program, params: Params, rows: Rows
+) -> tuple[dict[str, jax.Array], jax.Array]:
+    """{site: (k, c q)} and a bias (k,), whose product with features is the log joint."""
+    args = program.arguments(params, rows.arrays)
+    natural, bias = {}, jnp.zeros((program.num_components,))
+    for site in program.statistical:
+        eta, normaliser = site.family.natural(args[site.name], rows.reference[site.name])
+        natural[site.name] = eta.reshape(eta.shape[0], -1)
+        bias = bias - normaliser.sum(-1)
+    if not program.structure.prior_rowwise:
+        bias = bias + program.log_weights(params, rows.arrays)
+    return natural, bias
+
+
+def _rowwise(program: Program, params: Params, rows: Rows) -> jax.Array | None:
+    if not program.needs_rows:
+        return None
+    total = program.replayed(params, rows.arrays, program.rowwise)
+    if program.structure.prior_rowwise:
+        total = total + program.log_weights(params, rows.arrays)
+    return total
+
+
+def _product(a: jax.Array, b: jax.Array) -> jax.Array:
+    return jnp.matmul(a, b, precision="highest")
+
+
+def _accumulate(
+    program: Program,
+    rows: Rows,
+    responsibilities: Callable[..., tuple[jax.Array, jax.Array]],
+    by_row: jax.Array | None,
+    hard: bool,
+) -> Expectation:
+    num_chunks, size = rows.chunks.weights.shape
+    keep = program.needs_rows
+
+    def totals(chunk: Chunk, by_row: jax.Array | None) -> tuple[tuple, tuple]:
+        features = program.features(chunk, rows.reference)
+        resp, objective = responsibilities(chunk, features, by_row)
+        weighted = resp * chunk.weights
+        sums = {s: _product(weighted, f.T) for s, f in features.items()}
+        used = chunk.weights > 0
+        total = jnp.where(used, chunk.weights * objective, 0).sum()
+        labels = resp.argmax(0) if hard else None
+        cost = jnp.where(used, objective, jnp.inf) if hard else None
+        return (total, weighted.sum(1), sums), (labels, cost, resp if keep else None)
+
+    if num_chunks == 1:
+        first = jax.tree.map(lambda a: a[0], rows.chunks)
+        (total, counts, sums), each = totals(first, by_row)
+    else:
+        split = None if by_row is None else _split_rows(by_row, num_chunks, size)
+
+        def add(carry: tuple, chunk: tuple) -> tuple[tuple, tuple]:
+            new, each = totals(*chunk)
+            return jax.tree.map(jnp.add, carry, new), each
+
+        first = jax.tree.map(lambda a: a[0], (rows.chunks, split))
+        shapes = jax.eval_shape(totals, *first)[0]
+        zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
+        (total, counts, sums), each = jax.lax.scan(add, zeros, (rows.chunks, split))
+        each = jax.tree.map(lambda a: a.reshape(-1)[: program.num_rows], each)
+    labels, cost, resp = each
+    statistics = {}
+    for site in program.statistical:
+        shape = (program.num_components, rows.chunks.u[site.name].shape[1])
+        count = jnp.broadcast_to(counts[:, None], shape)
+        statistics[site.name] = Statistics(count, sums[site.name].reshape(*shape, -1))
+    return Expectation(total + rows.log_base, counts, statistics, resp, labels, cost)
+
+
+def _split_rows(by_row: jax.Array, num_chunks: int, size: int) -> jax.Array:
+    k, n = by_row.shape
+    padded = jnp.pad(by_row, ((0, 0), (0, num_chunks * size - n)))
+    return jnp.moveaxis(padded.reshape(k, num_chunks, size), 1, 0)

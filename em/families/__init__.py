@@ -1,0 +1,33 @@
+"""The families with a closed-form M-step: one file each, found by being here."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+import numpyro.distributions as dist
+
+from ._family import Args, Family, Statistics, Ties, standardise
+
+__all__ = ["CATALOGUE", "Args", "Family", "Statistics", "Ties", "find", "standardise"]
+
+
+def _discover() -> dict[type[dist.Distribution], Family]:
+    catalogue: dict[type[dist.Distribution], Family] = {}
+    for module in pkgutil.iter_modules(__path__):
+        if module.name.startswith("_"):
+            continue
+        name = f"{__name__}.{module.name}"
+        for item in vars(importlib.import_module(name)).values():
+            own = isinstance(item, type) and item.__module__ == name
+            if own and issubclass(item, Family):
+                catalogue.update(dict.fromkeys(item.distributions, item()))
+    return catalogue
+
+
+CATALOGUE = _discover()
+
+
+def find(distribution: type[dist.Distribution]) -> Family | None:
+    """The family of a NumPyro distribution type, if it has one."""
+    return CATALOGUE.get(distribution)

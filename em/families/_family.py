@@ -1,0 +1,151 @@
+"""What a family of distributions tells EM: its statistics, its density in them, its estimator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro.distributions as dist
+
+Args = Mapping[str, jax.Array]
+
+
+@partial(jax.tree_util.register_dataclass, data_fields=["count", "sums"], meta_fields=[])
+@dataclass(frozen=True)
+class Statistics:
+    """Additive sufficient statistics of the k components and c cells of a site.
+
+    ``count`` (k, c) is the responsibility-weighted number of rows, ``sums`` (k, c, q) the weighted
+    sum of the family's q features.
+    """
+
+    count: jax.Array
+    sums: jax.Array
+
+
+class Ties(NamedTuple):
+    """How one argument is shared: equal ``groups`` (k, c) share a value, ``fixed`` ones are given.
+
+    Textbook estimators are written once, in (k, c) layout; ``pool`` replaces every statistic by
+    the total over the cells that share the parameter.
+    """
+
+    groups: np.ndarray
+    fixed: np.ndarray
+
+    @property
+    def across_components(self) -> np.ndarray:
+        """(k, c): whether the value is fixed or shared with every other component."""
+        k = self.groups.shape[0]
+        held = [len(set(np.nonzero(self.groups == g)[0])) == k for g in self.groups.flat]
+        shared = np.reshape(held, self.groups.shape) & (k > 1)
+        return shared | self.fixed
+
+    def pool(self, values: jax.Array) -> jax.Array:
+        """The group totals of ``values`` (k, c, ...), in the same layout."""
+        unique, inverse = np.unique(self.groups, return_inverse=True)
+        if len(unique) == self.groups.size:
+            return values
+        tail = values.shape[2:]
+        flat = jnp.broadcast_to(values, self.groups.shape + tail).reshape(-1, *tail)
+        totals = jax.ops.segment_sum(flat, inverse.ravel(), len(unique))
+        return totals[inverse.ravel()].reshape(self.groups.shape + tail)
+
+    def choose(self, new: jax.Array, old: jax.Array) -> jax.Array:
+        """``new`` where the argument is free, ``old`` where it is fixed."""
+        if not self.fixed.any():
+            return new
+        fixed = self.fixed.reshape(self.fixed.shape + (1,) * (new.ndim - 2))
+        return jnp.where(fixed, old, new)
+
+
+class Family:
+    """A family with finite sufficient statistics, for data of n rows and c cells.
+
+    The density of one cell is ``log f(x | args) = features(x) . eta(args) - A(args) + base(x)``
+    with q features. Rows come last, so that a chunk of them is contiguous and every operation on
+    it is a vector operation. One file a family; a family is found by being in this folder.
+
+    Attributes:
+        distributions: the NumPyro types that it reads.
+        domains: its arguments and the natural domain of each (see ``DOMAINS``).
+        alternatives: arguments of which exactly one is given, such as probs or logits.
+        known: arguments that are data (``total_count``), which may differ from row to row.
+        rank: the number of event dimensions of each argument.
+    """
+
+    distributions: ClassVar[tuple[type[dist.Distribution], ...]]
+    domains: ClassVar[Mapping[str, str]]
+    known: ClassVar[tuple[str, ...]] = ()
+    rank: ClassVar[Mapping[str, int]] = {}
+
+    def arguments(self, fn: dist.Distribution) -> dict[str, Any]:
+        """The arguments that were given to ``fn``, by name."""
+        return {name: vars(fn)[name] for name in self.domains if name in vars(fn)}
+
+    def reference(
+        self, x: jax.Array, weights: jax.Array, args: Args, ties: Mapping[str, Ties]
+    ) -> Args:
+        """What the features are measured from: a centre, a scale, from data (c, ..., n)."""
+        return {}
+
+    def coordinates(self, x: jax.Array, reference: Args) -> jax.Array:
+        """Data (c, ..., n) as the features want them: computed once a run, not once a step."""
+        return x
+
+    def features(self, u: jax.Array, known: Args, reference: Args) -> jax.Array:
+        """The sufficient statistics (c, q, n) of rows given by their coordinates ``u``."""
+        raise NotImplementedError
+
+    def base(self, x: jax.Array, known: Args, reference: Args) -> jax.Array:
+        """The part of the log density (c, n) that depends on no parameter."""
+        raise NotImplementedError
+
+    def natural(self, args: Args, reference: Args) -> tuple[jax.Array, jax.Array]:
+        """Natural parameters eta (k, c, q) and log normaliser A (k, c)."""
+        raise NotImplementedError
+
+    def estimate(
+        self, stats: Statistics, args: Args, ties: Mapping[str, Ties], reference: Args
+    ) -> dict[str, jax.Array]:
+        """The maximum-likelihood arguments from weighted statistics, ties and fixed values kept."""
+        raise NotImplementedError
+
+    def view(self, u: jax.Array, weights: jax.Array, reference: Args) -> jax.Array:
+        """The rows (m, n) as points whose squared distances mean something, for starts."""
+        return standardise(u, weights)
+
+    def relative_scale(
+        self, args: Args, ties: Mapping[str, Ties], reference: Args
+    ) -> jax.Array | None:
+        """(k,) each component's own smallest scale, as a fraction of the data's.
+
+        It tends to 0 where the likelihood is unbounded. Scales that are fixed, or shared with
+        other components, count as infinite; None where the likelihood is bounded anyway.
+        """
+        return None
+
+
+def standardise(x: jax.Array, weights: jax.Array) -> jax.Array:
+    """Columns (m, n) of mean 0 and variance 1 (or 0, where a column is constant)."""
+    x = x.reshape(-1, x.shape[-1])
+    total = weights.sum()
+    centred = x - (x @ weights / total)[:, None]
+    spread = jnp.sqrt(centred**2 @ weights / total)
+    return centred / jnp.where(spread > 0, spread, 1)[:, None]
+
+
+def safe_log(p: jax.Array) -> jax.Array:
+    """log p, with log 0 replaced by the log of the smallest normal number (so 0 * log 0 = 0)."""
+    return jnp.log(jnp.maximum(p, jnp.finfo(p.dtype).tiny))
+
+
+def ratio(numerator: jax.Array, denominator: jax.Array, otherwise: jax.Array) -> jax.Array:
+    """``numerator / denominator`` where the denominator is positive: an empty component keeps."""
+    good = denominator > 0
+    return jnp.where(good, numerator / jnp.where(good, denominator, 1), otherwise)

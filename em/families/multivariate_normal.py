@@ -1,0 +1,155 @@
+"""Multivariate normal by covariance, precision or Cholesky factor: full, tied or fixed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro.distributions as dist
+from jax.scipy.linalg import cho_solve, solve_triangular
+
+from ._family import Args, Family, Statistics, Ties, ratio
+from .normal import LOG_2PI, nested, standard, standardisation
+
+_MATRICES = ("covariance_matrix", "precision_matrix", "scale_tril")
+_MAX_SWEEPS = 100
+
+
+class MultivariateNormal(Family):
+    """``log f = -(x - loc)' S^-1 (x - loc) / 2 - log det S / 2 - d log(2 pi) / 2``.
+
+    The features of the standardised data u are u and the distinct products ``u_i u_j``: a density
+    is one row of a matrix product, and so are the statistics. The estimates are the weighted
+    mean and the weighted scatter around it, pooled where a matrix is shared.
+    """
+
+    distributions = (dist.MultivariateNormal,)
+    domains = {
+        "loc": "real",
+        "covariance_matrix": "positive_definite",
+        "precision_matrix": "positive_definite",
+        "scale_tril": "lower_cholesky",
+    }
+    rank = {"loc": 1, "covariance_matrix": 2, "precision_matrix": 2, "scale_tril": 2}
+
+    def arguments(self, fn: dist.Distribution) -> dict:
+        given = next(m for m in _MATRICES if m in vars(fn))
+        return {"loc": fn.loc, given: vars(fn)[given]}
+
+    def reference(
+        self, x: jax.Array, weights: jax.Array, args: Args, ties: Mapping[str, Ties]
+    ) -> Args:
+        return standardisation(x, weights, ties["loc"], ties[_matrix(args)])
+
+    def coordinates(self, x: jax.Array, reference: Args) -> jax.Array:
+        return standard(x, reference)
+
+    def features(self, u: jax.Array, known: Args, reference: Args) -> jax.Array:
+        i, j = np.triu_indices(u.shape[1])
+        return jnp.concatenate([u, u[:, i] * u[:, j]], 1)
+
+    def base(self, x: jax.Array, known: Args, reference: Args) -> jax.Array:
+        constant = -x.shape[1] * LOG_2PI / 2 - jnp.log(reference["spread"]).sum(-1)
+        return jnp.broadcast_to(constant[:, None], (x.shape[0], x.shape[-1]))
+
+    def natural(self, args: Args, reference: Args) -> tuple[jax.Array, jax.Array]:
+        loc, tril = _standardised(args, reference)
+        d = loc.shape[-1]
+        eye = jnp.broadcast_to(jnp.eye(d, dtype=loc.dtype), tril.shape)
+        half = solve_triangular(tril, eye, lower=True)
+        precision = jnp.matmul(half.mT, half, precision="highest")
+        linear = jnp.einsum("...ij,...j->...i", precision, loc, precision="highest")
+        i, j = np.triu_indices(d)
+        quadratic = precision[..., i, j] * np.where(i == j, -0.5, -1.0).astype(loc.dtype)
+        log_det = jnp.log(jnp.diagonal(tril, axis1=-2, axis2=-1)).sum(-1)
+        return jnp.concatenate([linear, quadratic], -1), (linear * loc).sum(-1) / 2 + log_det
+
+    def estimate(
+        self, stats: Statistics, args: Args, ties: Mapping[str, Ties], reference: Args
+    ) -> dict[str, jax.Array]:
+        name = _matrix(args)
+        tie_loc, tie_matrix = ties["loc"], ties[name]
+        old_loc, old_tril = _standardised(args, reference)
+        d = old_loc.shape[-1]
+        count, first = stats.count, stats.sums[..., :d]
+        i, j = np.triu_indices(d)
+        second = jnp.zeros((*count.shape, d, d), count.dtype)
+        second = second.at[..., i, j].set(stats.sums[..., d:])
+        second = second.at[..., j, i].set(stats.sums[..., d:])
+        old = jnp.matmul(old_tril, old_tril.mT, precision="highest")
+
+        def scatter(loc: jax.Array) -> jax.Array:
+            cross = loc[..., :, None] * first[..., None, :]
+            outer = loc[..., :, None] * loc[..., None, :] * count[..., None, None]
+            square = second - cross - cross.mT + outer
+            pooled = ratio(tie_matrix.pool(square), tie_matrix.pool(count)[..., None, None], old)
+            return tie_matrix.choose(pooled, old)
+
+        if nested(tie_loc, tie_matrix):
+            mean = ratio(tie_loc.pool(first), tie_loc.pool(count)[..., None], old_loc)
+            loc = tie_loc.choose(mean, old_loc)
+            covariance = scatter(loc)
+        else:
+            loc, covariance = old_loc, old
+            for _ in range(2):  # two conditional maximisations a step (ECM)
+                loc = tie_loc.choose(_shared_loc(count, first, covariance, tie_loc), old_loc)
+                covariance = scatter(loc)
+        spread = reference["spread"]
+        covariance = covariance * spread[..., :, None] * spread[..., None, :]
+        return {
+            "loc": tie_loc.choose(reference["centre"] + spread * loc, args["loc"]),
+            name: tie_matrix.choose(_expressed(name, covariance), args[name]),
+        }
+
+    def view(self, u: jax.Array, weights: jax.Array, reference: Args) -> jax.Array:
+        return u.reshape(-1, u.shape[-1])
+
+    def relative_scale(
+        self, args: Args, ties: Mapping[str, Ties], reference: Args
+    ) -> jax.Array | None:
+        _, tril = _standardised(args, reference)
+        own = jnp.diagonal(tril, axis1=-2, axis2=-1).min(-1)
+        own = jnp.where(jnp.isfinite(own), own, 0)
+        return jnp.where(ties[_matrix(args)].across_components, jnp.inf, own).min(-1)
+
+
+def _matrix(args: Args) -> str:
+    return next(m for m in _MATRICES if m in args)
+
+
+def _standardised(args: Args, reference: Args) -> tuple[jax.Array, jax.Array]:
+    """``loc`` and Cholesky factor of the standardised data."""
+    spread = reference["spread"]
+    name = _matrix(args)
+    value = args[name]
+    if name == "scale_tril":
+        tril = value / spread[..., :, None]
+    else:
+        if name == "precision_matrix":
+            value = _inverse(value)
+        tril = jnp.linalg.cholesky(value / spread[..., :, None] / spread[..., None, :])
+    return (args["loc"] - reference["centre"]) / spread, tril
+
+
+def _expressed(name: str, covariance: jax.Array) -> jax.Array:
+    if name == "covariance_matrix":
+        return covariance
+    if name == "scale_tril":
+        return jnp.linalg.cholesky(covariance)
+    return _inverse(covariance)
+
+
+def _inverse(matrix: jax.Array) -> jax.Array:
+    eye = jnp.broadcast_to(jnp.eye(matrix.shape[-1], dtype=matrix.dtype), matrix.shape)
+    inverse = cho_solve((jnp.linalg.cholesky(matrix), True), eye)
+    return (inverse + inverse.mT) / 2
+
+
+def _shared_loc(count: jax.Array, first: jax.Array, covariance: jax.Array, tie: Ties) -> jax.Array:
+    """A loc shared by components of different covariance: the precision-weighted mean."""
+    precision = _inverse(covariance)
+    weight = tie.pool(precision * count[..., None, None])
+    total = tie.pool(jnp.einsum("...ij,...j->...i", precision, first))
+    return jnp.linalg.solve(weight, total[..., None])[..., 0]

@@ -1,0 +1,351 @@
+"""`Fit`: the result of a run, which knows its model and its data."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpyro import handlers
+
+from . import information as info
+from .arguments import Call, merge
+from .checks import check, findings
+from .expectation import Soft, e_step, log_joint
+from .loop import Outcome
+from .program import Program, Rows
+from .reader import Params, Reader
+from .selection import Restarts
+from .spec import Spec, describe
+from .status import Status
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A fitted mixture.
+
+    Attributes:
+        params: {site: value}, constrained, by the model's own site names, ready for
+            ``numpyro.handlers.substitute`` and ``numpyro.infer.Predictive``; parameters that
+            were held fixed are among them.
+        log_likelihood: ``sum_n w_n log p(x_n | params)``, natural log; where labels are known,
+            ``log p(x_n, z_n | params)``.
+        objective: what EM climbed: the log-likelihood, or for hard assignment the
+            classification log-likelihood.
+        trace: (num_steps,) the objective after each step.
+        num_steps: EM steps of the chosen start.
+        counts: (k,) the weighted number of rows of each component.
+        labels: (n,) the components that hard assignment gave; None for soft EM.
+        total_weight: the sum of the row weights; the number of rows if there are none.
+    """
+
+    program: Program
+    call: Call
+    rows: Rows
+    params: dict[str, jax.Array]
+    log_likelihood: float
+    objective: float
+    trace: np.ndarray
+    num_steps: int
+    total_weight: float
+    counts: np.ndarray
+    base_status: Status
+    reseeded: int
+    restart_results: Restarts
+    labels: jax.Array | None = None
+
+    # ---- how it went -----------------------------------------------------------------------
+
+    @cached_property
+    def spec(self) -> Spec:
+        """What was understood of the model."""
+        return describe(self.program)
+
+    @cached_property
+    def status(self) -> Status:
+        """How the fit ended; ``status.ok`` is True for CONVERGED only.
+
+        The first look checks the observed information for directions in which the likelihood is
+        flat, unless that would take long (see ``information.BUDGET``).
+        """
+        if self.base_status.ok and self._flat.shape[1]:
+            return Status.NOT_IDENTIFIED
+        return self.base_status
+
+    @cached_property
+    def message(self) -> str:
+        """The status in a sentence, and what to try."""
+        parts = [self.status.advice]
+        if self.status is Status.NOT_IDENTIFIED:
+            parts.append(f"Undetermined: {', '.join(self._undetermined())}.")
+        chosen = self.restart_results.chosen
+        others = self.restart_results.status
+        for code, words in (
+            (Status.COLLAPSED, "collapsed on a singularity and were discarded"),
+            (Status.NEARLY_SINGULAR, "rest on a nearly singular component of a few rows"),
+        ):
+            number = int((others == code).sum()) - int(others[chosen] == code)
+            if number:
+                parts.append(f"{number} of {len(others)} starts {words}.")
+        if self.reseeded:
+            parts.append(f"Emptied clusters were re-seeded {self.reseeded} times.")
+        edges = self._edges()
+        if edges:
+            parts.append(f"At the boundary: {', '.join(edges)}.")
+        return " ".join(parts)
+
+    @property
+    def restarts(self) -> pd.DataFrame:
+        """One row a start: final objective, steps, status, smallest relative scale, chosen."""
+        import pandas as pd
+
+        found = self.restart_results
+        return pd.DataFrame(
+            {
+                "objective": found.objective,
+                "num_steps": found.num_steps,
+                "status": [Status(int(c)).name for c in found.status],
+                "smallest_scale": found.smallest_scale,
+                "chosen": np.arange(len(found.status)) == found.chosen,
+            }
+        ).rename_axis("start")
+
+    def __repr__(self) -> str:
+        return (
+            f"Fit({self.spec.num_components} components, {self.spec.num_rows} rows, "
+            f"log_likelihood={self.log_likelihood:.6g}, status={self.status.name})"
+        )
+
+    # ---- criteria --------------------------------------------------------------------------
+
+    @property
+    def num_free_params(self) -> int:
+        """Free dimensions: simplexes and covariances by their constraints, tied ones once."""
+        return self.spec.num_free_params
+
+    @property
+    def aic(self) -> float:
+        """``-2 log L + 2 p`` (Akaike 1974); lower is better."""
+        return -2 * self.log_likelihood + 2 * self.num_free_params
+
+    @property
+    def bic(self) -> float:
+        """``-2 log L + p log n`` (Schwarz 1978), n the sum of the weights; lower is better."""
+        return -2 * self.log_likelihood + self.num_free_params * float(np.log(self.total_weight))
+
+    @cached_property
+    def icl(self) -> float:
+        """``BIC - 2 sum_n w_n log r_n,MAP``: BIC with the price of unclear classes.
+
+        Biernacki, Celeux & Govaert (2000, IEEE TPAMI 22:719), as mclust computes it; lower is
+        better.
+        """
+        best = np.asarray(self.responsibilities()).max(1)
+        weights = np.asarray(self.rows.weights)
+        used = weights > 0
+        return self.bic - 2 * float(weights[used] @ np.log(best[used]))
+
+    # ---- rows ------------------------------------------------------------------------------
+
+    def responsibilities(self, *args: Any, **kwargs: Any) -> jax.Array:
+        """(n, k) ``p(z_n = k | x_n, params)``, of the training data or of new data.
+
+        New data are given as the model takes them; keyword arguments that are no arrays are
+        remembered and needed only to change them. Rows whose label is known are one-hot.
+        """
+        return self._score(args, kwargs)[0]
+
+    def predict(self, *args: Any, **kwargs: Any) -> jax.Array:
+        """(n,) the most probable component of each row; data as in `responsibilities`."""
+        return self._score(args, kwargs)[0].argmax(-1)
+
+    def log_prob(self, *args: Any, **kwargs: Any) -> jax.Array:
+        """(n,) ``log p(x_n | params)`` of each row, unweighted; data as in `responsibilities`."""
+        return self._score(args, kwargs)[1]
+
+    def sample(self, rng_key: jax.Array, *args: Any, **kwargs: Any) -> dict[str, jax.Array]:
+        """Simulate from the fitted model: {site: value} of z and of every observed site.
+
+        Without arguments the model is called as it was fitted, so that as many rows come back;
+        otherwise with the arguments given (arrays are not remembered, the rest is).
+        """
+        call = merge(self.program.model, self.call, args, kwargs)
+        positional, keywords = call.rebuild()
+        model = handlers.substitute(handlers.uncondition(self.program.model), data=self.params)
+        trace = handlers.trace(handlers.seed(model, rng_key)).get_trace(*positional, **keywords)
+        names = [self.spec.latent, *(s.name for s in self.program.sites)]
+        return {name: trace[name]["value"] for name in names}
+
+    def _score(self, args: tuple, kwargs: dict) -> tuple[jax.Array, jax.Array]:
+        call = merge(self.program.model, self.call, args, kwargs)
+        reader: Reader = self.program
+        if call is not self.call:
+            reader = self._reader(call)
+        if "score" not in reader.compiled:
+            reader.compiled["score"] = jax.jit(lambda p, a: _scores(reader, p, a))
+        free = {p.name: self.params[p.name] for p in self.program.structure.free}
+        return reader.compiled["score"](free, call.arrays)
+
+    def _reader(self, call: Call) -> Reader:
+        key = call.signature
+        reader = self.program.readers.get(key)
+        if reader is None:
+            reader = Reader(self.program.model, call)
+            if reader.num_components != self.program.num_components:
+                raise ValueError(
+                    f"the new call has {reader.num_components} components; the fit has "
+                    f"{self.program.num_components}"
+                )
+            self.program.readers[key] = reader
+            reader.compiled["findings"] = jax.jit(lambda a: findings(reader, a))
+        found = jax.tree.map(np.asarray, reader.compiled["findings"](call.arrays))
+        check(reader, call.arrays, found, to_fit=False)
+        return reader
+
+    # ---- uncertainty -----------------------------------------------------------------------
+
+    @cached_property
+    def information(self) -> info.Information:
+        """The exact observed information of the free parameters (unconstrained scale)."""
+        free = {p.name: self.params[p.name] for p in self.program.structure.free}
+        return info.observed_information(self.program, free, self.rows)
+
+    def standard_errors(self) -> dict[str, np.ma.MaskedArray]:
+        """{site: standard errors}, by the delta method from the observed information.
+
+        Entries that have none (at the boundary of their support, not identified, or held fixed)
+        are masked; `summary` gives the reason.
+        """
+        errors = info.standard_errors(self.information, self._shapes)
+        for p in self.program.structure.fixed:
+            errors[p.name] = np.ma.masked_all(p.shape)
+        return {name: errors[name] for name in self.params}
+
+    def summary(self, level: float = 0.95) -> pd.DataFrame:
+        """A table with one row an entry: estimate, standard error, interval, note.
+
+        The intervals are Wald's at ``level``, on the log scale for positive parameters and on
+        the logit scale for probabilities, so that they stay in the support. The note says why a
+        standard error is missing.
+        """
+        import pandas as pd
+
+        quantile = NormalDist().inv_cdf((1 + level) / 2)
+        errors = self.standard_errors()
+        why = info.reasons(self.information, self._shapes)
+        support = {p.name: p.constraint for p in self.program.structure.free}
+        table = []
+        for name, value in self.params.items():
+            array = np.asarray(value, float)
+            for index in itertools.product(*map(range, array.shape)):
+                estimate, error = float(array[index]), errors[name][index]
+                missing = error is np.ma.masked
+                low, high = (np.nan, np.nan)
+                if not missing:
+                    low, high = _interval(estimate, float(error), quantile, support.get(name, ""))
+                note = str(why[name][index]) if name in why else "fixed"
+                label = name + (f"[{', '.join(map(str, index))}]" if index else "")
+                se = np.nan if missing else float(error)
+                table.append((label, estimate, se, low, high, note))
+        columns = ["parameter", "estimate", "standard_error", "lower", "upper", "note"]
+        return pd.DataFrame(table, columns=columns).set_index("parameter")
+
+    @cached_property
+    def _shapes(self) -> dict[str, tuple]:
+        return {p.name: p.shape for p in self.program.structure.free}
+
+    @cached_property
+    def _flat(self) -> np.ndarray:
+        if info.cost(self.program) > info.BUDGET:
+            return np.zeros((0, 0))
+        return self.information.null
+
+    def _undetermined(self) -> list[str]:
+        found = info.reasons(self.information, self._shapes)
+        return [f"{n}" for n, why in found.items() if (why == "not identified").any()]
+
+    def _edges(self) -> list[str]:
+        free = {p.name: self.params[p.name] for p in self.program.structure.free}
+        names = []
+        for name, mark in info.boundary(self.program, free).items():
+            for index in np.argwhere(mark):
+                names.append(name + (f"[{', '.join(map(str, index))}]" if index.size else ""))
+        return names if len(names) <= 8 else [*names[:8], f"and {len(names) - 8} more"]
+
+    # ---- files -----------------------------------------------------------------------------
+
+    def save(self, path: str | Path) -> None:
+        """Write the fit to one file (NumPy's ``.npz`` with JSON inside; see `em.load`)."""
+        from .storage import save
+
+        save(self, path)
+
+
+def _scores(reader: Reader, params: Params, arrays: tuple) -> tuple[jax.Array, jax.Array]:
+    """Responsibilities (n, k) and log densities (n,) of all rows."""
+    responsibilities, log_density = Soft()(log_joint(reader, params, arrays))
+    return responsibilities.T, log_density
+
+
+def _interval(estimate: float, error: float, quantile: float, support: str) -> tuple[float, float]:
+    if support in ("positive", "nonnegative", "softpluspositive") and estimate > 0:
+        ratio = np.exp(quantile * error / estimate)
+        return estimate / ratio, estimate * ratio
+    if support in ("unitinterval", "simplex") and 0 < estimate < 1:
+        logit = np.log(estimate / (1 - estimate))
+        step = quantile * error / (estimate * (1 - estimate))
+        return 1 / (1 + np.exp(step - logit)), 1 / (1 + np.exp(-step - logit))
+    return estimate - quantile * error, estimate + quantile * error
+
+
+def from_outcome(
+    program: Program,
+    call: Call,
+    rows: Rows,
+    found: Mapping[str, Any],
+    outcome: Outcome,
+    restarts: Restarts,
+    hard: bool,
+) -> Fit:
+    """The fit of the chosen climb."""
+    best = restarts.chosen
+    free = {name: value[best] for name, value in outcome.params.items()}
+    params = {
+        p.name: free[p.name] if p.free else jnp.asarray(found["fixed"][p.name])
+        for p in program.structure.parameters
+    }
+    objective = float(outcome.objective[best])
+    log_likelihood = objective
+    if hard:
+        if "likelihood" not in program.compiled:
+            program.compiled["likelihood"] = jax.jit(
+                lambda p, r: e_step(program, Soft(), p, r).objective
+            )
+        log_likelihood = float(program.compiled["likelihood"](free, rows))
+    steps = int(outcome.steps[best])
+    return Fit(
+        program=program,
+        call=call,
+        rows=rows,
+        params=params,
+        log_likelihood=log_likelihood,
+        objective=objective,
+        trace=np.asarray(outcome.trace[best][:steps]),
+        num_steps=steps,
+        total_weight=float(found["total"]),
+        counts=np.asarray(outcome.counts[best]),
+        base_status=Status(int(restarts.status[best])),
+        reseeded=int(outcome.reseeded[best]),
+        restart_results=restarts,
+        labels=None if outcome.labels is None else outcome.labels[best],
+    )

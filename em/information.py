@@ -1,0 +1,167 @@
+"""The observed information at a fit: standard errors, and whether the data decide at all."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.flatten_util import ravel_pytree
+
+from .expectation import Soft, e_step
+from .program import Params, Program, Rows
+
+# Beyond this many multiplications the information is only computed when asked for.
+BUDGET = 5e9
+_BOUNDED = {"unitinterval", "simplex", "interval"}
+_POSITIVE = {"positive", "nonnegative", "softpluspositive"}
+
+
+class Information(NamedTuple):
+    """Minus the Hessian of the log-likelihood in unconstrained coordinates, and what follows.
+
+    ``matrix`` (m, m); ``jacobian`` {site: (entries, m)} of the constrained parameters;
+    ``boundary`` {site: bool} marks the entries at the edge of their support; ``null`` (m, q) are
+    directions in which the likelihood is flat, in coordinates scaled to unit information.
+    """
+
+    matrix: np.ndarray
+    jacobian: dict[str, np.ndarray]
+    boundary: dict[str, np.ndarray]
+    null: np.ndarray
+    smallest: float
+
+
+def cost(program: Program) -> float:
+    """About how many multiplications the Hessian takes."""
+    size = sum(p.size for p in program.structure.free)
+    width = sum(math.prod(d.shape) for d in program.structure.data) + program.num_rows
+    return 6.0 * size * float(width) * program.num_components
+
+
+def boundary(program: Program, params: Params) -> dict[str, np.ndarray]:
+    """Which entries lie at the edge of their support (a probability of 0 or 1, a rate of 0)."""
+    marks = {}
+    for p in program.structure.free:
+        value = np.asarray(params[p.name])
+        tiny = _edge(value.dtype)
+        mark = np.zeros(value.shape, bool)
+        if p.constraint in _BOUNDED and p.constraint != "interval":
+            mark = (value <= tiny) | (value >= 1 - tiny)
+        elif p.constraint in _POSITIVE:
+            mark = value <= tiny
+        marks[p.name] = mark
+    return marks
+
+
+def _edge(dtype: Any) -> float:
+    return 1e-10 if np.finfo(dtype).bits > 32 else 1e-5
+
+
+def _inside(program: Program, params: Params) -> Params:
+    """The parameters, moved off the edges of their supports by a hair."""
+    new = {}
+    for p in program.structure.free:
+        value = jnp.asarray(params[p.name])
+        tiny = _edge(value.dtype)
+        if p.constraint in _BOUNDED and p.constraint != "interval":
+            value = jnp.clip(value, tiny, 1 - tiny)
+            if p.constraint == "simplex":
+                value = value / value.sum(-1, keepdims=True)
+        elif p.constraint in _POSITIVE:
+            value = jnp.maximum(value, tiny)
+        new[p.name] = value
+    return new
+
+
+def observed_information(program: Program, params: Params, rows: Rows) -> Information:
+    """Exact observed information by automatic differentiation, column by column.
+
+    ``I(u) = -d^2 log L / du du'`` with u the unconstrained parameters (NumPyro's bijections).
+    """
+    key = "information"
+    if key not in program.compiled:
+        program.compiled[key] = jax.jit(lambda p, r: _hessian(program, p, r))
+    inner = _inside(program, params)
+    matrix, jacobian = program.compiled[key](inner, rows)
+    matrix = -np.asarray(matrix, float)
+    matrix = (matrix + matrix.T) / 2
+    jacobian = {n: np.asarray(j, float) for n, j in jacobian.items()}
+    null, smallest = _null_space(matrix, rows.weights.dtype)
+    return Information(matrix, jacobian, boundary(program, params), null, smallest)
+
+
+def _hessian(program: Program, params: Params, rows: Rows) -> tuple[jax.Array, dict]:
+    names = tuple(p.name for p in program.structure.free)
+    start, unravel = ravel_pytree(program.unconstrain(params, rows.arrays, names))
+
+    def log_likelihood(vector: jax.Array) -> jax.Array:
+        new = program.constrain(unravel(vector), params, rows.arrays)
+        return e_step(program, Soft(), new, rows).objective
+
+    def column(direction: jax.Array) -> jax.Array:
+        return jax.jvp(jax.grad(log_likelihood), (start,), (direction,))[1]
+
+    def flat(vector: jax.Array) -> dict[str, jax.Array]:
+        new = program.constrain(unravel(vector), params, rows.arrays)
+        return {n: v.ravel() for n, v in new.items()}
+
+    eye = jnp.eye(start.size, dtype=start.dtype)
+    return jax.lax.map(column, eye), jax.jacfwd(flat)(start)
+
+
+def _null_space(matrix: np.ndarray, dtype: Any) -> tuple[np.ndarray, float]:
+    """Flat directions of the information, scaled to a unit diagonal so that units do not matter."""
+    size = matrix.shape[0]
+    if size == 0:
+        return np.zeros((0, 0)), 1.0
+    if not np.isfinite(matrix).all():
+        return np.zeros((size, 0)), 1.0
+    diagonal = np.diagonal(matrix)
+    top = max(float(diagonal.max()), 0.0)
+    # An entry without any information of its own is a flat direction by itself.
+    floor = top * np.finfo(np.dtype(dtype)).eps
+    scale = 1 / np.sqrt(np.maximum(diagonal, max(floor, np.finfo(float).tiny)))
+    values, vectors = np.linalg.eigh(matrix * scale[:, None] * scale)
+    limit = 1e-9 if np.finfo(np.dtype(dtype)).bits > 32 else 1e-4
+    return vectors[:, values < limit], float(values.min())
+
+
+def covariance(information: Information) -> np.ndarray:
+    """(m, m) the inverse information; flat directions left out (their variance is infinite)."""
+    matrix = information.matrix
+    diagonal = np.maximum(np.diagonal(matrix), np.finfo(float).tiny)
+    scale = 1 / np.sqrt(diagonal)
+    values, vectors = np.linalg.eigh(matrix * scale[:, None] * scale)
+    inverse = np.where(values > 1e-12, 1 / np.where(values > 1e-12, values, 1), 0)
+    return (vectors * inverse) @ vectors.T * scale[:, None] * scale
+
+
+def standard_errors(information: Information, shapes: dict[str, tuple]) -> dict[str, Any]:
+    """Delta-method standard errors by site; entries without one are masked (see `reasons`)."""
+    variance = covariance(information)
+    unavailable = reasons(information, shapes)
+    errors = {}
+    for name, jacobian in information.jacobian.items():
+        squared = np.einsum("ij,jk,ik->i", jacobian, variance, jacobian)
+        value = np.sqrt(np.maximum(squared, 0)).reshape(shapes[name])
+        mask = unavailable[name] != ""
+        errors[name] = np.ma.MaskedArray(np.where(mask, 0, value), mask=mask)
+    return errors
+
+
+def reasons(information: Information, shapes: dict[str, tuple]) -> dict[str, np.ndarray]:
+    """Why an entry has no standard error: ``"boundary"``, ``"not identified"``, or ``""``."""
+    found = {}
+    diagonal = np.maximum(np.diagonal(information.matrix), np.finfo(float).tiny)
+    scale = 1 / np.sqrt(diagonal)
+    for name, jacobian in information.jacobian.items():
+        scaled = jacobian * scale
+        length = np.linalg.norm(scaled, axis=1, keepdims=True)
+        share = np.abs((scaled / np.where(length > 0, length, 1)) @ information.null)
+        flat = (share > 1e-3).any(-1).reshape(shapes[name])
+        edge = information.boundary[name]
+        found[name] = np.where(edge, "boundary", np.where(flat, "not identified", ""))
+    return found

@@ -1,0 +1,118 @@
+"""k-means: EM's own loop with hard assignment, on equal normals of one fixed spherical scale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro
+import numpyro.distributions as dist
+from numpyro import handlers
+
+from .driver import EM
+from .fit import Fit
+from .status import Status
+
+
+@dataclass(frozen=True, eq=False)
+class KMeans:
+    """A k-means partition.
+
+    Attributes:
+        labels: (n,) the cluster of each row.
+        centroids: (k, d) the weighted mean of each cluster.
+        inertia: ``sum_n w_n ||x_n - centroid||^2``, the within-cluster sum of squares.
+        status: how it ended; ``message`` says it in words.
+        fit: the `Fit` behind it (params, trace, restarts, ...).
+    """
+
+    labels: jax.Array
+    centroids: jax.Array
+    inertia: float
+    status: Status
+    message: str
+    num_steps: int
+    fit: Fit
+
+
+def _clusters(x: jax.Array, num_clusters: int, weights: jax.Array | None) -> None:
+    with numpyro.plate("clusters", num_clusters):
+        flat = dist.ImproperUniform(dist.constraints.real_vector, (num_clusters,), x.shape[1:])
+        centroids = numpyro.sample("centroids", flat)
+    ones = jnp.ones(num_clusters)
+    with (
+        numpyro.plate("rows", x.shape[0]),
+        handlers.scale(scale=1.0 if weights is None else weights),
+    ):
+        z = numpyro.sample("z", dist.Categorical(ones / num_clusters))
+        numpyro.sample("x", dist.Normal(centroids[z], 1.0).to_event(1), obs=x)
+
+
+def kmeans(
+    x: Any,
+    num_clusters: int,
+    rng_key: jax.Array,
+    *,
+    weights: Any = None,
+    init: Any = None,
+    num_restarts: int = 10,
+    max_steps: int = 1000,
+) -> KMeans:
+    """Partition rows into clusters of least within-cluster sum of squares (Lloyd's algorithm).
+
+    Lloyd (1982, IEEE Transactions on Information Theory 28:129): assign each row to the nearest
+    centroid, move each centroid to the mean of its rows, until no row changes. It is the hard
+    EM of a mixture of equal-weight normals with one fixed spherical scale, and runs as such. An
+    emptied cluster is given the row farthest from its centroid.
+
+    Args:
+        x: (n, d) data; (n,) counts as (n, 1).
+        num_clusters: k.
+        rng_key: a JAX key, for the greedy k-means++ starts.
+        weights: (n,) row weights; 0 drops a row.
+        init: (k, d) centroids to start from, instead of k-means++.
+        num_restarts: starts, all run at once; the best is kept.
+        max_steps: the bound on assign-and-move steps.
+
+    Raises:
+        ValueError: data that are not finite or not two-dimensional, fewer rows than clusters,
+            weights or centroids of another shape.
+    """
+    data = np.asarray(x)
+    if data.ndim == 1:
+        data = data[:, None]
+    if data.ndim != 2:
+        raise ValueError(f"x must have shape (n, d), not {data.shape}")
+    if not isinstance(num_clusters, int | np.integer) or num_clusters < 1:
+        raise ValueError(f"num_clusters must be a whole number >= 1, not {num_clusters!r}")
+    if weights is not None and np.shape(weights) != data.shape[:1]:
+        raise ValueError(f"weights have shape {np.shape(weights)}; x has {data.shape[0]} rows")
+    if init is not None and np.shape(init) != (num_clusters, data.shape[1]):
+        raise ValueError(
+            f"init has shape {np.shape(init)}; {(num_clusters, data.shape[1])} centroids are needed"
+        )
+    if weights is not None:
+        weights = jnp.asarray(weights, jnp.result_type(float))
+    # Centring changes no distance and keeps the digits of data far from 0.
+    centre = data.mean(0) if data.size else np.zeros(data.shape[1])
+    centred = jnp.asarray(data - centre, jnp.result_type(float))
+    em = EM(_clusters, assign="hard", num_restarts=num_restarts, max_steps=max_steps)
+    start = None if init is None else {"centroids": np.asarray(init) - centre}
+    fit = em.run(
+        rng_key, centred, num_clusters=int(num_clusters), weights=weights, init_params=start
+    )
+    distances = centred - fit.params["centroids"][fit.labels]
+    squares = (distances**2).sum(1)
+    inertia = squares.sum() if weights is None else (weights * squares).sum()
+    return KMeans(
+        labels=jnp.asarray(fit.labels),
+        centroids=fit.params["centroids"] + jnp.asarray(centre, centred.dtype),
+        inertia=float(inertia),
+        status=fit.base_status,
+        message=fit.message,
+        num_steps=fit.num_steps,
+        fit=fit,
+    )

@@ -1,0 +1,196 @@
+"""The one loop of EM: M-step, E-step, until an algorithm's own rule says stop; all on device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from .expectation import Assign, Expectation, e_step
+from .maximisation import FIRST_STEPS, INNER_STEPS, m_step
+from .program import Params, Program, Rows
+from .reseeding import reseed
+from .status import Status
+
+RUNNING = -1
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is compiled into a loop."""
+
+    assign: Assign
+    max_steps: int
+    progress: Callable[[Any, Any], None] | None = None
+
+
+class State(NamedTuple):
+    """Where a climb is: parameters, the E-step at them, and what the stopping rule remembers."""
+
+    params: Params
+    expected: Expectation
+    gain: jax.Array
+    steps: jax.Array
+    code: jax.Array
+    reseeded: jax.Array
+
+
+class Outcome(NamedTuple):
+    """Where r climbs ended, with all that is needed to judge them. ``trace`` is (r, steps)."""
+
+    params: Params
+    objective: jax.Array
+    counts: jax.Array
+    relative_scale: jax.Array
+    steps: jax.Array
+    code: jax.Array
+    reseeded: jax.Array
+    trace: jax.Array
+    labels: jax.Array | None
+
+
+def climb(
+    program: Program,
+    settings: Settings,
+    rows: Rows,
+    params: Params,
+    expected: Expectation,
+    tolerance: jax.Array,
+) -> Outcome:
+    """EM from r starts at once, given as the statistics ``expected`` (r, ...) of each.
+
+    The M-step of a start gives its first parameters; ``params`` (r, ...) are only where numeric
+    M-steps begin. ``trace[:, t]`` is the objective after step t + 1. A climb stops when what is
+    left of it, by Aitken's rule, is below ``tolerance`` (see `stopping`), or when no row changes
+    its component if the assignment is hard; the others go on.
+    """
+    dtype = expected.counts.dtype
+    starts = expected.counts.shape[0]
+
+    def advance(state: State) -> State:
+        # The first M-step may be far from where numeric rungs start: it gets more inner steps.
+        inner = jnp.where(state.steps == 0, FIRST_STEPS, INNER_STEPS)
+        params = m_step(program, state.expected, state.params, rows, inner)
+        new = e_step(program, settings.assign, params, rows)
+        reseeded = jnp.zeros((), jnp.int32)
+        if settings.assign.hard:
+            new, reseeded = reseed(program, new, rows)
+        scale = relative_scale(program, params, rows).min()
+        gain = new.objective - state.expected.objective
+        code = _judge(state, new, gain, scale, reseeded, tolerance)
+        return State(params, new, gain, state.steps + 1, code, state.reseeded + reseeded)
+
+    def every(state: State) -> State:
+        return jax.vmap(advance)(state) if starts > 1 else _expand(advance(_squeeze(state)))
+
+    def record(trace: jax.Array, state: State, t: jax.Array, active: jax.Array) -> jax.Array:
+        values = jnp.where(active, state.expected.objective, jnp.nan)
+        if settings.progress is not None:
+            jax.debug.callback(settings.progress, t + 1, jnp.nanmax(values), ordered=True)
+        return jax.lax.dynamic_update_index_in_dim(trace, values, t, 1)
+
+    def go_on(carry: tuple) -> jax.Array:
+        state, _, t = carry
+        return (state.code == RUNNING).any() & (t < settings.max_steps)
+
+    def step(carry: tuple) -> tuple:
+        state, trace, t = carry
+        active = state.code == RUNNING
+        new = every(state)
+        if starts > 1:
+            new = jax.tree.map(lambda a, b: jnp.where(_like(active, a), a, b), new, state)
+        return new, record(trace, new, t, active), t + 1
+
+    zeros = jnp.zeros((starts,), jnp.int32)
+    infinite = jnp.full((starts,), jnp.inf, dtype)
+    state = State(params, expected, infinite, zeros, zeros + RUNNING, zeros)
+    trace = jnp.full((starts, settings.max_steps), jnp.nan, dtype)
+    state, trace, _ = jax.lax.while_loop(go_on, step, (state, trace, 0))
+    scales = jax.vmap(lambda p: relative_scale(program, p, rows))(state.params)
+    return Outcome(
+        params=state.params,
+        objective=state.expected.objective,
+        counts=state.expected.counts,
+        relative_scale=scales,
+        steps=state.steps,
+        code=jnp.where(state.code == RUNNING, Status.MAX_STEPS, state.code),
+        reseeded=state.reseeded,
+        trace=trace,
+        labels=state.expected.labels,
+    )
+
+
+def _squeeze(tree: Any) -> Any:
+    return jax.tree.map(lambda a: a[0], tree)
+
+
+def _expand(tree: Any) -> Any:
+    return jax.tree.map(lambda a: a[None], tree)
+
+
+def _like(flag: jax.Array, array: jax.Array) -> jax.Array:
+    return flag.reshape(flag.shape + (1,) * (array.ndim - 1))
+
+
+def relative_scale(program: Program, params: Params, rows: Rows) -> jax.Array:
+    """(k,) each component's own smallest scale relative to the data's (infinite if it has none)."""
+    args = program.arguments(params, rows.arrays)
+    smallest = jnp.full((program.num_components,), jnp.inf)
+    for site in program.statistical:
+        if site.ties is None:
+            continue
+        own = site.family.relative_scale(args[site.name], site.ties, rows.reference[site.name])
+        if own is not None:
+            smallest = jnp.minimum(smallest, own)
+    return smallest
+
+
+def scale_floor(dtype: Any) -> float:
+    """Below this relative scale a component counts as collapsed: its digits are used up."""
+    return 1e-6 if jnp.finfo(dtype).bits > 32 else 1e-3
+
+
+def rounding(objective: jax.Array) -> jax.Array:
+    """How far an objective may move by rounding alone."""
+    return 8 * jnp.finfo(objective.dtype).eps * (1 + jnp.abs(objective))
+
+
+def _judge(
+    state: State,
+    new: Expectation,
+    gain: jax.Array,
+    scale: jax.Array,
+    reseeded: jax.Array,
+    tolerance: jax.Array,
+) -> jax.Array:
+    objective = new.objective
+    calm = (reseeded == 0) & (state.steps > 0)
+    done = calm & stopping(gain, state.gain, objective, tolerance)
+    if new.labels is not None and state.expected.labels is not None:
+        done = calm & (new.labels == state.expected.labels).all() | (calm & (gain == 0))
+    fell = calm & (state.reseeded == 0) & (gain < -100 * rounding(objective))
+    code = jnp.where(done, Status.CONVERGED, RUNNING)
+    code = jnp.where(fell, Status.LOWERED, code)
+    code = jnp.where(jnp.isfinite(objective), code, Status.NOT_FINITE)
+    collapsed = ~(scale >= scale_floor(objective.dtype))
+    return jnp.where(collapsed, Status.COLLAPSED, code).astype(jnp.int32)
+
+
+def stopping(
+    gain: jax.Array, last_gain: jax.Array, objective: jax.Array, tolerance: jax.Array
+) -> jax.Array:
+    """Whether the rest of the climb is negligible.
+
+    EM's gains shrink by a steady factor ``a = gain / last_gain``, so that what is left is
+    ``gain a / (1 - a)`` (Aitken; Boehning et al. 1994, Annals of the Institute of Statistical
+    Mathematics 46:373). It must be below ``tolerance``, in natural-log units of the total
+    objective: a unit that needs no scale, since a parameter that is e standard errors away from
+    the optimum costs ``e^2 / 2``. A change that rounding alone can make stops as well.
+    """
+    factor = gain / last_gain
+    rest = jnp.where((factor > 0) & (factor < 1), gain * factor / (1 - factor), jnp.inf)
+    settled = (gain >= 0) & (rest < tolerance) & (gain < tolerance)
+    return settled | (jnp.abs(gain) <= rounding(objective))

@@ -1,0 +1,144 @@
+"""The M-step: each block of parameters by its rung of the ladder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.flatten_util import ravel_pytree
+
+from .expectation import Expectation
+from .families import Args, Statistics
+from .numeric import maximise
+from .program import CLOSED, Block, Params, Program, Rows, StatisticalSite
+
+FIRST_STEPS, INNER_STEPS = 100, 10
+
+
+def m_step(
+    program: Program,
+    expected: Expectation,
+    params: Params,
+    rows: Rows,
+    inner: jax.Array | int = INNER_STEPS,
+) -> Params:
+    """Parameters that raise the expected complete-data log-likelihood, block by block.
+
+    ``inner`` bounds the steps of the numeric rungs; those start from ``params`` and never lower
+    the objective, so EM stays monotone however few they take.
+    """
+    new = dict(params)
+    for block in program.blocks:
+        if block.rung == CLOSED:
+            new.update(_closed(program, block, expected, params, rows))
+        else:
+            new.update(_numeric(program, block, expected, params, rows, inner))
+    return new
+
+
+def _closed(
+    program: Program, block: Block, expected: Expectation, params: Params, rows: Rows
+) -> Params:
+    (site,) = (s for s in (program.prior, *program.sites) if s.name in block.sites)
+    assert isinstance(site, StatisticalSite)
+    assert site.ties is not None
+    args = program.arguments(params, rows.arrays)[site.name]
+    statistics, reference = _site_statistics(program, site, expected, args, rows)
+    estimates = site.family.estimate(statistics, args, site.ties, reference)
+    flat = jnp.concatenate([estimates[name].ravel() for name in args])
+    index = np.concatenate([e.index.ravel() for e in map(site.entries.get, args) if e is not None])
+    out = {}
+    starts = program.layout.starts
+    for parameter, start in zip(program.layout.parameters, starts, strict=False):
+        if parameter.name not in block.parameters:
+            continue
+        size = int(np.prod(parameter.shape))
+        position = np.full(size, -1)
+        inside = (index >= start) & (index < start + size)
+        position[index[inside] - start] = np.nonzero(inside)[0]
+        if np.array_equal(position, np.arange(position[0], position[0] + size)):
+            values = jax.lax.slice(flat, (int(position[0]),), (int(position[0]) + size,))
+        else:
+            values = flat[position]
+        out[parameter.name] = values.reshape(parameter.shape).astype(params[parameter.name].dtype)
+    return out
+
+
+def _site_statistics(
+    program: Program, site: StatisticalSite, expected: Expectation, args: Args, rows: Rows
+) -> tuple[Statistics, Args]:
+    """Statistics and reference of a data site, or of the prior, whose datum is z itself."""
+    if site.data is not None:
+        return expected.statistics[site.name], rows.reference[site.name]
+    support = jnp.arange(program.num_components, dtype=expected.counts.dtype)[None]
+    known = {n: jnp.full_like(support, program.num_components - 1) for n in site.family.known}
+    ties = site.ties or {}
+    reference = site.family.reference(support, expected.counts, args, ties)
+    u = site.family.coordinates(support, reference)
+    features = site.family.features(u, known, reference)
+    sums = (features @ expected.counts)[None]
+    return Statistics(expected.counts.sum()[None, None], sums), reference
+
+
+def _numeric(
+    program: Program,
+    block: Block,
+    expected: Expectation,
+    params: Params,
+    rows: Rows,
+    inner: jax.Array | int,
+) -> Params:
+    objective = expected_log_likelihood(program, block, expected, rows)
+    start, unravel = ravel_pytree(program.unconstrain(params, rows.arrays, block.parameters))
+    scale = jnp.maximum(expected.counts.sum(), 1)
+
+    def per_row(vector: jax.Array) -> jax.Array:
+        new = program.constrain(unravel(vector), params, rows.arrays)
+        return objective(new) / scale
+
+    found = maximise(per_row, start, inner)
+    new = program.constrain(unravel(found), params, rows.arrays)
+    return {name: new[name] for name in block.parameters}
+
+
+def expected_log_likelihood(
+    program: Program, block: Block, expected: Expectation, rows: Rows
+) -> Callable[[Params], jax.Array]:
+    """The part of EM's Q that a block's parameters enter, as a function of all parameters.
+
+    Sites with statistics give ``sum_k <eta_k, S_k> - N_k A_k``, whose cost does not depend on n;
+    the others their responsibility-weighted log densities.
+    """
+    sites = [s for s in program.sites if s.name in block.sites]
+    statistical = [s for s in sites if isinstance(s, StatisticalSite)]
+    replayed = tuple(s.name for s in sites if not isinstance(s, StatisticalSite))
+    weights = program.prior.name in block.sites
+
+    def objective(new: Params) -> jax.Array:
+        total = jnp.zeros(())
+        args = program.arguments(new, rows.arrays) if statistical else {}
+        for site in statistical:
+            eta, normaliser = site.family.natural(args[site.name], rows.reference[site.name])
+            stats = expected.statistics[site.name]
+            total = total + (eta * stats.sums).sum() - (normaliser * stats.count).sum()
+        if replayed:
+            log_density = program.replayed(new, rows.arrays, replayed)
+            total = total + _weighted(expected, rows, log_density)
+        if weights:
+            log_weights = program.log_weights(new, rows.arrays)
+            if log_weights.ndim == 1:
+                total = total + (expected.counts * log_weights).sum()
+            else:
+                total = total + _weighted(expected, rows, log_weights)
+        return total
+
+    return objective
+
+
+def _weighted(expected: Expectation, rows: Rows, log_density: jax.Array) -> jax.Array:
+    assert expected.responsibilities is not None
+    weight = expected.responsibilities * rows.weights
+    # A component without responsibility for a row does not see its density, be it -inf.
+    return jnp.where(weight > 0, weight * jnp.where(weight > 0, log_density, 0), 0).sum()

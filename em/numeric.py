@@ -1,0 +1,117 @@
+"""Maximise a smooth function without ever going down: Newton when small, L-BFGS when large."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+NEWTON_LIMIT = 64
+_HALVINGS = 25
+_ARMIJO = 1e-4
+
+Objective = Callable[[jax.Array], jax.Array]
+
+
+def maximise(objective: Objective, start: jax.Array, max_steps: jax.Array | int) -> jax.Array:
+    """A point no lower than ``start``, close to a local maximum if the steps suffice."""
+    if start.size == 0:
+        return start
+    if start.size <= NEWTON_LIMIT:
+        return newton(objective, start, max_steps)
+    return lbfgs(objective, start, 3 * max_steps)
+
+
+def newton(objective: Objective, start: jax.Array, max_steps: jax.Array | int) -> jax.Array:
+    """Newton's method with the Hessian's eigenvalues made negative, and backtracking.
+
+    Where the function is not concave the step follows ``|H|`` (Nocedal & Wright 2006, Numerical
+    Optimization, section 3.4), so that it always ascends; it is halved until the Armijo condition
+    holds. Non-finite values count as minus infinity.
+    """
+    value_and_grad = jax.value_and_grad(objective)
+    eps = jnp.finfo(start.dtype).eps
+
+    def go_on(state: tuple) -> jax.Array:
+        step, _, _, done = state
+        return (step < max_steps) & ~done
+
+    def ascend(state: tuple) -> tuple:
+        step, point, value, _ = state
+        gradient = jnp.nan_to_num(value_and_grad(point)[1])
+        hessian = jnp.nan_to_num(jax.jacfwd(jax.grad(objective))(point))
+        curvature, vectors = jnp.linalg.eigh((hessian + hessian.T) / 2)
+        size = jnp.abs(curvature)
+        size = jnp.maximum(size, jnp.maximum(size.max() * jnp.sqrt(eps) * 1e-2, eps))
+        direction = vectors @ ((vectors.T @ gradient) / size)
+        # A long step in a coordinate that stands for a log or a logit overflows: bound it.
+        direction = direction * jnp.minimum(1, 20 / (jnp.abs(direction).max() + eps))
+        slope = gradient @ direction
+        new, new_value = backtrack(objective, point, value, direction, slope)
+        small = slope <= 10 * eps * (1 + jnp.abs(value))
+        return step + 1, new, new_value, small | (new_value <= value)
+
+    state = (0, start, _finite(objective(start)), jnp.asarray(False))
+    return jax.lax.while_loop(go_on, ascend, state)[1]
+
+
+def backtrack(
+    objective: Objective, point: jax.Array, value: jax.Array, direction: jax.Array, slope: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """The longest of the steps 1, 1/2, 1/4, ... that ascends enough; no step if none does."""
+
+    def too_low(state: tuple) -> jax.Array:
+        tries, length, new_value = state
+        return (tries < _HALVINGS) & (new_value < value + _ARMIJO * length * slope)
+
+    def halve(state: tuple) -> tuple:
+        tries, length, _ = state
+        return tries + 1, length / 2, _finite(objective(point + length / 2 * direction))
+
+    one = jnp.ones((), point.dtype)
+    first = _finite(objective(point + direction))
+    _, length, new_value = jax.lax.while_loop(too_low, halve, (0, one, first))
+    better = new_value >= value
+    return (
+        jnp.where(better, point + length * direction, point),
+        jnp.where(better, new_value, value),
+    )
+
+
+def lbfgs(objective: Objective, start: jax.Array, max_steps: jax.Array | int) -> jax.Array:
+    """Limited-memory BFGS with a zoom line search (optax); the best point seen is kept."""
+    import optax
+
+    solver = optax.lbfgs()
+
+    def negative(point: jax.Array) -> jax.Array:
+        return -objective(point)
+
+    value_and_grad = optax.value_and_grad_from_state(negative)
+    eps = jnp.finfo(start.dtype).eps
+
+    def go_on(carry: tuple) -> jax.Array:
+        step, _, _, _, _, done = carry
+        return (step < max_steps) & ~done
+
+    def descend(carry: tuple) -> tuple:
+        step, point, state, best, best_value, _ = carry
+        value, gradient = value_and_grad(point, state=state)
+        updates, state = solver.update(
+            gradient, state, point, value=value, grad=gradient, value_fn=negative
+        )
+        new = optax.apply_updates(point, updates)
+        new_value = _finite(objective(new))
+        better = new_value > best_value
+        gain = new_value - best_value
+        done = ~(gain > eps * (1 + jnp.abs(best_value)))
+        best = jnp.where(better, new, best)
+        return step + 1, new, state, best, jnp.maximum(best_value, new_value), done
+
+    carry = (0, start, solver.init(start), start, _finite(objective(start)), jnp.asarray(False))
+    return jax.lax.while_loop(go_on, descend, carry)[3]
+
+
+def _finite(value: jax.Array) -> jax.Array:
+    return jnp.where(jnp.isfinite(value), value, -jnp.inf)

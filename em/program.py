@@ -1,0 +1,337 @@
+"""A model bound to its structure: pure functions of parameters and data, ready to be compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from . import layout, replay, ties
+from .arguments import Call
+from .families import Args, Family, Ties, find, standardise
+from .reader import Params, Reader
+from .structure import Data
+
+__all__ = [
+    "CLOSED",
+    "ROWS",
+    "STATISTICS",
+    "Block",
+    "Chunk",
+    "Params",
+    "Program",
+    "Rows",
+    "Site",
+    "StatisticalSite",
+]
+
+
+class Chunk(NamedTuple):
+    """Some rows, last: ``u`` {site: (c, event..., rows)} are the coordinates of the data.
+
+    ``known`` {site: {argument: (c, rows)}} are arguments that are data, ``weights`` (rows,) row
+    weights, ``labels`` (rows,) the known components, -1 where unknown.
+    """
+
+    u: dict[str, jax.Array]
+    known: dict[str, dict[str, jax.Array]]
+    weights: jax.Array
+    labels: jax.Array | None
+
+
+class Rows(NamedTuple):
+    """The data of a run, read from the model once.
+
+    ``chunks`` has a leading axis of m chunks (the last one filled up with rows of weight 0),
+    ``reference`` what each site's features are measured from, ``log_base`` the weighted sum of
+    the log density's part that depends on no parameter, ``points`` (n, m) every site's numbers
+    for distance-based starts, ``arrays`` the call's own arrays for the sites that are replayed.
+    """
+
+    chunks: Chunk
+    reference: dict[str, Args]
+    weights: jax.Array
+    labels: jax.Array | None
+    log_base: jax.Array
+    points: jax.Array
+    arrays: tuple[jax.Array, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Site:
+    """A site of the likelihood; without statistics its density is replayed row by row."""
+
+    name: str
+    distribution: str
+    depends: frozenset[str]
+    data: Data | None  # None: the prior of z, whose data are the responsibilities
+
+
+@dataclass(frozen=True, eq=False)
+class StatisticalSite(Site):
+    """A site whose family has finite statistics and whose arguments vary by no row.
+
+    ``entries`` {argument: which parameter entries it is, None where it is a function of them};
+    ``ties`` where every argument is parameters directly, so that the closed form applies.
+    """
+
+    family: Family
+    entries: Mapping[str, ties.Entries | None]
+    ties: Mapping[str, Ties] | None
+
+
+@dataclass(frozen=True)
+class Block:
+    """Parameters that share a likelihood, and how the M-step maximises over them."""
+
+    parameters: tuple[str, ...]
+    sites: tuple[str, ...]
+    rung: str
+
+
+# A chunk's features should stay in the cache, but a chunk of few rows costs in dispatch: about
+# this many bytes, and no fewer rows than these unless that would take eight times the bytes.
+_CHUNK_BYTES = {"cpu": 1 << 22}
+_CHUNK_BYTES_ELSEWHERE = 1 << 29
+_CHUNK_ROWS = 1 << 12
+
+CLOSED, STATISTICS, ROWS = "closed form", "numeric, on statistics", "numeric, on rows"
+
+
+class Program(Reader):
+    """What EM computes with: built once for a model and the shapes of its arguments."""
+
+    def __init__(self, model: Callable, call: Call) -> None:
+        super().__init__(model, call)
+        shapes = jax.eval_shape(self._component, self.probe_values, call.arrays, jnp.asarray(0))
+        free = {
+            site: {n: v for n, v in args.items() if v.shape[0] == 1 or self.num_rows == 1}
+            for site, args in shapes.items()
+        }
+        self._whole = {s: set(free[s]) == set(shapes[s]) and bool(shapes[s]) for s in shapes}
+        arguments = jax.jit(self.arguments)
+        probed, self.layout = ties.probe(
+            lambda params: arguments(params, call.arrays), self.structure.free
+        )
+        self.bounds = self._bounds(call)
+        self.sites = tuple(self._site(d, probed) for d in self.structure.data)
+        self.prior = self._prior(probed)
+        self.blocks = tuple(self._blocks())
+
+    def _component(self, params: Mapping, arrays: tuple, component: Any) -> dict[str, dict]:
+        """The family arguments (1 or n, c, event...) of every site, for one component."""
+        latent = self.structure.latent
+        trace = self.run(params, arrays, component)
+        out: dict[str, dict] = {}
+        for data in self.structure.data:
+            family = None if data.masked else find(data.distribution)
+            if family is not None:
+                given = family.arguments(layout.family_of(trace[data.name]))
+                out[data.name] = {
+                    n: layout.argument(v, latent, data, family.rank.get(n, 0))
+                    for n, v in given.items()
+                }
+        fn = layout.family_of(trace[latent.prior])
+        family = find(type(fn))
+        if family is not None and not self.structure.prior_rowwise:
+            given = family.arguments(fn)
+            out[latent.name] = {
+                n: jnp.reshape(v, (1, 1, *jnp.shape(v)[jnp.ndim(v) - family.rank.get(n, 0) :]))
+                for n, v in given.items()
+            }
+        return out
+
+    def arguments(self, params: Mapping, arrays: tuple) -> dict[str, Args]:
+        """{site: {argument: (k, c, event...)}} for the sites whose arguments vary by no row."""
+
+        def one(component: jax.Array) -> dict[str, Args]:
+            found = self._component(params, arrays, component)
+            return {
+                site: {n: v[0] for n, v in args.items()}
+                for site, args in found.items()
+                if self._whole[site]
+            }
+
+        found = jax.vmap(one)(jnp.arange(self.num_components))
+        name = self.structure.latent.name
+        if name in found:  # the prior of z is one distribution, not one for each component
+            found[name] = {n: v[:1] for n, v in found[name].items()}
+        return found
+
+    # ---- what the probes say ---------------------------------------------------------------
+
+    def _bounds(self, call: Call) -> dict[str, tuple[float, float]]:
+        intervals = [p.name for p in self.structure.free if p.constraint == "interval"]
+        if not intervals:
+            return {}
+
+        def evaluate(params: Params) -> dict[str, tuple[Any, Any]]:
+            trace = self.run(params, call.arrays, 0)
+            found: dict[str, tuple[Any, Any]] = {}
+            for name in intervals:
+                support = replay.site_constraint(trace[name])
+                while hasattr(support, "base_constraint"):
+                    support = support.base_constraint
+                found[name] = (jnp.asarray(support.lower_bound), jnp.asarray(support.upper_bound))
+            return found
+
+        bounds = jax.jit(evaluate)(self.probe_values)
+        return {
+            n: (float(jnp.min(low)), float(jnp.max(high)))
+            for n, (low, high) in bounds.items()
+            if low.size == high.size == 1
+        }
+
+    def _site(self, data: Data, probed: Mapping) -> Site:
+        family = None if data.masked else find(data.distribution)
+        return self._with_family(
+            Site(data.name, data.distribution.__name__, data.depends, data), family, probed
+        )
+
+    def _prior(self, probed: Mapping) -> Site:
+        latent, depends = self.structure.latent, self.structure.prior_depends
+        site = Site(latent.name, latent.distribution.__name__, depends, None)
+        return self._with_family(site, find(latent.distribution), probed)
+
+    def _with_family(self, site: Site, family: Family | None, probed: Mapping) -> Site:
+        if family is None or site.name not in probed:
+            return site
+        entries = probed[site.name]
+        found = ties.direct(family, entries, self.layout, self.bounds)
+        return StatisticalSite(
+            site.name, site.distribution, site.depends, site.data, family, entries, found
+        )
+
+    def _blocks(self) -> list[Block]:
+        free = {p.name for p in self.structure.free}
+        groups: list[set[str]] = []
+        for site in (self.prior, *self.sites):
+            joined = set(site.depends & free)
+            if not joined:
+                continue
+            touching = [g for g in groups if g & joined]
+            groups = [g for g in groups if not g & joined]
+            groups.append(joined.union(*touching))
+        order = [p.name for p in self.structure.free]
+        blocks = []
+        for group in groups:
+            sites = [s for s in (self.prior, *self.sites) if s.depends & group]
+            names = tuple(n for n in order if n in group)
+            blocks.append(Block(names, tuple(s.name for s in sites), self._rung(sites)))
+        return sorted(blocks, key=lambda b: order.index(b.parameters[0]))
+
+    def _rung(self, sites: list[Site]) -> str:
+        if any(self._by_row(s) for s in sites):
+            return ROWS
+        (only, *others) = sites
+        if isinstance(only, StatisticalSite) and only.ties is not None and not others:
+            return CLOSED
+        return STATISTICS
+
+    def _by_row(self, site: Site) -> bool:
+        if site.data is None:
+            return self.structure.prior_rowwise
+        return not isinstance(site, StatisticalSite)
+
+    @cached_property
+    def statistical(self) -> tuple[StatisticalSite, ...]:
+        """The data sites that have finite statistics."""
+        return tuple(s for s in self.sites if isinstance(s, StatisticalSite))
+
+    @cached_property
+    def rowwise(self) -> tuple[str, ...]:
+        """The names of the data sites whose densities are replayed."""
+        return tuple(s.name for s in self.sites if not isinstance(s, StatisticalSite))
+
+    @property
+    def needs_rows(self) -> bool:
+        """Whether anything in the M-step needs responsibilities row by row."""
+        return bool(self.rowwise) or self.structure.prior_rowwise
+
+    # ---- the data, once a run --------------------------------------------------------------
+
+    def prepare(self, arrays: tuple) -> Rows:
+        """Read the observations out of the model (see `Rows`)."""
+        latent = self.structure.latent
+        params = self.probe_values
+        trace = self.run(params, arrays, 0)
+        args = self.arguments(params, arrays)
+        weights, labels = self.row_weights(arrays), self.labels(arrays)
+        u: dict[str, jax.Array] = {}
+        known: dict[str, dict[str, jax.Array]] = {}
+        reference: dict[str, Args] = {}
+        views = []
+        log_base = jnp.zeros(())
+        for site, data in zip(self.sites, self.structure.data, strict=True):
+            values = layout.site_values(trace[site.name], latent, data)
+            if not isinstance(site, StatisticalSite):
+                views.append(standardise(values, weights))
+                continue
+            family, fn = site.family, layout.family_of(trace[site.name])
+            known[site.name] = {
+                n: jnp.broadcast_to(
+                    layout.argument(jnp.asarray(getattr(fn, n)), latent, data, 0).T,
+                    (values.shape[0], self.num_rows),
+                ).astype(values.dtype)
+                for n in family.known
+            }
+            tie = site.ties or _untied(args[site.name])
+            reference[site.name] = family.reference(values, weights, args[site.name], tie)
+            per_cell = family.base(values, known[site.name], reference[site.name])
+            log_base = log_base + jnp.where(weights > 0, weights * per_cell, 0).sum()
+            u[site.name] = family.coordinates(values, reference[site.name])
+            views.append(family.view(u[site.name], weights, reference[site.name]))
+        size = self.chunk_size(Chunk(u, known, weights, labels), reference)
+        chunks = Chunk(
+            u={n: _split(v, size) for n, v in u.items()},
+            known={n: {a: _split(v, size) for a, v in k.items()} for n, k in known.items()},
+            weights=_split(weights, size, "constant"),
+            labels=None if labels is None else _split(labels, size),
+        )
+        points = jnp.concatenate(views).astype(weights.dtype).T
+        return Rows(chunks, reference, weights, labels, log_base, points, arrays)
+
+    def features(self, chunk: Chunk, reference: Mapping[str, Args]) -> dict[str, jax.Array]:
+        """{site: (c q, rows)} the sufficient statistics of some rows."""
+        out = {}
+        for site in self.statistical:
+            u = chunk.u[site.name]
+            values = site.family.features(u, chunk.known[site.name], reference[site.name])
+            out[site.name] = values.reshape(-1, u.shape[-1])
+        return out
+
+    def chunk_size(self, rows: Chunk, reference: Mapping[str, Args]) -> int:
+        """How many rows a chunk has: its features and responsibilities stay in the cache.
+
+        All of them where something else works row by row anyway.
+        """
+        if self.needs_rows or not self.statistical:
+            return self.num_rows
+        shapes = jax.eval_shape(lambda: self.features(rows, reference))
+        width = sum(f.shape[0] for f in shapes.values()) + 3 * self.num_components
+        budget = _CHUNK_BYTES.get(jax.default_backend(), _CHUNK_BYTES_ELSEWHERE)
+        budget //= width * rows.weights.dtype.itemsize
+        size = max(budget, min(_CHUNK_ROWS, 8 * budget), 64)
+        return -(-self.num_rows // -(-self.num_rows // size))
+
+
+def _split(array: jax.Array, size: int, mode: str = "edge") -> jax.Array:
+    """(..., n) to (m, ..., size); what is left over repeats the last row (or is 0)."""
+    n = array.shape[-1]
+    m = -(-n // size)
+    padding = [(0, 0)] * (array.ndim - 1) + [(0, m * size - n)]
+    padded = jnp.pad(array, padding, mode=mode) if m * size > n else array
+    return jnp.moveaxis(padded.reshape(*array.shape[:-1], m, size), -2, 0)
+
+
+def _untied(args: Args) -> dict[str, Ties]:
+    """Ties for arguments that are functions: the components share a cell's centre and spread."""
+    return {
+        n: Ties(np.broadcast_to(np.arange(v.shape[1]), v.shape[:2]), np.zeros(v.shape[:2], bool))
+        for n, v in args.items()
+    }

@@ -1,0 +1,135 @@
+"""A model read once, and run again with chosen parameters: what every evaluation stands on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpyro.distributions as dist
+from numpyro.distributions import biject_to
+
+from . import layout, replay
+from .arguments import Call
+from .structure import Structure, read
+
+Params = dict[str, jax.Array]
+
+
+class Reader:
+    """A model, the static part of its arguments, and its structure.
+
+    The methods are pure functions of parameters and of the call's arrays, to be compiled. What
+    was compiled is kept in ``compiled``, readings of the same model for other data in ``readers``.
+    """
+
+    def __init__(self, model: Callable, call: Call) -> None:
+        self.model = model
+        self.template = replace(call, arrays=())
+        self.structure: Structure = read(model, call)
+        self.compiled: dict[Any, Callable] = {}
+        self.readers: dict[Any, Reader] = {}
+
+    @property
+    def num_components(self) -> int:
+        """K."""
+        return self.structure.latent.num_components
+
+    @property
+    def num_rows(self) -> int:
+        """The number of values of z."""
+        return self.structure.latent.num_rows
+
+    @cached_property
+    def probe_values(self) -> Params:
+        """Numbers of the right shapes, admissible or not, where only shapes and data count."""
+        return {p.name: jnp.full(p.shape, 0.5) for p in self.structure.free}
+
+    def run(self, params: Mapping, arrays: tuple, component: Any, **chosen: Any) -> dict:
+        """One trace of the model with z set to ``component``."""
+        structure = self.structure
+        z = structure.latent_value(component)
+        forced = {structure.latent.name: z, structure.latent.prior: z}
+        call = self.template.rebuild(arrays)
+        trace, _ = replay.run(self.model, call, values=params, forced=forced, **chosen)
+        return trace
+
+    def log_weights(self, params: Mapping, arrays: tuple) -> jax.Array:
+        """``log p(z = j)``: (k,), or (k, n) where it depends on covariates."""
+        latent = self.structure.latent
+
+        def one(component: jax.Array) -> jax.Array:
+            fn = layout.family_of(self.run(params, arrays, component)[latent.prior])
+            value = fn.enumerate_support(expand=False).reshape(-1)[component]
+            if not self.structure.prior_rowwise:
+                return fn.log_prob(value).reshape(-1)[0]
+            rows = layout.rows_first(fn.log_prob(value), latent, latent.batch_rank, 0, 0)
+            return jnp.broadcast_to(rows[:, 0], (self.num_rows,))
+
+        return jax.vmap(one)(jnp.arange(self.num_components))
+
+    def replayed(self, params: Mapping, arrays: tuple, names: tuple[str, ...]) -> jax.Array:
+        """(k, n) the log density of the named sites, by NumPyro's own ``log_prob``."""
+
+        def one(component: jax.Array) -> jax.Array:
+            trace = self.run(params, arrays, component)
+            total = jnp.zeros((self.num_rows,))
+            for data in self.structure.data:
+                if data.name in names:
+                    total = total + layout.row_log_prob(
+                        trace[data.name], self.structure.latent, data
+                    )
+            return total
+
+        return jax.vmap(one)(jnp.arange(self.num_components))
+
+    def constrain(self, unconstrained: Mapping, params: Mapping, arrays: tuple) -> Params:
+        """Parameters from their unconstrained values; the others are taken from ``params``."""
+        others = {n: v for n, v in params.items() if n not in unconstrained}
+        trace = self.run(others, arrays, 0, unconstrained=unconstrained)
+        return {n: trace[n]["value"] for n in params}
+
+    def unconstrain(self, params: Mapping, arrays: tuple, names: tuple[str, ...]) -> Params:
+        """The unconstrained values of the named parameters."""
+        trace = self.run(params, arrays, 0)
+        return {
+            n: biject_to(replay.site_constraint(trace[n])).inv(trace[n]["value"]) for n in names
+        }
+
+    def prototype(self, arrays: tuple) -> Params:
+        """Any admissible parameters: the values at unconstrained 0."""
+        trace = self.run({}, arrays, 0, default=replay.prototype)
+        return {p.name: trace[p.name]["value"] for p in self.structure.free}
+
+    def row_weights(self, arrays: tuple) -> jax.Array:
+        """(n,) the weights that ``handlers.scale`` gives to z, and so to its row."""
+        latent = self.structure.latent
+        scale = self.run(self.probe_values, arrays, 0)[latent.prior]["scale"]
+        if scale is None:
+            return jnp.ones((self.num_rows,))
+        rows = layout.rows_first(jnp.asarray(scale, float), latent, latent.batch_rank, 0, 0)
+        return jnp.broadcast_to(rows[:, 0], (self.num_rows,)).astype(layout.float_type())
+
+    def labels(self, arrays: tuple) -> jax.Array | None:
+        """(n,) the observed components, -1 where unknown; None if z is never observed."""
+        latent = self.structure.latent
+        if latent.labels is None:
+            return None
+        call = self.template.rebuild(arrays)
+        trace, _ = replay.run(self.model, call, values=self.probe_values)
+        site = trace[latent.labels]
+        rows = layout.rows_first(site["value"], latent, latent.batch_rank, 0, 0)
+        labels = jnp.broadcast_to(rows[:, 0], (self.num_rows,)).astype(int)
+        if latent.partly:
+            known = layout.rows_first(_mask_of(site["fn"]), latent, latent.batch_rank, 0, 0)
+            labels = jnp.where(known[:, 0], labels, -1)
+        return labels
+
+
+def _mask_of(fn: dist.Distribution) -> jax.Array:
+    while not isinstance(fn, dist.MaskedDistribution):
+        fn = fn.base_dist
+    return jnp.asarray(fn._mask)

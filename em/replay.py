@@ -1,0 +1,93 @@
+"""Run a NumPyro model with chosen values at its sites."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax.numpy as jnp
+from numpyro import handlers, validation_enabled
+from numpyro.distributions import biject_to, constraints
+from numpyro.primitives import Messenger
+
+
+def site_constraint(message: dict) -> constraints.Constraint:
+    """Where the values of a parameter site live."""
+    if message["type"] == "param":
+        return message["kwargs"].get("constraint", constraints.real)
+    return message["fn"].support
+
+
+class Replay(Messenger):
+    """Give sites values: parameters (constrained or not), and forced values for the latent class.
+
+    ``values`` go to sites that have no value yet, as with ``handlers.substitute``.
+    ``unconstrained`` go through the bijection of the site's support first (which may depend on
+    earlier sites). ``forced`` replace whatever is there, observed or not: that is how a labelled
+    z, or the deterministic z of ``obs_mask``, is replaced by a component's number.
+
+    After a run ``preset`` names the sites whose value an inner handler had set already, and
+    ``constrained`` / ``unconstrained_values`` hold what the parameter sites were given.
+    """
+
+    def __init__(
+        self,
+        fn: Callable,
+        *,
+        values: Mapping[str, Any] | None = None,
+        unconstrained: Mapping[str, Any] | None = None,
+        forced: Mapping[str, Any] | None = None,
+        default: Callable[[dict], Any] | None = None,
+    ) -> None:
+        super().__init__(fn)
+        self.values = values or {}
+        self.unconstrained = unconstrained or {}
+        self.forced = forced or {}
+        self.default = default
+        self.preset: set[str] = set()
+
+    def process_message(self, msg: dict) -> None:
+        """Set the value of one site."""
+        if msg["type"] not in ("sample", "param", "deterministic"):
+            return
+        name = msg["name"]
+        if name in self.forced:
+            msg["value"] = self.forced[name]
+        elif msg["type"] == "deterministic":
+            return
+        elif msg["value"] is not None:
+            self.preset.add(name)
+        elif name in self.values:
+            msg["value"] = self.values[name]
+        elif name in self.unconstrained:
+            msg["value"] = biject_to(site_constraint(msg))(self.unconstrained[name])
+        elif self.default is not None:
+            value = self.default(msg)
+            if value is not None:
+                msg["value"] = value
+
+
+def run(model: Callable, call: tuple[tuple, dict], **chosen: Any) -> tuple[dict, Replay]:
+    """One run of ``model``: its trace, and the replay handler that set the values.
+
+    Sites that are given no value are drawn from a fixed seed.
+    """
+    replay = Replay(model, **chosen)
+    args, kwargs = call
+    # Probing values need not be admissible, and observations are checked by `checks`.
+    with validation_enabled(False), handlers.seed(rng_seed=0), handlers.trace() as trace:
+        replay(*args, **kwargs)
+    return dict(trace), replay
+
+
+def prototype(message: dict) -> Any:
+    """A value of the right shape and support for a parameter site: unconstrained zeros."""
+    if message["type"] == "param":
+        initial = message["args"][0] if message["args"] else None
+        if initial is None or callable(initial):
+            return None
+        return jnp.asarray(initial)
+    if message["is_observed"] or message["fn"].is_discrete:
+        return None
+    transform = biject_to(message["fn"].support)
+    return transform(jnp.zeros(transform.inverse_shape(message["fn"].shape())))

@@ -1,0 +1,90 @@
+"""Give an emptied cluster the row that is explained worst (hard assignment only)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+
+from .expectation import Expectation
+from .program import Chunk, Program, Rows
+
+
+def reseed(program: Program, expected: Expectation, rows: Rows) -> tuple[Expectation, jax.Array]:
+    """Move the worst rows, one each, to the components that have none; and how many moved.
+
+    Only rows whose component keeps others move, and never one with a known label.
+    """
+    k = program.num_components
+    if k > program.num_rows:
+        return expected, jnp.zeros((), jnp.int32)
+    empty = expected.counts <= 0
+    return jax.lax.cond(
+        empty.any(),
+        lambda e: _move(program, e, empty, rows),
+        lambda e: (e, jnp.zeros((), jnp.int32)),
+        expected,
+    )
+
+
+def _move(
+    program: Program, expected: Expectation, empty: jax.Array, rows: Rows
+) -> tuple[Expectation, jax.Array]:
+    k = program.num_components
+    assigned, cost = _present(expected.labels), _present(expected.row_objective)
+    if rows.labels is not None:
+        cost = jnp.where(rows.labels >= 0, jnp.inf, cost)
+    members = jax.ops.segment_sum(jnp.ones_like(cost), assigned, k)
+    # The best-explained row of each component stays, so that none is emptied in turn.
+    best = jax.ops.segment_max(jnp.where(jnp.isfinite(cost), cost, -jnp.inf), assigned, k)
+    stays = (cost >= best[assigned]) | (members[assigned] <= 1)
+    worth, worst = jax.lax.top_k(-jnp.where(stays, jnp.inf, cost), k)
+    rank = jnp.cumsum(empty) - 1
+    chosen = worst[jnp.clip(rank, 0, k - 1)]
+    moves = empty & jnp.isfinite(worth[jnp.clip(rank, 0, k - 1)])
+    old = assigned[chosen]
+    weight = jnp.where(moves, rows.weights[chosen], 0)
+    # (k, k): component j gains row chosen[j], component old[j] loses it.
+    change = (
+        jnp.eye(k, dtype=weight.dtype) - jax.nn.one_hot(old, k, dtype=weight.dtype).T
+    ) * weight
+    some = Chunk(
+        u={n: _take(v, chosen) for n, v in rows.chunks.u.items()},
+        known={
+            n: {a: _take(v, chosen) for a, v in k.items()} for n, k in rows.chunks.known.items()
+        },
+        weights=weight,
+        labels=None,
+    )
+    features = program.features(some, rows.reference)
+    counts = expected.counts + change.sum(1)
+    statistics = {
+        s: replace(
+            stats,
+            count=jnp.broadcast_to(counts[:, None], stats.count.shape),
+            sums=stats.sums + (change @ features[s].T).reshape(stats.sums.shape),
+        )
+        for s, stats in expected.statistics.items()
+    }
+    place = jnp.where(moves, chosen, program.num_rows)
+    labels = assigned.at[place].set(jnp.arange(k), mode="drop")
+    responsibilities = expected.responsibilities
+    if responsibilities is not None:
+        responsibilities = jax.nn.one_hot(labels, k, dtype=responsibilities.dtype, axis=0)
+    new = expected._replace(
+        counts=counts, statistics=statistics, labels=labels, responsibilities=responsibilities
+    )
+    return new, moves.sum().astype(jnp.int32)
+
+
+def _present(array: jax.Array | None) -> jax.Array:
+    assert array is not None, "hard assignment keeps labels and costs"
+    return array
+
+
+def _take(array: jax.Array, places: jax.Array) -> jax.Array:
+    """Rows of an array in chunks (m, ..., size), rows last again."""
+    size = array.shape[-1]
+    rows = jnp.moveaxis(array, -1, 1)[places // size, places % size]
+    return jnp.moveaxis(rows, 0, -1)

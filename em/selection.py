@@ -1,0 +1,69 @@
+"""Of several climbs, the one that the user gets: the highest that is sound."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .loop import Outcome
+from .program import Program
+from .status import Status
+
+# A component is nearly singular if its smallest scale is this small a part of the data's ...
+_SMALL_SCALE = 0.05
+# ... while its rows are fewer than this many times the numbers they must determine.
+_FEW_ROWS = 3.0
+
+
+@dataclass(frozen=True, eq=False)
+class Restarts:
+    """All climbs: final objective, steps, status, and the smallest relative scale of each."""
+
+    objective: np.ndarray
+    num_steps: np.ndarray
+    status: np.ndarray
+    smallest_scale: np.ndarray
+    chosen: int
+
+
+def select(program: Program, outcome: Outcome, scored_rows: float) -> Restarts:
+    """Judge each climb and choose: sound ones first, then by objective.
+
+    A climb that ended on a nearly singular component of a few rows is a peak of an unbounded
+    likelihood rather than an estimate (Day 1969, Biometrika 56:463; McLachlan & Peel 2000,
+    section 3.10): it is named as such, and passed over if a sound one exists.
+    """
+    code = np.asarray(outcome.code).copy()
+    objective = np.asarray(outcome.objective, float)
+    counts = np.asarray(outcome.counts)
+    scale = np.asarray(outcome.relative_scale)
+    few = counts < _FEW_ROWS * rows_needed(program)
+    spurious = ((scale < _SMALL_SCALE) & few).any(1)
+    fine = np.isin(code, (Status.CONVERGED, Status.MAX_STEPS))
+    code[fine & spurious] = Status.NEARLY_SINGULAR
+    empty = (counts <= 1e-8 * scored_rows).any(1)
+    code[np.isin(code, (Status.CONVERGED, Status.MAX_STEPS)) & empty] = Status.EMPTIED
+    rank = np.select(
+        [
+            np.isin(code, (Status.CONVERGED, Status.MAX_STEPS, Status.EMPTIED)),
+            code == Status.LOWERED,
+            code == Status.NEARLY_SINGULAR,
+        ],
+        [3, 2, 1],
+        0,
+    )
+    finite = np.where(np.isfinite(objective), objective, -np.inf)
+    chosen = max(range(len(code)), key=lambda i: (rank[i], finite[i]))
+    return Restarts(objective, np.asarray(outcome.steps), code, scale.min(1), chosen)
+
+
+def rows_needed(program: Program) -> float:
+    """How many numbers one component's own parameters are: the rows they need at least."""
+    sizes = [
+        round(e.cells.shape[-1] ** 0.5) if site.family.rank.get(n, 0) == 2 else 1
+        for site in program.statistical
+        for n, e in site.entries.items()
+        if e is not None
+    ]
+    return 1.0 + max(sizes, default=1)

@@ -1,0 +1,99 @@
+"""Starts are responsibilities: k-means++, random or by quantiles; the M-step does the rest."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+
+from .program import Program, Rows
+
+NAMES = ("kmeans++", "random", "quantile")
+_SEEDING_ROWS = 1 << 14
+_SOFTNESS = 0.1
+
+
+def responsibilities(
+    program: Program, rows: Rows, start: str, hard: bool, key: jax.Array
+) -> jax.Array:
+    """(n, k) starting responsibilities.
+
+    Soft EM starts from softened groups (each row leaves 10% to the other components), so that a
+    group of one or two rows does not begin as a singular component.
+    """
+    k = program.num_components
+    dtype = rows.weights.dtype
+    points = rows.points
+    if start == "random":
+        draws = jax.random.dirichlet(key, jnp.ones(k, dtype), (program.num_rows,), dtype)
+        return jax.nn.one_hot(draws.argmax(-1), k, dtype=dtype) if hard else draws
+    if start == "quantile":
+        labels = _quantile_groups(points, rows.weights, k)
+    else:
+        labels = nearest(points, kmeans_plus_plus(points, rows, k, key))
+    softness = 0.0 if hard or k == 1 else _SOFTNESS
+    one_hot = jax.nn.one_hot(labels, k, dtype=dtype)
+    return (1 - softness) * one_hot + softness / k
+
+
+def squared_distances(points: jax.Array, centres: jax.Array) -> jax.Array:
+    """(n, k) squared Euclidean distances, by one matrix product."""
+    cross = jnp.matmul(points, centres.T, precision="highest")
+    squares = (points**2).sum(1)[:, None] - 2 * cross + (centres**2).sum(1)
+    return jnp.maximum(squares, 0)
+
+
+def nearest(points: jax.Array, centres: jax.Array) -> jax.Array:
+    """(n,) the nearest centre of each point."""
+    return squared_distances(points, centres).argmin(-1)
+
+
+def kmeans_plus_plus(points: jax.Array, rows: Rows, k: int, key: jax.Array) -> jax.Array:
+    """(k, m) centres by greedy k-means++: of several candidates the one that helps most.
+
+    Arthur & Vassilvitskii (2007, SODA), section 6 for the greedy choice. Candidates are drawn
+    with probability proportional to weight times squared distance; their number grows with k, so
+    that among many well-separated groups none is missed. Components with known labels start at
+    the mean of their rows. Large data are seeded from a random part of the rows.
+    """
+    weights = rows.weights
+    centres = jnp.zeros((k, points.shape[1]), points.dtype)
+    given = jnp.zeros((k,), bool)
+    key, sub = jax.random.split(key)
+    if rows.labels is not None:
+        known = jax.nn.one_hot(rows.labels, k, dtype=points.dtype) * weights[:, None]
+        total = known.sum(0)
+        given = total > 0
+        centres = known.T @ points / jnp.where(given, total, 1)[:, None]
+    if points.shape[0] > _SEEDING_ROWS:
+        chosen = jax.random.choice(sub, points.shape[0], (_SEEDING_ROWS,), p=weights)
+        points, weights = points[chosen], jnp.ones((_SEEDING_ROWS,), points.dtype)
+    far = jnp.asarray(jnp.finfo(points.dtype).max / 4, points.dtype)
+    to_given = jnp.where(given, squared_distances(points, centres), far).min(-1)
+    candidates = 2 + k // 6
+
+    def choose(j: int, carry: tuple) -> tuple:
+        centres, distance, key = carry
+        key, sub = jax.random.split(key)
+        # Nothing chosen yet: by weight alone.
+        chance = weights * jnp.where(distance >= far, 1.0, distance)
+        chance = jnp.where(chance.sum() > 0, chance, weights)
+        picks = jax.random.categorical(sub, jnp.log(chance), shape=(candidates,))
+        found = jnp.minimum(distance[:, None], squared_distances(points, points[picks]))
+        # The first centre is one row at random: restarts are to differ.
+        best = jnp.where((distance < far).any(), (weights @ found).argmin(), 0)
+        new = centres.at[j].set(jnp.where(given[j], centres[j], points[picks[best]]))
+        return new, jnp.where(given[j], distance, found[:, best]), key
+
+    return jax.lax.fori_loop(0, k, choose, (centres, to_given, key))[0]
+
+
+def _quantile_groups(points: jax.Array, weights: jax.Array, k: int) -> jax.Array:
+    """k groups of equal weight along the first principal axis."""
+    centred = points - weights @ points / weights.sum()
+    covariance = (centred * weights[:, None]).T @ centred
+    axis = jnp.linalg.eigh(covariance)[1][:, -1]
+    score = centred @ (axis * jnp.where(axis.sum() < 0, -1, 1))
+    order = jnp.argsort(score)
+    below = jnp.cumsum(weights[order]) - weights[order] / 2
+    group = jnp.clip((below / weights.sum() * k).astype(int), 0, k - 1)
+    return jnp.zeros_like(group).at[order].set(group)

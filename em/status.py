@@ -1,0 +1,71 @@
+"""How a fit ended: a value that carries a sentence saying what to try next."""
+
+from __future__ import annotations
+
+import enum
+
+
+class Status(enum.IntEnum):
+    """The outcome of a fit. ``ok`` is True for CONVERGED only."""
+
+    CONVERGED = 0
+    MAX_STEPS = 1
+    COLLAPSED = 2
+    NEARLY_SINGULAR = 3
+    EMPTIED = 4
+    NOT_IDENTIFIED = 5
+    LOWERED = 6
+    NOT_FINITE = 7
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def ok(self) -> bool:
+        """Whether the fit can be used as it is."""
+        return self is Status.CONVERGED
+
+    @property
+    def advice(self) -> str:
+        """What happened in general, and what to try."""
+        return _ADVICE[self]
+
+
+_ADVICE = {
+    Status.CONVERGED: "EM converged.",
+    Status.MAX_STEPS: (
+        "EM stopped at max_steps before it converged. Raise max_steps, or loosen tolerance if "
+        "the trace is flat enough for your purpose."
+    ),
+    Status.COLLAPSED: (
+        "The likelihood is unbounded: in every start a component shrank onto a few rows and its "
+        "scale went to 0. Share the scale or covariance between the components, hold it fixed "
+        "with handlers.condition, use fewer components or more restarts, or add a prior."
+    ),
+    Status.NEARLY_SINGULAR: (
+        "The best solution rests on a nearly singular component of a few rows, as an unbounded "
+        "likelihood invites; no sound one was found. Share the scale or covariance between the "
+        "components, use fewer components, or more restarts."
+    ),
+    Status.EMPTIED: (
+        "A component lost all its rows, so its own parameters mean nothing. Use fewer components "
+        "or more restarts; with labelled data, check that every label occurs."
+    ),
+    Status.NOT_IDENTIFIED: (
+        "The data do not determine all parameters: moving them together in some direction leaves "
+        "the likelihood unchanged. Use fewer components, tie or fix parameters with "
+        "handlers.condition, or observe more per row."
+    ),
+    Status.LOWERED: (
+        "The objective fell, so an M-step did not maximise. Check that the model's log density "
+        "is smooth in its parameters, use float64, or give better init_params."
+    ),
+    Status.NOT_FINITE: (
+        "The objective is not finite: no component gives some row a positive density at the "
+        "start. Give init_params with which every row is possible, or check for outliers."
+    ),
+}
+
+
+class FitError(RuntimeError):
+    """A fit that did not end well, raised by ``EM(..., throw=True)``."""

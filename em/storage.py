@@ -1,0 +1,150 @@
+"""Fits in files: NumPy arrays and JSON in one ``.npz``, readable without this library."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .arguments import Call, split
+from .driver import prepare, program_for
+from .fit import Fit
+from .selection import Restarts
+from .status import Status
+
+_FORMAT = 1
+
+
+def save(fit: Fit, path: str | Path) -> None:
+    """Write ``fit``: its numbers, and the arguments of the model (the data included).
+
+    Raises:
+        ValueError: an argument that JSON cannot hold, such as a function.
+    """
+    marked = fit.call.rebuild(tuple(_Array(i) for i in range(len(fit.call.arrays))))
+    found = fit.restart_results
+    meta = {
+        "format": _FORMAT,
+        "library": "mixpyro",
+        "arguments": _encode(list(marked)),
+        "parameters": list(fit.params),
+        "log_likelihood": fit.log_likelihood,
+        "objective": fit.objective,
+        "num_steps": fit.num_steps,
+        "total_weight": fit.total_weight,
+        "status": fit.base_status.name,
+        "reseeded": fit.reseeded,
+        "chosen": found.chosen,
+        "spec": str(fit.spec),
+    }
+    arrays = {
+        "trace": fit.trace,
+        "counts": fit.counts,
+        "restarts/objective": found.objective,
+        "restarts/num_steps": found.num_steps,
+        "restarts/status": found.status,
+        "restarts/smallest_scale": found.smallest_scale,
+        **{f"params/{name}": np.asarray(value) for name, value in fit.params.items()},
+        **{f"arguments/{i}": np.asarray(a) for i, a in enumerate(fit.call.arrays)},
+    }
+    if fit.labels is not None:
+        arrays["labels"] = np.asarray(fit.labels)
+    arrays["meta"] = np.array(json.dumps(meta))
+    with open(path, "wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **arrays)
+
+
+def load(path: str | Path, model: Callable) -> Fit:
+    """Read a fit back; ``model`` is the function that was fitted (code is never stored).
+
+    Raises:
+        ValueError: the file holds no fit, or one whose parameters the model does not have.
+    """
+    with np.load(path, allow_pickle=False) as file:
+        stored = {name: file[name] for name in file.files}
+    if "meta" not in stored:
+        raise ValueError(f"{path} holds no mixpyro fit")
+    meta = json.loads(str(stored["meta"]))
+    if meta.get("format") != _FORMAT:
+        raise ValueError(f"{path} has format {meta.get('format')!r}; this version reads {_FORMAT}")
+    arrays = [jnp.asarray(stored[f"arguments/{i}"]) for i in range(_count(stored))]
+    args, kwargs = _decode(meta["arguments"], arrays)
+    call: Call = split(tuple(args), kwargs)
+    program = program_for(model, call)
+    names = [p.name for p in program.structure.parameters]
+    if sorted(names) != sorted(meta["parameters"]):
+        raise ValueError(
+            f"{path} has the parameters {', '.join(meta['parameters'])}; the model has "
+            f"{', '.join(names)}. Give the model that was fitted"
+        )
+    rows, _ = prepare(program, call.arrays)
+    restarts = Restarts(
+        objective=stored["restarts/objective"],
+        num_steps=stored["restarts/num_steps"],
+        status=stored["restarts/status"],
+        smallest_scale=stored["restarts/smallest_scale"],
+        chosen=int(meta["chosen"]),
+    )
+    return Fit(
+        program=program,
+        call=call,
+        rows=rows,
+        params={n: jnp.asarray(stored[f"params/{n}"]) for n in names},
+        log_likelihood=meta["log_likelihood"],
+        objective=meta["objective"],
+        trace=stored["trace"],
+        num_steps=meta["num_steps"],
+        total_weight=meta["total_weight"],
+        counts=stored["counts"],
+        base_status=Status[meta["status"]],
+        reseeded=meta["reseeded"],
+        restart_results=restarts,
+        labels=jnp.asarray(stored["labels"]) if "labels" in stored else None,
+    )
+
+
+class _Array:
+    """The place of an array among the arguments."""
+
+    def __init__(self, place: int) -> None:
+        self.place = place
+
+
+def _encode(value: Any) -> Any:
+    if isinstance(value, _Array):
+        return {"array": value.place}
+    if isinstance(value, np.generic):
+        return value.item()
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, list):
+        return {"list": [_encode(v) for v in value]}
+    if isinstance(value, tuple):
+        return {"tuple": [_encode(v) for v in value]}
+    if isinstance(value, dict) and all(isinstance(k, str) for k in value):
+        return {"dict": {k: _encode(v) for k, v in value.items()}}
+    raise ValueError(
+        f"an argument of type {type(value).__name__} cannot be saved; save fits whose arguments "
+        "are arrays, numbers, strings, tuples, lists and dicts of these"
+    )
+
+
+def _decode(value: Any, arrays: list[jax.Array]) -> Any:
+    if not isinstance(value, dict):
+        return value
+    ((kind, inner),) = value.items()
+    if kind == "array":
+        return arrays[inner]
+    if kind == "dict":
+        return {k: _decode(v, arrays) for k, v in inner.items()}
+    decoded = [_decode(v, arrays) for v in inner]
+    return tuple(decoded) if kind == "tuple" else decoded
+
+
+def _count(stored: dict) -> int:
+    return sum(name.startswith("arguments/") for name in stored)

@@ -1,0 +1,166 @@
+"""Which entry of which parameter each argument of a family is: read by exact probes.
+
+The parameters are given distinct numbers, three times over. An argument whose every entry equals
+one and the same parameter entry each time *is* that parameter, however it was indexed, stacked or
+transposed; an entry that never changes is fixed; anything else is a function of the parameters.
+Names and source code are never looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .families import Family, Ties
+from .layout import float_type
+from .structure import Parameter
+
+NUM_PROBES = 3
+
+_WITHIN = {
+    "real": {"real"},
+    "positive": {"positive", "nonnegative", "softpluspositive"},
+    "unit_interval": {"unitinterval"},
+    "simplex": {"simplex"},
+    "positive_definite": {"positivedefinite"},
+    "lower_cholesky": {"lowercholesky", "softpluslowercholesky", "scaledunitlowercholesky"},
+}
+_WHOLE = {"simplex": 1, "positive_definite": 2, "lower_cholesky": 2}
+
+
+@dataclass(frozen=True, eq=False)
+class Entries:
+    """``index`` (k, c, event...): the place of each entry among all parameters; -1 is fixed."""
+
+    index: np.ndarray
+
+    @property
+    def cells(self) -> np.ndarray:
+        """(k, c, e) the same, event flattened."""
+        return self.index.reshape(*self.index.shape[:2], -1)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The parameters in one flat vector."""
+
+    parameters: tuple[Parameter, ...]
+
+    @property
+    def starts(self) -> np.ndarray:
+        """Where each parameter begins; the total at the end."""
+        return np.cumsum([0, *(int(np.prod(p.shape)) for p in self.parameters)])
+
+    def unflatten(self, vector: np.ndarray) -> dict[str, jax.Array]:
+        """The parameters in a flat vector."""
+        return {
+            p.name: jnp.asarray(vector[a:b].reshape(p.shape), float_type())
+            for p, a, b in zip(self.parameters, self.starts, self.starts[1:], strict=False)
+        }
+
+    def owner(self, place: int) -> tuple[Parameter, int]:
+        """The parameter at a place, and the place within it."""
+        which = int(np.searchsorted(self.starts, place, side="right")) - 1
+        return self.parameters[which], place - int(self.starts[which])
+
+    def name(self, place: int) -> str:
+        """How a user would write the entry: ``loc[1]``."""
+        parameter, within = self.owner(place)
+        index = np.unravel_index(within, parameter.shape) if parameter.shape else ()
+        return parameter.name + (f"[{', '.join(map(str, index))}]" if parameter.shape else "")
+
+
+def probe(
+    arguments: Callable[[dict[str, jax.Array]], Any], parameters: Sequence[Parameter]
+) -> tuple[dict[str, dict[str, Entries | None]], Layout]:
+    """Match every argument of every site; None where it is a function of the parameters."""
+    layout = Layout(tuple(parameters))
+    total = int(layout.starts[-1])
+    rng = np.random.default_rng(0)
+    grid = np.linspace(0.1, 0.9, total) if total > 1 else np.array([0.37])
+    dtype = float_type()
+    vectors = [rng.permutation(grid).astype(dtype) for _ in range(NUM_PROBES)]
+    if total == 1:
+        vectors = [np.array([v], dtype) for v in (0.37, 0.61, 0.23)]
+    runs = [jax.tree.map(np.asarray, arguments(layout.unflatten(v))) for v in vectors]
+    found: dict[str, dict[str, Entries | None]] = {}
+    for site, args in runs[0].items():
+        found[site] = {name: _match([run[site][name] for run in runs], vectors) for name in args}
+    return found, layout
+
+
+def _match(values: list[np.ndarray], vectors: list[np.ndarray]) -> Entries | None:
+    first = values[0].ravel()
+    constant = np.all([v.ravel() == first for v in values], axis=0)
+    if not vectors[0].size:
+        return Entries(np.full(values[0].shape, -1)) if constant.all() else None
+    order = np.argsort(vectors[0])
+    place = np.searchsorted(vectors[0], first, sorter=order).clip(0, len(order) - 1)
+    index = order[place]
+    same = np.all([v.ravel() == p[index] for v, p in zip(values, vectors, strict=True)], axis=0)
+    if not np.all(same | constant):
+        return None
+    return Entries(np.where(same, index, -1).reshape(values[0].shape))
+
+
+def direct(
+    family: Family,
+    entries: Mapping[str, Entries | None],
+    layout: Layout,
+    bounds: Mapping[str, tuple[float, float]],
+) -> dict[str, Ties] | None:
+    """The ties of a site whose arguments are parameters directly, or None if some are not.
+
+    Direct also means that the closed form cannot leave the parameter's support: the support is
+    the argument's natural domain, and a simplex or a matrix is used whole.
+    """
+    ties, used = {}, []
+    for name, entry in entries.items():
+        if entry is None:
+            return None
+        cells = entry.cells
+        free = cells >= 0
+        if np.any(free.any(-1) != free.all(-1)):
+            return None
+        domain = family.domains[name]
+        if not _allowed(cells, domain, layout, bounds):
+            return None
+        flat = cells.reshape(-1, cells.shape[-1])
+        unique, groups = np.unique(flat, axis=0, return_inverse=True)
+        members = unique[unique >= 0]
+        if len(np.unique(members)) != len(members):
+            return None  # groups overlap: part of a value is shared, part is not
+        used.append(np.unique(members))
+        ties[name] = Ties(groups.reshape(cells.shape[:2]), ~free.all(-1))
+    places = np.concatenate(used) if used else np.array([], int)
+    return ties if len(np.unique(places)) == len(places) else None
+
+
+def _allowed(
+    cells: np.ndarray, domain: str, layout: Layout, bounds: Mapping[str, tuple[float, float]]
+) -> bool:
+    for cell in np.unique(cells.reshape(-1, cells.shape[-1]), axis=0):
+        if cell[0] < 0:
+            continue
+        owners = {layout.owner(int(place))[0].name for place in (cell[0], cell[-1])}
+        parameter, within = layout.owner(int(cell[0]))
+        interval = parameter.constraint == "interval" and bounds.get(parameter.name) == (0.0, 1.0)
+        natural = parameter.constraint in _WITHIN[domain]
+        if not natural and not (interval and domain == "unit_interval"):
+            return False
+        if domain in _WHOLE:
+            event = int(np.prod(parameter.shape[-_WHOLE[domain] :]))
+            whole = event == len(cell) and within % event == 0
+            if not whole or len(owners) > 1 or np.any(np.diff(cell) != 1):
+                return False
+        elif (
+            any(layout.owner(int(place))[0].constraint not in _WITHIN[domain] for place in cell)
+            and not interval
+        ):
+            return False
+    return True

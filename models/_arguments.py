@@ -1,0 +1,94 @@
+"""Checks of the arguments that models share. They look at shapes, never at values."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+from jax.typing import ArrayLike
+
+
+def check_count(name: str, value: Any) -> int:
+    """An argument that counts something: an integer of at least 1."""
+    try:
+        count = operator.index(value)
+    except TypeError:
+        count = 0
+    if count < 1:
+        raise ValueError(f"{name} must be an integer of 1 or more, but it is {value!r}")
+    return count
+
+
+def vector_rows(x: ArrayLike | None, num_rows: int | None) -> int:
+    """n, from x of shape (n,) or else from num_rows, which is only read without x."""
+    if x is None:
+        return _rows_to_simulate(num_rows)
+    (n,) = check_shape("x", x, "n")
+    return n
+
+
+def matrix_shape(
+    x: ArrayLike | None, num_rows: int | None, num_features: int | None
+) -> tuple[int, int]:
+    """(n, d), from x of that shape or else from num_rows and num_features."""
+    if x is None:
+        n = _rows_to_simulate(num_rows)
+        if num_features is None:
+            raise ValueError(
+                "num_features is missing: without x, give the number of columns to simulate"
+            )
+        return n, check_count("num_features", num_features)
+    n, d = check_shape("x", x, "n", "d")
+    if num_features is not None and check_count("num_features", num_features) != d:
+        raise ValueError(
+            f"num_features is {num_features}, but x has {d} columns; leave num_features out, it is "
+            "for simulating without x"
+        )
+    return n, d
+
+
+def check_shape(name: str, value: ArrayLike, *axes: str) -> tuple[int, ...]:
+    """The shape of an array, which must have the given axes, none of them empty."""
+    shape = shape_of(name, value)
+    wanted = f"({axes[0]},)" if len(axes) == 1 else f"({', '.join(axes)})"
+    if len(shape) != len(axes):
+        hint = ""
+        if len(shape) == 1 and len(axes) == 2:
+            hint = f"; for a single column give {name}[:, None]"
+        if len(shape) == 2 and shape[1] == 1 and len(axes) == 1:
+            hint = f"; give {name}[:, 0]"
+        raise ValueError(f"{name} must have shape {wanted}, but its shape is {shape}{hint}")
+    if 0 in shape:
+        raise ValueError(f"{name} is empty: its shape is {shape}; give at least one row and column")
+    return shape
+
+
+def check_per_row(name: str, value: ArrayLike, n: int) -> None:
+    """An argument that is one number for all rows, or an array of one a row."""
+    shape = shape_of(name, value)
+    if shape not in ((), (n,)):
+        raise ValueError(
+            f"{name} must be one number or an array of shape ({n},), one a row, but its shape is "
+            f"{shape}"
+        )
+
+
+def shape_of(name: str, value: Any) -> tuple[int, ...]:
+    """The shape of a number or array."""
+    if isinstance(value, int | float):
+        return ()
+    shape = getattr(value, "shape", None)
+    if shape is None:
+        raise ValueError(
+            f"{name} must be an array, but it is a {type(value).__name__}; give "
+            f"jax.numpy.asarray({name})"
+        )
+    return tuple(shape)
+
+
+def _rows_to_simulate(num_rows: int | None) -> int:
+    if num_rows is None:
+        raise ValueError(
+            "both x and num_rows are missing: give x to score data, or num_rows to simulate them"
+        )
+    return check_count("num_rows", num_rows)

@@ -1,0 +1,69 @@
+"""Weakly informative priors that several models share.
+
+The priors of locations and scales follow Richardson and Green (1997), "On Bayesian analysis of
+mixtures with an unknown number of components", JRSS-B 59:731: with m the midrange and
+R the range of the data, loc ~ Normal(m, R) and variance^-1 ~ Gamma(2, b), b ~ Gamma(0.2, 10 / R^2).
+Here b stays at its prior mean 0.02 R^2, so that no parameter is out of the likelihood's reach;
+the mean of the variance is then 0.02 R^2, and the models that have scales or covariance matrices
+in its place keep that size.
+"""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+import numpyro.distributions as dist
+from jax import Array
+from jax.typing import ArrayLike
+
+from ._arguments import shape_of
+
+RELATIVE_VARIANCE = 0.02
+
+
+def weights_prior(num_components: int, concentration: float) -> dist.Distribution:
+    """Dirichlet(c, ..., c) on (k,). With c = 1, uniform, its mode leaves the ML fit where it is."""
+    return dist.Dirichlet(concentration * jnp.ones(num_components))
+
+
+def center_and_spread(
+    x: ArrayLike | None, num_features: int, center: ArrayLike | None, spread: ArrayLike | None
+) -> tuple[Array, Array]:
+    """Midrange and range of each column of x, both (d,); 0 and 1 without x; or what is given.
+
+    A constant column has range 0, with which no prior would be proper: it counts as 1.
+    """
+    if x is None:
+        middle, extent = jnp.zeros(num_features), jnp.ones(num_features)
+    else:
+        values = jnp.asarray(x, dtype=float)
+        low, high = jnp.nanmin(values, axis=0), jnp.nanmax(values, axis=0)
+        middle, extent = low + (high - low) / 2, jnp.where(high > low, high - low, 1.0)
+    return _per_column("center", center, middle), _per_column("spread", spread, extent)
+
+
+def scale_prior(spread: ArrayLike) -> dist.Distribution:
+    """LogNormal with median sqrt(0.02) R, about R / 7: 95 % of it between R / 50 and R.
+
+    It vanishes faster than any power of the scale at 0, so no component can collapse on one row.
+    """
+    return dist.LogNormal(jnp.log(jnp.sqrt(RELATIVE_VARIANCE) * jnp.asarray(spread)), 1.0)
+
+
+def covariance_prior(spread: Array) -> dist.Distribution:
+    """InverseWishart(d + 3, 0.04 diag(R^2)), of mean 0.02 diag(R^2); d = 1 is Richardson-Green."""
+    d = spread.shape[0]
+    return dist.InverseWishart(
+        concentration=d + 3.0, scale_matrix=2 * RELATIVE_VARIANCE * jnp.diag(spread**2)
+    )
+
+
+def _per_column(name: str, given: ArrayLike | None, default: Array) -> Array:
+    if given is None:
+        return default
+    shape = shape_of(name, given)
+    if shape not in ((), default.shape):
+        raise ValueError(
+            f"{name} must be one number or an array of shape {default.shape}, one a column of x, "
+            f"but its shape is {shape}"
+        )
+    return jnp.broadcast_to(jnp.asarray(given, dtype=float), default.shape)

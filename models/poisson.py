@@ -1,0 +1,102 @@
+"""Counts without an upper bound."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import jax.numpy as jnp
+import numpyro
+import numpyro.distributions as dist
+
+from ._arguments import check_count, matrix_shape, shape_of, vector_rows
+from ._catalogue import example
+from ._priors import weights_prior
+
+if TYPE_CHECKING:
+    from jax import Array
+    from jax.typing import ArrayLike
+    from jaxtyping import Int
+
+
+@example(
+    params={"weights": [0.3, 0.4, 0.3], "rate": [1.0, 10.0, 30.0]},
+    num_components=3,
+    num_rows=500,
+)
+@example(
+    params={"weights": [0.6, 0.4], "rate": [[2.0, 20.0], [15.0, 4.0]]},
+    num_components=2,
+    num_rows=300,
+    num_features=2,
+)
+def poisson_mixture(
+    x: Int[ArrayLike, " n"] | Int[ArrayLike, "n d"] | None = None,
+    *,
+    num_components: int,
+    num_rows: int | None = None,
+    num_features: int | None = None,
+    weights_concentration: float = 1.0,
+    mean_rate: float | None = None,
+) -> Any:
+    r"""A mixture of Poisson distributions, or of products of them.
+
+    ::
+
+        p(x_n) = sum_k weights_k Poisson(x_n | rate_k)              x (n,)
+        p(x_n) = sum_k weights_k prod_d Poisson(x_nd | rate_kd)     x (n, d)
+
+    See McLachlan and Peel (2000), *Finite Mixture Models*, chapter 5.
+
+    Sites: ``weights`` (k,); ``rate`` (k,) for x (n,) and (k, d) for x (n, d); ``z`` (n,); ``x``.
+
+    Priors: weights ~ Dirichlet(c, ..., c), c = weights_concentration, uniform by default; each rate
+    is Exponential with mean mean_rate, by default the mean of its column of x, or 1 without x.
+
+    Args:
+        x: counts, (n,) or (n, d), or None to simulate.
+        num_components: k.
+        num_rows: n, read only without x.
+        num_features: d, read only without x: None simulates x (n,).
+        weights_concentration: of the Dirichlet prior of the weights.
+        mean_rate: mean of the prior of the rates.
+
+    Returns:
+        x, (n,) or (n, d).
+
+    Raises:
+        ValueError: num_components below 1; x of another shape; neither x nor num_rows given.
+
+    Example:
+        >>> import jax
+        >>> from numpyro import handlers
+        >>> from mixpyro import models
+        >>> simulate = handlers.seed(models.poisson_mixture, jax.random.key(0))
+        >>> simulate(num_components=2, num_rows=5).shape
+        (5,)
+    """
+    k = check_count("num_components", num_components)
+    is_matrix = num_features is not None if x is None else len(shape_of("x", x)) == 2
+    if is_matrix:
+        n, d = matrix_shape(x, num_rows, num_features)
+        features: tuple[int, ...] = (d,)
+    else:
+        n, features = vector_rows(x, num_rows), ()
+    event_rank = len(features)
+
+    weights = numpyro.sample("weights", weights_prior(k, weights_concentration))
+    with numpyro.plate("components", k):
+        prior = dist.Exponential(1 / _mean(x, features, mean_rate)).to_event(event_rank)
+        rate = numpyro.sample("rate", prior)
+    with numpyro.plate("rows", n):
+        z = numpyro.sample("z", dist.Categorical(weights))
+        return numpyro.sample("x", dist.Poisson(rate[z]).to_event(event_rank), obs=x)
+
+
+def _mean(x: ArrayLike | None, features: tuple[int, ...], given: float | None) -> Array:
+    """The mean of each column; 1 where that is 0, with which the prior would not be proper."""
+    if given is not None:
+        return jnp.full(features, given, dtype=float)
+    if x is None:
+        return jnp.ones(features)
+    mean = jnp.nanmean(jnp.asarray(x, dtype=float), axis=0)
+    return jnp.where(mean > 0, mean, 1.0)

@@ -1,0 +1,83 @@
+"""Settings and fixtures that every test may use."""
+
+import os
+
+# Before JAX is imported. Set either variable to run the tests elsewhere, on a GPU say.
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("MPLBACKEND", "agg")
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+
+import jax
+import jax.monitoring
+import jax.numpy as jnp
+import pytest
+
+# jax_numpy_rank_promotion stays at "allow": NumPyro itself promotes ranks, in log_prob of every
+# family for one, and the latent class on a new left axis relies on that. Tests of plain array
+# functions can ask for the fixture `strict_ranks`.
+
+
+@pytest.fixture
+def strict_ranks() -> Iterator[None]:
+    """Make JAX raise where arrays of different rank are broadcast silently."""
+    with jax.numpy_rank_promotion("raise"):
+        yield
+
+
+@pytest.fixture(params=["float32", "float64"])
+def precision(request: pytest.FixtureRequest) -> Iterator[jnp.dtype]:
+    """Run the test in both precisions; the value is the default float dtype."""
+    with jax.enable_x64(request.param == "float64"):
+        yield jnp.dtype(request.param)
+
+
+@pytest.fixture
+def x64() -> Iterator[None]:
+    """Run the test in float64 only."""
+    with jax.enable_x64(True):
+        yield
+
+
+@dataclass(frozen=True)
+class JaxWork:
+    """Names of the functions that JAX traced, and of those that it compiled, in order."""
+
+    traced: list[str] = field(default_factory=list)
+    compiled: list[str] = field(default_factory=list)
+
+
+_LISTENING: list[JaxWork] = []
+
+
+def _note_event(event: str, _seconds: float, fun_name: str = "?", **_: object) -> None:
+    for work in _LISTENING:
+        if event == "/jax/core/compile/jaxpr_trace_duration":
+            work.traced.append(fun_name)
+        elif event == "/jax/core/compile/backend_compile_duration":
+            work.compiled.append(fun_name)
+
+
+# Once for the whole run: JAX had no public way to remove a listener before 0.9.
+jax.monitoring.register_event_duration_secs_listener(_note_event)
+
+
+@pytest.fixture
+def watch_jax() -> Callable[[], AbstractContextManager[JaxWork]]:
+    """Note what JAX traces and compiles inside a `with` block.
+
+    Usage: `with watch_jax() as work: fit_again()`, then `assert work.compiled == []`.
+    """
+
+    @contextmanager
+    def watch() -> Iterator[JaxWork]:
+        work = JaxWork()
+        _LISTENING.append(work)
+        try:
+            yield work
+        finally:
+            _LISTENING.remove(work)
+
+    return watch

@@ -1,0 +1,57 @@
+"""Each example of the catalogue, simulated and scored once for all the tests of the models."""
+
+import functools
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from numpyro import handlers
+
+from mixpyro import models
+
+# Compiling is what these tests spend their time on: one program an example, hardly optimised.
+QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Data drawn from an example, and how its model scores them at the true parameters.
+
+    ``log_probs`` are those of every site at the true z; ``columns`` is log p(x, z) for every class,
+    (k, n), from z of shape (k, 1).
+    """
+
+    x: np.ndarray
+    z: np.ndarray
+    log_probs: dict[str, np.ndarray]
+    columns: np.ndarray
+
+
+@pytest.fixture(scope="session")
+def scored():
+    return functools.cache(score)
+
+
+def score(example: models.Example) -> Scored:
+    kwargs, k = example.kwargs, example.kwargs.get("num_components", 2)
+    params = {name: jnp.asarray(value) for name, value in example.params.items()}
+
+    def log_probs(x, z):
+        model = handlers.substitute(example.model, params | {"z": z})
+        sites = handlers.trace(model).get_trace(x, **kwargs)
+        samples = {name: site for name, site in sites.items() if site["type"] == "sample"}
+        return {name: site["fn"].log_prob(site["value"]) for name, site in samples.items()}
+
+    @functools.partial(jax.jit, compiler_options=QUICK)
+    def everything(rng_key):
+        draws = example.simulate(rng_key)
+        columns = log_probs(draws["x"], jnp.arange(k)[:, None])
+        return {
+            **draws,
+            "log_probs": log_probs(draws["x"], draws["z"]),
+            "columns": columns["z"] + columns["x"],
+        }
+
+    return Scored(**jax.tree.map(np.asarray, everything(jax.random.key(20))))

@@ -1,0 +1,84 @@
+"""Bad arguments are refused before anything is sampled, by name."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mixpyro import models
+
+VECTOR, MATRIX = np.ones(6), np.ones((6, 2))
+OTHERS = {"binomial_mixture": {"total_count": 5}, "latent_class": {"num_categories": 3}}
+# What x each model takes.
+TAKES = {
+    "bernoulli_mixture": MATRIX,
+    "binomial_mixture": VECTOR,
+    "gaussian_mixture": MATRIX,
+    "kmeans_mixture": MATRIX,
+    "latent_class": MATRIX,
+    "poisson_mixture": VECTOR,
+}
+
+
+def refuse(name, message, *args, **kwargs):
+    arguments = {"num_components": 2} | OTHERS.get(name, {}) | kwargs
+    with pytest.raises(ValueError, match=message):
+        models.CATALOGUE[name](*args, **arguments)
+
+
+@pytest.mark.parametrize("name", TAKES)
+@pytest.mark.parametrize("value", [0, -1, 2.0, None, "2"])
+def test_num_components_is_a_count(name, value):
+    message = "num_components must be an integer of 1 or more"
+    refuse(name, message, TAKES[name], num_components=value)
+
+
+@pytest.mark.parametrize("name", TAKES)
+def test_x_or_num_rows_is_needed(name):
+    refuse(name, "both x and num_rows are missing")
+    refuse(name, "num_rows must be an integer of 1 or more", num_rows=0)
+
+
+@pytest.mark.parametrize("name", TAKES)
+def test_x_has_the_right_number_of_axes(name):
+    refuse(name, r"x must have shape .*, but its shape is \(2, 2, 2\)", np.ones((2, 2, 2)))
+    refuse(name, r"x must have shape .*, but its shape is \(\)", np.float32(1.0))
+
+
+@pytest.mark.parametrize("name", TAKES)
+def test_x_is_not_empty(name):
+    refuse(name, r"x is empty: its shape is \(0", TAKES[name][:0])
+
+
+@pytest.mark.parametrize("name", TAKES)
+def test_x_is_an_array(name):
+    refuse(name, "x must be an array, but it is a list", TAKES[name].tolist())
+
+
+@pytest.mark.parametrize("name", [n for n, x in TAKES.items() if x.ndim == 2])
+def test_a_matrix_is_asked_for_with_a_way_to_give_it(name):
+    refuse(name, r"for a single column give x\[:, None\]", VECTOR)
+    refuse(name, "num_features is missing", num_rows=5)
+    refuse(name, "num_features is 3, but x has 2 columns", MATRIX, num_features=3)
+
+
+def test_a_column_is_refused_where_a_vector_is_wanted():
+    refuse("binomial_mixture", r"give x\[:, 0\]", np.ones((6, 1)))
+
+
+def test_arguments_of_single_models():
+    refuse("gaussian_mixture", "covariance must be one of 'full', 'tied'", MATRIX, covariance="VVV")
+    refuse("gaussian_mixture", r"center must be .* shape \(2,\)", MATRIX, center=np.ones(3))
+    refuse("kmeans_mixture", r"spread must be .* shape \(2,\)", MATRIX, spread=np.ones(3))
+    refuse("kmeans_mixture", "scale must be positive", MATRIX, scale=0.0)
+    refuse("kmeans_mixture", "scale must be one number", MATRIX, scale=np.ones(2))
+    refuse("latent_class", "num_categories must be an integer", MATRIX, num_categories=0)
+    refuse("binomial_mixture", r"total_count must be .* \(6,\)", VECTOR, total_count=np.ones(5))
+
+
+@pytest.mark.parametrize("name", TAKES)
+def test_errors_come_under_tracing_too(name):
+    wrong = jnp.ones((2, 2, 2))
+    kwargs = {"num_components": 2} | OTHERS.get(name, {})
+    with pytest.raises(ValueError, match="x must have shape"):
+        jax.eval_shape(lambda x: models.CATALOGUE[name](x, **kwargs), wrong)

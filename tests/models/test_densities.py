@@ -1,0 +1,80 @@
+"""The marginal density of each model against one written with SciPy."""
+
+import numpy as np
+import pytest
+from scipy import special, stats
+
+from mixpyro import models
+
+
+def bernoulli(x, params, kwargs):
+    return stats.bernoulli.logpmf(x[:, None], params["probs"]).sum(-1)
+
+
+def binomial(x, params, kwargs):
+    trials = np.reshape(kwargs["total_count"], (-1, 1))
+    return stats.binom.logpmf(x[:, None], trials, params["probs"])
+
+
+def latent_class(x, params, kwargs):
+    terms = [np.log(params["probs"])[:, j, x[:, j]] for j in range(x.shape[1])]
+    return np.sum(terms, axis=0).T
+
+
+def poisson(x, params, kwargs):
+    terms = stats.poisson.logpmf(x[:, None], params["rate"])
+    return terms if x.ndim == 1 else terms.sum(-1)
+
+
+def gaussian(x, params, kwargs):
+    k, d = params["loc"].shape
+    covariance = kwargs.get("covariance", "full")
+    if covariance in ("full", "tied"):
+        matrices = np.broadcast_to(params["covariance_matrix"], (k, d, d))
+    else:
+        scales = params["scale"] if covariance == "diagonal" else params["scale"][:, None]
+        matrices = [np.diag(row) for row in np.broadcast_to(scales, (k, d)) ** 2]
+    pairs = zip(params["loc"], matrices, strict=True)
+    return np.stack([stats.multivariate_normal(m, c).logpdf(x) for m, c in pairs], axis=-1)
+
+
+def kmeans(x, params, kwargs):
+    scale = kwargs.get("scale", 1.0)
+    return stats.norm.logpdf(x[:, None], params["loc"], scale).sum(-1)
+
+
+def two_coins(x, params, kwargs):
+    heads = np.array([params["q"], params["p"]])
+    return stats.binom.logpmf(x[:, None], kwargs["num_tosses"], heads)
+
+
+# Log density of every row under every component, (n, k).
+COMPONENTS = {
+    "bernoulli_mixture": bernoulli,
+    "binomial_mixture": binomial,
+    "gaussian_mixture": gaussian,
+    "kmeans_mixture": kmeans,
+    "latent_class": latent_class,
+    "poisson_mixture": poisson,
+    "two_coins": two_coins,
+}
+
+
+def weights_of(params, k):
+    if "pi" in params:
+        return np.array([1 - params["pi"], params["pi"]])
+    return params.get("weights", np.full(k, 1 / k))
+
+
+CHECKED = [e for e in models.EXAMPLES if e.model.__name__ in COMPONENTS]
+
+
+@pytest.mark.parametrize("example", CHECKED, ids=str)
+def test_enumerated_density_agrees_with_scipy(example, scored):
+    it = scored(example)
+    conditional = COMPONENTS[example.model.__name__](it.x, example.params, example.kwargs)
+    n, k = conditional.shape
+    assert it.columns.shape == (k, n)
+    actual = special.logsumexp(it.columns, axis=0)
+    expected = special.logsumexp(conditional, axis=1, b=weights_of(example.params, k))
+    np.testing.assert_allclose(actual, expected, rtol=2e-4, atol=2e-4)

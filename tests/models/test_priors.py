@@ -1,0 +1,99 @@
+"""The priors that are scaled to the data."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from numpyro import handlers
+from numpyro.infer.util import log_density
+from scipy import stats
+
+from mixpyro import models
+from mixpyro.models._priors import center_and_spread, covariance_prior, scale_prior
+
+X = np.random.default_rng(5).normal(size=(40, 2)) * [1.0, 3.0]
+Z = jnp.arange(40) % 2
+
+
+def prior(name, x, model=models.gaussian_mixture, **kwargs):
+    """The prior mean of a site."""
+
+    def call(x):
+        seeded = handlers.seed(model, jax.random.key(0))
+        return handlers.trace(seeded).get_trace(x, num_components=2, **kwargs)[name]["fn"].mean
+
+    return jax.jit(call)(x)
+
+
+@pytest.mark.parametrize("covariance", ["full", "diagonal", "spherical"])
+def test_gaussian_density_does_not_depend_on_the_unit(covariance):
+    """x -> a + b x, with the parameters in step, costs the Jacobian and nothing else."""
+    a, b, k = 50.0, 8.0, 2
+    n, d = X.shape
+    shape = {"full": (k, d, d), "diagonal": (k, d), "spherical": (k,)}[covariance]
+    is_matrix = covariance == "full"
+    name = "covariance_matrix" if is_matrix else "scale"
+    value = jnp.broadcast_to(2 * jnp.eye(d) if is_matrix else 2.0, shape)
+    # A symmetric d x d matrix has d (d + 1) / 2 entries, each of which grows by b^2.
+    jacobian = {"full": k * d * (d + 1), "diagonal": k * d, "spherical": k}
+
+    def density(x, loc, value):
+        values = {"weights": jnp.full(k, 1 / k), "loc": loc, name: value, "z": Z}
+        kwargs = {"num_components": k, "covariance": covariance}
+        return log_density(models.gaussian_mixture, (x,), kwargs, values)[0]
+
+    density = jax.jit(density)
+    loc = jnp.array([[0.0, 1.0], [-1.0, 2.0]])
+    before = density(X, loc, value)
+    after = density(a + b * X, a + b * loc, value * (b**2 if is_matrix else b))
+    dimensions = n * d + k * d + jacobian[covariance]
+    np.testing.assert_allclose(after, before - dimensions * np.log(b), rtol=1e-4)
+
+
+def test_locations_are_centred_on_the_midrange():
+    expected = (X.min(0) + X.max(0)) / 2
+    np.testing.assert_allclose(prior("loc", X), [expected, expected], rtol=1e-5)
+    np.testing.assert_allclose(prior("loc", X, center=7.0), 7.0)
+
+
+def test_without_data_the_unit_is_one():
+    center, spread = center_and_spread(None, 3, None, None)
+    np.testing.assert_array_equal(center, np.zeros(3))
+    np.testing.assert_array_equal(spread, np.ones(3))
+
+
+def test_a_constant_column_and_missing_entries_leave_the_priors_proper():
+    x = np.array([[1.0, 5.0], [3.0, 5.0], [np.nan, 5.0]])
+    center, spread = center_and_spread(x, 2, None, None)
+    np.testing.assert_allclose(center, [2.0, 5.0])
+    np.testing.assert_allclose(spread, [2.0, 1.0])
+
+
+def test_small_integers_do_not_overflow():
+    x = np.array([[0], [200]], dtype=np.uint8)
+    center, spread = center_and_spread(x, 1, None, None)
+    np.testing.assert_allclose([center, spread], [[100.0], [200.0]])
+
+
+def test_covariance_prior_is_that_of_richardson_and_green_for_one_feature():
+    extent = 6.0
+    variances = np.array([0.1, 0.72, 3.0])
+    theirs = stats.invgamma(2, scale=0.02 * extent**2)
+    ours = jax.jit(lambda v: covariance_prior(jnp.array([extent])).log_prob(v))
+    actual = ours(variances[:, None, None])
+    np.testing.assert_allclose(actual, theirs.logpdf(variances), rtol=1e-4)
+
+
+def test_covariance_and_scale_priors_have_one_size():
+    spread = jnp.array([1.0, 10.0])
+    mean = jax.jit(lambda: covariance_prior(spread).mean)()
+    np.testing.assert_allclose(mean, np.diag([0.02, 2.0]), rtol=1e-5)
+    np.testing.assert_allclose(scale_prior(spread).icdf(0.5) ** 2, [0.02, 2.0], rtol=1e-4)
+
+
+def test_rates_have_the_mean_of_the_data():
+    counts = np.array([[0, 2], [0, 6]])
+    rate = prior("rate", counts, models.poisson_mixture)
+    np.testing.assert_allclose(rate, [[1.0, 4.0]] * 2)
+    np.testing.assert_allclose(prior("rate", counts, models.poisson_mixture, mean_rate=9.0), 9.0)
+    np.testing.assert_allclose(prior("rate", counts[:, 1], models.poisson_mixture), 4.0)
