@@ -164,7 +164,7 @@ def _from_start(
     given: Any,
     tolerance: jax.Array,
 ) -> Outcome:
-    prototype, hard = program.prototype(rows.arrays), settings.assign.hard
+    prototype, hard = starts.first_guess(program, rows), settings.assign.hard
     fixed_start = {} if given is None or not isinstance(given, dict) else given
 
     def one(key: jax.Array) -> tuple[Params, Expectation]:

@@ -277,7 +277,7 @@ class Fit:
     def _edges(self) -> list[str]:
         free = {p.name: self.params[p.name] for p in self.program.structure.free}
         names = []
-        for name, mark in info.boundary(self.program, free).items():
+        for name, mark in info.boundary(self.program, free, self.rows).items():
             for index in np.argwhere(mark):
                 names.append(name + (f"[{', '.join(map(str, index))}]" if index.size else ""))
         return names if len(names) <= 8 else [*names[:8], f"and {len(names) - 8} more"]

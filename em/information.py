@@ -10,11 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from .expectation import Soft, e_step
-from .program import Params, Program, Rows
+from .expectation import Soft, e_step, log_joint
+from .program import CLOSED, Params, Program, Rows
 
 # Beyond this many multiplications the information is only computed when asked for.
 BUDGET = 5e9
+# Squared scores this small along a flat direction count as none (information is scaled to 1).
+_NO_SCORE = 1e-4
 _BOUNDED = {"unitinterval", "simplex", "interval"}
 _POSITIVE = {"positive", "nonnegative", "softpluspositive"}
 
@@ -31,7 +33,6 @@ class Information(NamedTuple):
     jacobian: dict[str, np.ndarray]
     boundary: dict[str, np.ndarray]
     null: np.ndarray
-    smallest: float
 
 
 def cost(program: Program) -> float:
@@ -41,8 +42,12 @@ def cost(program: Program) -> float:
     return 6.0 * size * float(width) * program.num_components
 
 
-def boundary(program: Program, params: Params) -> dict[str, np.ndarray]:
-    """Which entries lie at the edge of their support (a probability of 0 or 1, a rate of 0)."""
+def boundary(program: Program, params: Params, rows: Rows) -> dict[str, np.ndarray]:
+    """Which entries lie at the edge of their support (a probability of 0 or 1, a rate of 0).
+
+    Or at the bound that numeric M-steps keep where the likelihood rises towards infinity.
+    """
+    numeric = {n for b in program.blocks if b.rung != CLOSED for n in b.parameters}
     marks = {}
     for p in program.structure.free:
         value = np.asarray(params[p.name])
@@ -52,6 +57,8 @@ def boundary(program: Program, params: Params) -> dict[str, np.ndarray]:
             mark = (value <= tiny) | (value >= 1 - tiny)
         elif p.constraint in _POSITIVE:
             mark = value <= tiny
+            if p.name in numeric:
+                mark |= np.abs(np.log(value)) >= 0.999 * float(program.limit(p.name, rows))
         marks[p.name] = mark
     return marks
 
@@ -89,8 +96,11 @@ def observed_information(program: Program, params: Params, rows: Rows) -> Inform
     matrix = -np.asarray(matrix, float)
     matrix = (matrix + matrix.T) / 2
     jacobian = {n: np.asarray(j, float) for n, j in jacobian.items()}
-    null, smallest = _null_space(matrix, rows.weights.dtype)
-    return Information(matrix, jacobian, boundary(program, params), null, smallest)
+    null = _null_space(matrix, rows.weights.dtype)
+    if null.shape[1]:
+        felt = _scores_along(program, inner, rows, null * _scaling(matrix)[:, None])
+        null = null[:, felt < _NO_SCORE]
+    return Information(matrix, jacobian, boundary(program, params, rows), null)
 
 
 def _hessian(program: Program, params: Params, rows: Rows) -> tuple[jax.Array, dict]:
@@ -112,28 +122,49 @@ def _hessian(program: Program, params: Params, rows: Rows) -> tuple[jax.Array, d
     return jax.lax.map(column, eye), jax.jacfwd(flat)(start)
 
 
-def _null_space(matrix: np.ndarray, dtype: Any) -> tuple[np.ndarray, float]:
-    """Flat directions of the information, scaled to a unit diagonal so that units do not matter."""
-    size = matrix.shape[0]
-    if size == 0:
-        return np.zeros((0, 0)), 1.0
-    if not np.isfinite(matrix).all():
-        return np.zeros((size, 0)), 1.0
+def _scaling(matrix: np.ndarray) -> np.ndarray:
+    """Factors that give the information a unit diagonal, so that units do not matter."""
     diagonal = np.diagonal(matrix)
-    top = max(float(diagonal.max()), 0.0)
     # An entry without any information of its own is a flat direction by itself.
-    floor = top * np.finfo(np.dtype(dtype)).eps
-    scale = 1 / np.sqrt(np.maximum(diagonal, max(floor, np.finfo(float).tiny)))
+    floor = max(float(diagonal.max(initial=0.0)) * np.finfo(float).eps, np.finfo(float).tiny)
+    return 1 / np.sqrt(np.maximum(diagonal, floor))
+
+
+def _null_space(matrix: np.ndarray, dtype: Any) -> np.ndarray:
+    """(m, q) directions of no curvature, in coordinates scaled to a unit diagonal."""
+    size = matrix.shape[0]
+    if size == 0 or not np.isfinite(matrix).all():
+        return np.zeros((size, 0))
+    scale = _scaling(matrix)
     values, vectors = np.linalg.eigh(matrix * scale[:, None] * scale)
     limit = 1e-9 if np.finfo(np.dtype(dtype)).bits > 32 else 1e-4
-    return vectors[:, values < limit], float(values.min())
+    return vectors[:, values < limit]
+
+
+def _scores_along(program: Program, params: Params, rows: Rows, null: np.ndarray) -> np.ndarray:
+    """(q,) ``sum_n w_n (d log p(x_n) / dv)^2`` for each direction v of no curvature.
+
+    A density with a corner (Laplace) has no curvature either, yet its rows do feel the direction.
+    """
+    names = tuple(p.name for p in program.structure.free)
+    start, unravel = ravel_pytree(program.unconstrain(params, rows.arrays, names))
+
+    def log_density(vector: jax.Array) -> jax.Array:
+        new = program.constrain(unravel(vector), params, rows.arrays)
+        return Soft()(log_joint(program, new, rows.arrays))[1]
+
+    def along(direction: jax.Array) -> jax.Array:
+        slope = jax.jvp(log_density, (start,), (direction,))[1]
+        return (rows.weights * slope**2).sum()
+
+    directions = jnp.asarray(null.T, start.dtype)
+    return np.asarray(jax.lax.map(along, directions), float)
 
 
 def covariance(information: Information) -> np.ndarray:
     """(m, m) the inverse information; flat directions left out (their variance is infinite)."""
     matrix = information.matrix
-    diagonal = np.maximum(np.diagonal(matrix), np.finfo(float).tiny)
-    scale = 1 / np.sqrt(diagonal)
+    scale = _scaling(matrix)
     values, vectors = np.linalg.eigh(matrix * scale[:, None] * scale)
     inverse = np.where(values > 1e-12, 1 / np.where(values > 1e-12, values, 1), 0)
     return (vectors * inverse) @ vectors.T * scale[:, None] * scale
@@ -155,8 +186,7 @@ def standard_errors(information: Information, shapes: dict[str, tuple]) -> dict[
 def reasons(information: Information, shapes: dict[str, tuple]) -> dict[str, np.ndarray]:
     """Why an entry has no standard error: ``"boundary"``, ``"not identified"``, or ``""``."""
     found = {}
-    diagonal = np.maximum(np.diagonal(information.matrix), np.finfo(float).tiny)
-    scale = 1 / np.sqrt(diagonal)
+    scale = _scaling(information.matrix)
     for name, jacobian in information.jacobian.items():
         scaled = jacobian * scale
         length = np.linalg.norm(scaled, axis=1, keepdims=True)

@@ -91,15 +91,16 @@ def _numeric(
     inner: jax.Array | int,
 ) -> Params:
     objective = expected_log_likelihood(program, block, expected, rows)
-    start, unravel = ravel_pytree(program.unconstrain(params, rows.arrays, block.parameters))
+    unconstrained = program.unconstrain(params, rows.arrays, block.parameters)
+    limits = {n: jnp.full_like(v, program.limit(n, rows)) for n, v in unconstrained.items()}
+    (start, unravel), (limit, _) = ravel_pytree(unconstrained), ravel_pytree(limits)
     scale = jnp.maximum(expected.counts.sum(), 1)
 
-    def per_row(vector: jax.Array) -> jax.Array:
-        new = program.constrain(unravel(vector), params, rows.arrays)
-        return objective(new) / scale
+    def constrain(vector: jax.Array) -> Params:
+        return program.constrain(unravel(jnp.clip(vector, -limit, limit)), params, rows.arrays)
 
-    found = maximise(per_row, start, inner)
-    new = program.constrain(unravel(found), params, rows.arrays)
+    found = maximise(lambda vector: objective(constrain(vector)) / scale, start, inner)
+    new = constrain(found)
     return {name: new[name] for name in block.parameters}
 
 

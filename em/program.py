@@ -50,7 +50,8 @@ class Rows(NamedTuple):
     ``chunks`` has a leading axis of m chunks (the last one filled up with rows of weight 0),
     ``reference`` what each site's features are measured from, ``log_base`` the weighted sum of
     the log density's part that depends on no parameter, ``points`` (n, m) every site's numbers
-    for distance-based starts, ``arrays`` the call's own arrays for the sites that are replayed.
+    for distance-based starts, ``location`` and ``spread`` the size of the observations that a
+    numeric M-step models, ``arrays`` the call's own arrays for the sites that are replayed.
     """
 
     chunks: Chunk
@@ -59,6 +60,8 @@ class Rows(NamedTuple):
     labels: jax.Array | None
     log_base: jax.Array
     points: jax.Array
+    location: jax.Array
+    spread: jax.Array
     arrays: tuple[jax.Array, ...]
 
 
@@ -99,6 +102,8 @@ class Block:
 _CHUNK_BYTES = {"cpu": 1 << 22}
 _CHUNK_BYTES_ELSEWHERE = 1 << 29
 _CHUNK_ROWS = 1 << 12
+
+_FAR, _FAR_SINGLE = 18.0, 8.0
 
 CLOSED, STATISTICS, ROWS = "closed form", "numeric, on statistics", "numeric, on rows"
 
@@ -248,6 +253,11 @@ class Program(Reader):
         """The names of the data sites whose densities are replayed."""
         return tuple(s.name for s in self.sites if not isinstance(s, StatisticalSite))
 
+    @cached_property
+    def numeric(self) -> frozenset[str]:
+        """The names of the sites whose parameters have a numeric M-step."""
+        return frozenset(n for b in self.blocks if b.rung != CLOSED for n in b.sites)
+
     @property
     def needs_rows(self) -> bool:
         """Whether anything in the M-step needs responsibilities row by row."""
@@ -265,10 +275,12 @@ class Program(Reader):
         u: dict[str, jax.Array] = {}
         known: dict[str, dict[str, jax.Array]] = {}
         reference: dict[str, Args] = {}
-        views = []
+        views, modelled = [], [jnp.zeros((0,))]
         log_base = jnp.zeros(())
         for site, data in zip(self.sites, self.structure.data, strict=True):
             values = layout.site_values(trace[site.name], latent, data)
+            if site.name in self.numeric:
+                modelled.append(values.ravel())
             if not isinstance(site, StatisticalSite):
                 views.append(standardise(values, weights))
                 continue
@@ -293,8 +305,26 @@ class Program(Reader):
             weights=_split(weights, size, "constant"),
             labels=None if labels is None else _split(labels, size),
         )
+        numbers = jnp.concatenate(modelled)
+        location, spread = jnp.zeros(()), jnp.ones(())
+        if numbers.size:
+            location = numbers.mean()
+            spread = jnp.sqrt(((numbers - location) ** 2).mean())
         points = jnp.concatenate(views).astype(weights.dtype).T
-        return Rows(chunks, reference, weights, labels, log_base, points, arrays)
+        return Rows(chunks, reference, weights, labels, log_base, points, location, spread, arrays)
+
+    def limit(self, name: str, rows: Rows) -> jax.Array:
+        """How far a logarithm or logit may go in a numeric M-step.
+
+        Where the likelihood keeps rising towards infinity (the size of a negative binomial, say),
+        densities turn to rounding noise long before: e^18 times the data's size is far enough
+        (e^8 in single precision).
+        """
+        support = next(p.constraint for p in self.structure.free if p.name == name)
+        if support not in ("positive", "nonnegative", "unitinterval", "interval"):
+            return jnp.asarray(jnp.inf)
+        far = _FAR if jnp.finfo(rows.spread.dtype).bits > 32 else _FAR_SINGLE
+        return far + jnp.abs(jnp.log(jnp.where(rows.spread > 0, rows.spread, 1)))
 
     def features(self, chunk: Chunk, reference: Mapping[str, Args]) -> dict[str, jax.Array]:
         """{site: (c q, rows)} the sufficient statistics of some rows."""

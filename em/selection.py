@@ -54,7 +54,10 @@ def select(program: Program, outcome: Outcome, scored_rows: float) -> Restarts:
         0,
     )
     finite = np.where(np.isfinite(objective), objective, -np.inf)
-    chosen = max(range(len(code)), key=lambda i: (rank[i], finite[i]))
+    top = rank == rank.max()
+    # Starts that reached the same peak differ by rounding: the first of them is taken.
+    best = np.max(finite[top])
+    chosen = int(np.argmax(top & (finite >= best - 1e-7 * (1 + abs(best)))))
     return Restarts(objective, np.asarray(outcome.steps), code, scale.min(1), chosen)
 
 

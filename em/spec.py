@@ -123,9 +123,10 @@ def _plain(name: str) -> str:
 def _site(program: Program, site: Site) -> SiteSpec:
     names = [p.name for p in program.layout.parameters if p.name in site.depends]
     if isinstance(site, StatisticalSite):
+        order = list(site.family.domains)
         arguments = tuple(
             (n, _source(program, e.cells) if e is not None else _function(names, ""))
-            for n, e in site.entries.items()
+            for n, e in sorted(site.entries.items(), key=lambda item: order.index(item[0]))
         )
     else:
         rows = " and of the rows" if _by_row(program, site) else ""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from .program import Program, Rows
+from .expectation import Soft, e_step
+from .program import Params, Program, Rows
 
 NAMES = ("kmeans++", "random", "quantile")
 _SEEDING_ROWS = 1 << 14
@@ -33,6 +34,31 @@ def responsibilities(
     softness = 0.0 if hard or k == 1 else _SOFTNESS
     one_hot = jax.nn.one_hot(labels, k, dtype=dtype)
     return (1 - softness) * one_hot + softness / k
+
+
+def first_guess(program: Program, rows: Rows) -> Params:
+    """Where the numeric M-steps of a start begin: the best of a few plain guesses.
+
+    Unconstrained zeros, or parameters of the size of the observations (those on the real line at
+    their mean, positive ones at their standard deviation). Closed forms need no guess.
+    """
+    zero = program.prototype(rows.arrays)
+    if not program.numeric:
+        return zero
+    support = {p.name: p.constraint for p in program.structure.free}
+    guesses = []
+    for sizes in (set(), {"real"}, {"positive"}, {"real", "positive"}):
+        size = {"real": rows.location, "positive": rows.spread}
+        guesses.append(
+            {
+                n: jnp.full_like(v, size[support[n]]) if support[n] in sizes else v
+                for n, v in zero.items()
+            }
+        )
+    stacked = jax.tree.map(lambda *values: jnp.stack(values), *guesses)
+    score = jax.lax.map(lambda guess: e_step(program, Soft(), guess, rows).objective, stacked)
+    best = jnp.where(jnp.isfinite(score), score, -jnp.inf).argmax()
+    return jax.tree.map(lambda values: values[best], stacked)
 
 
 def squared_distances(points: jax.Array, centres: jax.Array) -> jax.Array:
