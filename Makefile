@@ -15,7 +15,7 @@ help:
 	@echo "make test-slow    the slow tests"
 	@echo "make test-oldest  the fast tests on the oldest supported versions of the dependencies"
 	@echo "make lint         ruff and mypy;  make format: let ruff rewrite the files"
-	@echo "make bench        every benchmarks/bench_*.py"
+	@echo "make bench        every script in benchmarks/"
 	@echo "make clean        remove builds and caches;  make distclean: the environments too"
 
 # $(call make_venv,FOLDER,CONDITION,WORDS): an environment in FOLDER from the first interpreter that
@@ -81,9 +81,9 @@ test-oldest: $(OLDEST)/.installed
 	$(OLDEST)/bin/python -m pytest -o filterwarnings=default $(PYTEST_ARGS)
 
 bench: $(STAMP)
-	@set -e; for script in benchmarks/bench_*.py; do \
+	@set -e; for script in benchmarks/*.py; do \
 	  if [ -e "$$script" ]; then echo "$$script"; $(BIN)/python "$$script"; \
-	  else echo "There is no benchmarks/bench_*.py yet"; fi; \
+	  else echo "There is no benchmark yet"; fi; \
 	done
 
 clean:

@@ -12,7 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-_SCALARS = (bool, int, float, complex, str, bytes, type(None), np.generic)
+PLAIN = (bool, int, float, complex, str, bytes, type(None))
+_SCALARS = (*PLAIN, np.generic)
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def split(args: tuple, kwargs: dict) -> Call:
     """Split a call; frames and other array-likes become arrays.
 
     Raises:
-        ValueError: an array that holds no numbers, or an argument that cannot be hashed.
+        ValueError: an array that holds no numbers or no rows, or an argument that cannot be hashed.
     """
     leaves, tree = jax.tree.flatten((args, kwargs), is_leaf=lambda leaf: leaf is None)
     arrays, static = [], []
@@ -54,6 +55,10 @@ def split(args: tuple, kwargs: dict) -> Call:
             static.append((place, leaf))
         elif hasattr(leaf, "__array__"):
             arrays.append(_numbers(leaf))
+            if arrays[-1].shape[:1] == (0,):
+                raise ValueError(
+                    f"an argument of shape {arrays[-1].shape} has no rows; give at least one row"
+                )
         else:
             try:
                 hash(leaf)
@@ -116,20 +121,40 @@ def _static_only(kwargs: dict) -> dict:
     return {name: value for name, value in kwargs.items() if _is_static(value)}
 
 
-def closure_arrays(model: Callable) -> tuple[Any, ...]:
-    """Arrays that a model reads from its closure or its module, by identity.
+def closure_values(model: Callable) -> tuple[Any, ...]:
+    """The arrays and plain values that a model reads from its closure or its module.
 
-    Compiled code holds such arrays as constants; rebinding one must lead to a new reading.
+    Compiled code holds them as constants; rebinding one must lead to a new reading. Functions
+    that the model calls by a global name are looked into as well, and so are lists, tuples and
+    dicts. What is changed in place is not seen.
     """
     found: list[Any] = []
-    for function in _functions_within(model):
+    seen: set[int] = set()
+    queue = _functions_within(model)
+    while queue:
+        function = queue.pop()
+        if id(function) in seen:
+            continue
+        seen.add(id(function))
         try:
             variables = inspect.getclosurevars(function)
         except (TypeError, ValueError):
             continue
-        for scope in (variables.nonlocals, variables.globals):
-            found.extend(v for v in scope.values() if isinstance(v, jax.Array | np.ndarray))
+        for value in (*variables.nonlocals.values(), *variables.globals.values()):
+            if isinstance(value, (jax.Array, np.ndarray, *PLAIN)):
+                found.append(value)
+            elif isinstance(value, (dict, list, tuple)):
+                leaves = jax.tree.leaves(value)
+                found.extend(v for v in leaves if isinstance(v, (jax.Array, np.ndarray, *PLAIN)))
+            elif inspect.isfunction(value) and not _in_library(value):
+                queue.append(value)
     return tuple(found)
+
+
+def _in_library(function: Callable) -> bool:
+    """Whether a function belongs to an installed library, which rebinds nothing."""
+    package = (getattr(function, "__module__", None) or "").partition(".")[0]
+    return package in ("jax", "numpyro", "numpy", "mixpyro", "scipy", "functools")
 
 
 def _functions_within(model: Any) -> list[Callable]:

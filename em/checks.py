@@ -8,16 +8,19 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpyro.distributions import constraints
 
 from . import layout
 from .program import Params, Program
 from .reader import Reader
+from .replay import site_constraint
+from .structure import plain_name
 
 
 def findings(program: Reader, arrays: tuple) -> dict[str, Any]:
     """What the host needs to see of the data, as few numbers (to be compiled)."""
     latent = program.structure.latent
-    weights, labels = program.row_weights(arrays), program.labels(arrays)
+    weights, given = program.row_weights(arrays), program.observed_labels(arrays)
     trace = program.run(program.probe_values, arrays, 0)
     found: dict[str, Any] = {"inside": {}, "nan": {}, "scale": {}, "value": {}}
     for site in program.structure.data:
@@ -26,6 +29,8 @@ def findings(program: Reader, arrays: tuple) -> dict[str, Any]:
         if jnp.issubdtype(value.dtype, jnp.floating) and not site.masked:
             found["nan"][site.name] = _first(jnp.isnan(value))
         support = message["fn"].support
+        while isinstance(support, constraints.independent):
+            support = support.base_constraint  # so that the entry is named, not only its row
         if not site.support_depends and not site.masked and support is not None:
             outside = ~support(value)
             found["inside"][site.name] = _first(outside)
@@ -43,11 +48,13 @@ def findings(program: Reader, arrays: tuple) -> dict[str, Any]:
     found["support"] = jnp.all(listed == jnp.arange(latent.num_components))
     found["weights"] = jnp.min(weights)
     found["total"] = weights.sum()
-    if labels is not None:
-        bad = (labels >= latent.num_components) | (labels < (-1 if latent.partly else 0))
+    if given is not None:
+        labels, known = given
+        whole = labels == jnp.floor(labels.astype(float))
+        bad = known & ~(whole & (labels >= 0) & (labels < latent.num_components))
         found["labels"] = _first(bad)
         found["label"] = labels[jnp.argmax(bad)]
-        found["known"] = (labels >= 0).all()
+        found["known"] = known.all()
     found["fixed"] = {p.name: trace[p.name]["value"] for p in program.structure.fixed}
     return found
 
@@ -68,7 +75,7 @@ def check(program: Reader, arrays: tuple, found: Mapping[str, Any], to_fit: bool
     for name, place in found["nan"].items():
         if place >= 0:
             raise ValueError(
-                f"site {name!r} is missing (NaN) at {_place(program, arrays, name, place)}; "
+                f"site {name!r} is missing (NaN) at {_place(program, arrays, name, place, True)}; "
                 "drop or impute such rows, or leave the entry out with numpyro.handlers.mask"
             )
     for name, place in found["inside"].items():
@@ -77,10 +84,12 @@ def check(program: Reader, arrays: tuple, found: Mapping[str, Any], to_fit: bool
             raise ValueError(
                 f"site {name!r} has the value {_value(program, arrays, name, place)} at "
                 f"{_place(program, arrays, name, place)}, outside the support of "
-                f"{data.distribution.__name__}; correct the data or use another distribution"
+                f"{plain_name(data.distribution)}; correct the data or use another distribution"
             )
-    if found["weights"] < 0:
-        raise ValueError("a row weight (numpyro.handlers.scale) is negative; weights are >= 0")
+    if not found["weights"] >= 0 or not np.isfinite(found["total"]):
+        raise ValueError(
+            "a row weight (numpyro.handlers.scale) is negative or not finite; weights are >= 0"
+        )
     if not found["total"] > 0:
         raise ValueError("all row weights (numpyro.handlers.scale) are 0; nothing is left to fit")
     for name, difference in found["scale"].items():
@@ -92,7 +101,7 @@ def check(program: Reader, arrays: tuple, found: Mapping[str, Any], to_fit: bool
             )
     if "labels" in found and found["labels"] >= 0:
         raise ValueError(
-            f"label {int(found['label'])} of site {latent.name!r} at row {int(found['labels'])} "
+            f"label {found['label']} of site {latent.name!r} at row {int(found['labels'])} "
             f"is out of range: the model has {latent.num_components} components, 0 to "
             f"{latent.num_components - 1}"
         )
@@ -108,8 +117,15 @@ def _observed(program: Reader, arrays: tuple, name: str) -> np.ndarray:
     return np.asarray(trace[name]["value"])
 
 
-def _place(program: Reader, arrays: tuple, name: str, flat: Any) -> str:
-    shape = _observed(program, arrays, name).shape
+def _checked_shape(program: Reader, name: str, values: np.ndarray) -> tuple[int, ...]:
+    """The shape that a support is checked in: the family's own event is checked as one."""
+    data = next(d for d in program.structure.data if d.name == name)
+    return values.shape[: values.ndim - data.event_rank]
+
+
+def _place(program: Reader, arrays: tuple, name: str, flat: Any, entry: bool = False) -> str:
+    values = _observed(program, arrays, name)
+    shape = values.shape if entry else _checked_shape(program, name, values)
     index = tuple(int(i) for i in np.unravel_index(int(flat), shape))
     words = ["row", "column", *["index"] * len(index)]
     return ", ".join(f"{word} {i}" for word, i in zip(words, index, strict=False))
@@ -117,19 +133,15 @@ def _place(program: Reader, arrays: tuple, name: str, flat: Any) -> str:
 
 def _value(program: Reader, arrays: tuple, name: str, flat: Any) -> str:
     values = _observed(program, arrays, name)
-    data = next(d for d in program.structure.data if d.name == name)
-    support_event = values.ndim - data.batch_rank
-    if support_event and np.size(flat) == 1 and int(flat) < np.prod(values.shape[:-support_event]):
-        values = values.reshape(int(np.prod(values.shape[:-support_event])), -1)
-        return str(values[int(flat)])
-    return str(values.reshape(-1)[int(flat)])
+    index = np.unravel_index(int(flat), _checked_shape(program, name, values))
+    return str(values[index])
 
 
-def check_params(program: Program, given: Mapping[str, Any]) -> Params:
+def check_params(program: Program, given: Mapping[str, Any], arrays: tuple) -> Params:
     """Given parameters as arrays of the sites' shapes.
 
     Raises:
-        ValueError: an unknown site, a wrong shape, a value that is not finite.
+        ValueError: an unknown site, a wrong shape, a value not finite or outside the support.
     """
     sites = {p.name: p for p in program.structure.free}
     params = {}
@@ -147,7 +159,21 @@ def check_params(program: Program, given: Mapping[str, Any]) -> Params:
         if not np.isfinite(array).all():
             raise ValueError(f"init_params[{name!r}] is not finite everywhere")
         params[name] = array
+    for name, inside in _within_support(program, params, arrays).items():
+        if not inside:
+            raise ValueError(
+                f"init_params[{name!r}] lies outside the support of its site "
+                f"({sites[name].constraint})"
+            )
     return params
+
+
+def _within_support(program: Program, params: Params, arrays: tuple) -> dict[str, bool]:
+    def within(params: Params, arrays: tuple) -> dict[str, jax.Array]:
+        trace = program.run({**program.prototype(arrays), **params}, arrays, 0)
+        return {n: jnp.all(site_constraint(trace[n])(v)) for n, v in params.items()}
+
+    return {n: bool(v) for n, v in jax.jit(within)(params, arrays).items()}
 
 
 def check_responsibilities(program: Program, given: Any) -> jax.Array:

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from . import starts
-from .arguments import Call, closure_arrays, split
+from .arguments import PLAIN, Call, closure_values, split
 from .checks import check, check_params, check_responsibilities, findings
 from .expectation import Assign, Expectation, Hard, Soft, e_step, statistics_of
 from .fit import Fit, from_outcome
@@ -20,12 +20,15 @@ from .loop import Outcome, Settings, climb
 from .maximisation import FIRST_STEPS, m_step
 from .program import Params, Program, Rows
 from .progress import Progress
-from .selection import select
-from .status import FitError
+from .selection import Restarts, select
+from .status import FitError, Status
 
 ASSIGN: dict[str, Assign] = {"soft": Soft(), "hard": Hard()}
 _programs: OrderedDict[Hashable, tuple[Program, tuple]] = OrderedDict()
 _MAX_PROGRAMS = 64
+# Steps of all starts together that cost more multiplications than this are worth saving.
+_COSTLY = 1e6
+_SHORT_TOLERANCE = 0.5
 
 
 class EM:
@@ -39,7 +42,8 @@ class EM:
         objective: ``"likelihood"`` (priors are ignored).
         assign: ``"soft"`` (EM), ``"hard"`` (classification EM) or an `Assign` value.
         start: ``"kmeans++"``, ``"random"`` responsibilities, or ``"quantile"`` groups.
-        num_restarts: how many starts climb at once; the best sound one is kept.
+        num_restarts: how many starts climb at once; the best sound one is kept. With many rows
+            the others stop once they are within 0.5 of their end, by the same estimate.
         max_steps: the bound on EM steps.
         tolerance: stop when what is left of the climb, by Aitken's estimate, is below this many
             natural-log units of the total objective; the default is 1e-8. A parameter is then
@@ -73,13 +77,15 @@ class EM:
             raise ValueError(f"objective {objective!r} is not available; use 'likelihood'")
         if isinstance(assign, str) and assign not in ASSIGN:
             raise ValueError(f"assign {assign!r} is not available; use {_either(ASSIGN)}")
+        if not isinstance(assign, str) and not callable(assign):
+            raise ValueError(f"assign must be a name or an Assign value, not {assign!r}")
         if start not in starts.NAMES:
             raise ValueError(f"start {start!r} is not available; use {_either(starts.NAMES)}")
         if accelerate is not None:
             raise ValueError(f"accelerate {accelerate!r} is not available; use None")
         _positive("num_restarts", num_restarts)
         _positive("max_steps", max_steps)
-        if not (isinstance(tolerance, int | float) and tolerance >= 0):
+        if not (isinstance(tolerance, int | float) and tolerance >= 0 and np.isfinite(tolerance)):
             raise ValueError(f"tolerance must be a number >= 0, not {tolerance!r}")
         self.model = model
         self.objective = objective
@@ -113,6 +119,7 @@ class EM:
             ValueError: a model or data that cannot be fitted; the message names the site.
             FitError: the fit is not ok and ``throw`` was asked for.
         """
+        rng_key = _as_key(rng_key)
         call = split(args, kwargs)
         program = program_for(self.model, call)
         rows, found = prepare(program, call.arrays)
@@ -121,15 +128,15 @@ class EM:
             raise ValueError("give init_params or init_responsibilities, not both")
         given: Any = None
         if init_params is not None:
-            given = check_params(program, init_params)
+            given = check_params(program, init_params, call.arrays)
         elif init_responsibilities is not None:
             given = check_responsibilities(program, init_responsibilities)
         alone = given is not None and not self._partial(program, given)
         alone = alone or bool(found.get("known", False)) or program.num_components == 1
         number = 1 if alone or self.start == "quantile" else self.num_restarts
-        keys = jax.random.split(_as_key(rng_key), number)
-        outcome = self._climb(program, rows, keys, given)
-        restarts = select(program, outcome, float(found["total"]))
+        keys = jax.random.split(rng_key, number)
+        with Progress(self.max_steps, self.progress_bar):
+            outcome, restarts = self._best(program, rows, keys, given, float(found["total"]))
         fit = from_outcome(program, call, rows, found, outcome, restarts, self.assign.hard)
         if self.throw and not fit.status.ok:
             raise FitError(fit.message)
@@ -138,21 +145,47 @@ class EM:
     def _partial(self, program: Program, given: Any) -> bool:
         return isinstance(given, dict) and set(given) != {p.name for p in program.structure.free}
 
-    def _climb(self, program: Program, rows: Rows, keys: jax.Array, given: Any) -> Outcome:
+    def _best(
+        self, program: Program, rows: Rows, keys: jax.Array, given: Any, total: float
+    ) -> tuple[Outcome, Restarts]:
+        """Climb from every start; the outcomes, and which of them the user gets.
+
+        Where a step is dear, all starts climb until the rest is negligible for telling them
+        apart, and the best of them to the end (Biernacki, Celeux & Govaert 2003, Computational
+        Statistics & Data Analysis 41:561).
+        """
+        costly = len(keys) > 1 and not self.assign.hard and program.work * len(keys) > _COSTLY
+        tolerance = max(self.tolerance, _SHORT_TOLERANCE) if costly else self.tolerance
+        outcome = jax.tree.map(np.asarray, self._climb(program, rows, keys, given, tolerance))
+        restarts = select(program, outcome, total)
+        finished = set() if costly else set(range(len(keys)))
+        while restarts.chosen not in finished:
+            best = restarts.chosen
+            finished.add(best)
+            if restarts.status[best] != Status.CONVERGED:
+                break
+            params = {n: jnp.asarray(v[best]) for n, v in outcome.params.items()}
+            rest = self._climb(program, rows, keys[:1], params, self.tolerance)
+            outcome = outcome.continued(best, jax.tree.map(np.asarray, rest))
+            restarts = select(program, outcome, total)
+        return outcome, restarts
+
+    def _climb(
+        self, program: Program, rows: Rows, keys: jax.Array, given: Any, tolerance: float
+    ) -> Outcome:
         kind = "none" if given is None else "params" if isinstance(given, dict) else "resp"
         key = (self.assign, self.max_steps, self.start, kind, self.progress_bar)
         compiled = program.compiled.get(key)
-        with Progress(self.max_steps, self.progress_bar) as progress:
-            if compiled is None:
-                settings = Settings(
-                    self.assign, self.max_steps, Progress.report if self.progress_bar else None
-                )
-                compiled = jax.jit(partial(_from_start, program, settings, self.start))
-                program.compiled[key] = compiled
-            tolerance = jnp.asarray(self.tolerance, rows.weights.dtype)
-            outcome = jax.block_until_ready(compiled(rows, keys, given, tolerance))
-            progress.finish(outcome)
-        return outcome
+        if compiled is None:
+            settings = Settings(
+                self.assign,
+                self.max_steps,
+                Progress.report if self.progress_bar else None,
+            )
+            compiled = jax.jit(partial(_from_start, program, settings, self.start))
+            program.compiled[key] = compiled
+        outcome = compiled(rows, keys, given, jnp.asarray(tolerance, rows.weights.dtype))
+        return jax.block_until_ready(outcome)
 
 
 def _from_start(
@@ -185,8 +218,9 @@ def _from_start(
 
 def program_for(model: Callable, call: Call) -> Program:
     """The program of a model and the shapes of its arguments, built once and kept."""
-    closure = closure_arrays(model)
-    key = (model, call.signature, tuple(map(id, closure)), jax.config.jax_enable_x64)
+    closure = closure_values(model)
+    values = tuple(v if isinstance(v, PLAIN) else id(v) for v in closure)
+    key = (model, call.signature, values, jax.config.jax_enable_x64)
     found = _programs.get(key)
     if found is None:
         found = (Program(model, call), closure)
@@ -212,9 +246,11 @@ def prepare(program: Program, arrays: tuple) -> tuple[Rows, dict]:
 
 
 def _as_key(rng_key: Any) -> jax.Array:
-    if isinstance(rng_key, int):
-        raise ValueError(f"rng_key must be a JAX key: write jax.random.key({rng_key})")
-    return rng_key
+    if isinstance(rng_key, jax.Array):
+        typed = jnp.issubdtype(rng_key.dtype, jax.dtypes.prng_key) and rng_key.shape == ()
+        if typed or (rng_key.dtype == jnp.uint32 and rng_key.shape == (2,)):
+            return rng_key
+    raise ValueError(f"rng_key must be a JAX key, such as jax.random.key(0), not {rng_key!r}")
 
 
 def _positive(name: str, value: Any) -> None:

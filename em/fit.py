@@ -299,13 +299,17 @@ def _scores(reader: Reader, params: Params, arrays: tuple) -> tuple[jax.Array, j
 
 def _interval(estimate: float, error: float, quantile: float, support: str) -> tuple[float, float]:
     if support in ("positive", "nonnegative", "softpluspositive") and estimate > 0:
-        ratio = np.exp(quantile * error / estimate)
+        ratio = np.exp(min(quantile * error / estimate, 700.0))
         return estimate / ratio, estimate * ratio
     if support in ("unitinterval", "simplex") and 0 < estimate < 1:
         logit = np.log(estimate / (1 - estimate))
-        step = quantile * error / (estimate * (1 - estimate))
-        return 1 / (1 + np.exp(step - logit)), 1 / (1 + np.exp(-step - logit))
+        step = min(quantile * error / (estimate * (1 - estimate)), 700.0)
+        return _expit(logit - step), _expit(logit + step)
     return estimate - quantile * error, estimate + quantile * error
+
+
+def _expit(x: float) -> float:
+    return float(np.exp(-np.logaddexp(0.0, -x)))
 
 
 def from_outcome(
@@ -319,7 +323,7 @@ def from_outcome(
 ) -> Fit:
     """The fit of the chosen climb."""
     best = restarts.chosen
-    free = {name: value[best] for name, value in outcome.params.items()}
+    free = {name: jnp.asarray(value[best]) for name, value in outcome.params.items()}
     params = {
         p.name: free[p.name] if p.free else jnp.asarray(found["fixed"][p.name])
         for p in program.structure.parameters
@@ -347,5 +351,5 @@ def from_outcome(
         base_status=Status(int(restarts.status[best])),
         reseeded=int(outcome.reseeded[best]),
         restart_results=restarts,
-        labels=None if outcome.labels is None else outcome.labels[best],
+        labels=None if outcome.labels is None else jnp.asarray(outcome.labels[best]),
     )

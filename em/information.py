@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, NamedTuple
 
 import jax
@@ -38,8 +37,7 @@ class Information(NamedTuple):
 def cost(program: Program) -> float:
     """About how many multiplications the Hessian takes."""
     size = sum(p.size for p in program.structure.free)
-    width = sum(math.prod(d.shape) for d in program.structure.data) + program.num_rows
-    return 6.0 * size * float(width) * program.num_components
+    return 6.0 * size * (program.work + program.num_rows * program.num_components)
 
 
 def boundary(program: Program, params: Params, rows: Rows) -> dict[str, np.ndarray]:
@@ -164,6 +162,8 @@ def _scores_along(program: Program, params: Params, rows: Rows, null: np.ndarray
 def covariance(information: Information) -> np.ndarray:
     """(m, m) the inverse information; flat directions left out (their variance is infinite)."""
     matrix = information.matrix
+    if not np.isfinite(matrix).all():
+        return np.zeros_like(matrix)
     scale = _scaling(matrix)
     values, vectors = np.linalg.eigh(matrix * scale[:, None] * scale)
     inverse = np.where(values > 1e-12, 1 / np.where(values > 1e-12, values, 1), 0)
@@ -176,6 +176,7 @@ def standard_errors(information: Information, shapes: dict[str, tuple]) -> dict[
     unavailable = reasons(information, shapes)
     errors = {}
     for name, jacobian in information.jacobian.items():
+        jacobian = np.nan_to_num(jacobian)
         squared = np.einsum("ij,jk,ik->i", jacobian, variance, jacobian)
         value = np.sqrt(np.maximum(squared, 0)).reshape(shapes[name])
         mask = unavailable[name] != ""
@@ -184,10 +185,14 @@ def standard_errors(information: Information, shapes: dict[str, tuple]) -> dict[
 
 
 def reasons(information: Information, shapes: dict[str, tuple]) -> dict[str, np.ndarray]:
-    """Why an entry has no standard error: ``"boundary"``, ``"not identified"``, or ``""``."""
+    """Why an entry has no standard error: ``"boundary"``, ``"not identified"``, ... or ``""``."""
     found = {}
     scale = _scaling(information.matrix)
+    unavailable = not np.isfinite(information.matrix).all()
     for name, jacobian in information.jacobian.items():
+        if unavailable:
+            found[name] = np.full(shapes[name], "no finite information", object)
+            continue
         scaled = jacobian * scale
         length = np.linalg.norm(scaled, axis=1, keepdims=True)
         share = np.abs((scaled / np.where(length > 0, length, 1)) @ information.null)

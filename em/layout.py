@@ -36,8 +36,7 @@ def rows_first(
 
 def site_values(site: dict, latent: Latent, data: Data) -> jax.Array:
     """The observations (c, event..., n) of a site, in the floating type in use."""
-    fn = site["fn"]
-    value = jnp.broadcast_to(jnp.asarray(site["value"]), fn.batch_shape + fn.event_shape)
+    value = jnp.broadcast_to(jnp.asarray(site["value"]), data.shape)
     value = rows_first(value, latent, data.batch_rank, data.cell_rank, data.event_rank)
     value = jnp.moveaxis(value, 0, -1)
     return value if jnp.issubdtype(value.dtype, jnp.floating) else value.astype(float_type())
@@ -46,7 +45,7 @@ def site_values(site: dict, latent: Latent, data: Data) -> jax.Array:
 def row_log_prob(site: dict, latent: Latent, data: Data) -> jax.Array:
     """The log density (n,) of each row at this site, inner plates summed."""
     log_prob = site["fn"].log_prob(site["value"])
-    log_prob = jnp.broadcast_to(log_prob, site["fn"].batch_shape)
+    log_prob = jnp.broadcast_to(log_prob, data.shape[: data.batch_rank])
     by_row = rows_first(log_prob, latent, data.batch_rank, 0, 0).sum(1)
     return jnp.broadcast_to(by_row, (latent.num_rows,))
 

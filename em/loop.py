@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from .expectation import Assign, Expectation, e_step
 from .maximisation import FIRST_STEPS, INNER_STEPS, m_step
@@ -50,6 +51,26 @@ class Outcome(NamedTuple):
     reseeded: jax.Array
     trace: jax.Array
     labels: jax.Array | None
+
+    def continued(self, start: int, rest: Outcome) -> Outcome:
+        """With the climb of one start taken to its end by ``rest``, a climb of one start."""
+        steps, more = int(self.steps[start]), int(rest.steps[0])
+        trace = self.trace.copy()
+        width = trace.shape[1]
+        trace[start, steps : steps + more] = rest.trace[0, : min(more, width - steps)]
+
+        def put(old: Any, new: Any) -> Any:
+            changed = old.copy()
+            changed[start] = new[0]
+            return changed
+
+        taken = jax.tree.map(put, self, rest)
+        total = np.asarray(taken.steps)
+        total[start] = min(steps + more, width)
+        code = np.asarray(taken.code)
+        if steps + more > width:
+            code[start] = Status.MAX_STEPS
+        return taken._replace(trace=trace, steps=total, code=code)
 
 
 def climb(
@@ -109,7 +130,7 @@ def climb(
     state = State(params, expected, infinite, zeros, zeros + RUNNING, zeros)
     trace = jnp.full((starts, settings.max_steps), jnp.nan, dtype)
     state, trace, _ = jax.lax.while_loop(go_on, step, (state, trace, 0))
-    scales = jax.vmap(lambda p: relative_scale(program, p, rows))(state.params)
+    scales = jax.vmap(lambda p, _: relative_scale(program, p, rows))(state.params, zeros)
     return Outcome(
         params=state.params,
         objective=state.expected.objective,

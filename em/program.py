@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +16,7 @@ from . import layout, replay, ties
 from .arguments import Call
 from .families import Args, Family, Ties, find, standardise
 from .reader import Params, Reader
-from .structure import Data
+from .structure import Data, plain_name
 
 __all__ = [
     "CLOSED",
@@ -195,12 +196,12 @@ class Program(Reader):
     def _site(self, data: Data, probed: Mapping) -> Site:
         family = None if data.masked else find(data.distribution)
         return self._with_family(
-            Site(data.name, data.distribution.__name__, data.depends, data), family, probed
+            Site(data.name, plain_name(data.distribution), data.depends, data), family, probed
         )
 
     def _prior(self, probed: Mapping) -> Site:
         latent, depends = self.structure.latent, self.structure.prior_depends
-        site = Site(latent.name, latent.distribution.__name__, depends, None)
+        site = Site(latent.name, plain_name(latent.distribution), depends, None)
         return self._with_family(site, find(latent.distribution), probed)
 
     def _with_family(self, site: Site, family: Family | None, probed: Mapping) -> Site:
@@ -257,6 +258,12 @@ class Program(Reader):
     def numeric(self) -> frozenset[str]:
         """The names of the sites whose parameters have a numeric M-step."""
         return frozenset(n for b in self.blocks if b.rung != CLOSED for n in b.sites)
+
+    @cached_property
+    def work(self) -> float:
+        """About how many multiplications a step takes for each start."""
+        width = sum(math.prod(d.shape) for d in self.structure.data)
+        return float(width * self.num_components)
 
     @property
     def needs_rows(self) -> bool:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import numpy as np
-
 
 class Progress:
     """The bar of the run in hand. Compiled code calls the class, whatever run that is."""
@@ -24,6 +22,10 @@ class Progress:
 
     def __exit__(self, *_: object) -> None:
         if self.show:
+            import jax
+
+            jax.effects_barrier()
+            Progress._bar.total = Progress._bar.n  # the run has ended: the bar is as long as it was
             Progress._bar.close()
             Progress._bar = None
 
@@ -31,14 +33,5 @@ class Progress:
     def report(step: Any, objective: Any) -> None:
         """Called from the device after each step, with the best objective so far."""
         if Progress._bar is not None:
-            Progress._bar.update(int(step) - Progress._bar.n)
+            Progress._bar.update(max(int(step) - Progress._bar.n, 0))
             Progress._bar.set_postfix_str(f"objective {float(objective):.6g}")
-
-    def finish(self, outcome: Any) -> None:
-        """The run has ended: the bar is as long as it was."""
-        if self.show:
-            import jax
-
-            jax.effects_barrier()
-            Progress._bar.total = int(np.max(outcome.steps))
-            Progress._bar.refresh()

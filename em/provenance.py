@@ -1,8 +1,8 @@
 """Which inputs each output of a function depends on, read from its jaxpr.
 
-NumPyro's ``ops.provenance`` follows names through a jaxpr; here the same walk also notes whether
-the latent class is ever taken apart along its own axes (``z[subject]``, ``z[1:]``), in which case
-one broadcasting value of z would not stand for a whole column of them.
+NumPyro's ``ops.provenance`` follows names through a jaxpr; a second walk looks for operations that
+may combine values of the latent class along the rows (``z[subject]``, ``z[1:]``, a sum over rows),
+in which case one broadcasting value of z might not stand for a whole column of them.
 """
 
 from __future__ import annotations
@@ -14,20 +14,19 @@ from typing import Any
 import jax
 from numpyro.ops.provenance import track_deps_jaxpr
 
-# Primitives that look inside an array along its axes, and so tell z[0] from z[1].
-_TAKES_APART = frozenset(
-    {"slice", "dynamic_slice", "dynamic_update_slice", "sort", "rev", "split", "top_k"}
-    | {"cumsum", "cummax", "cummin", "cumprod", "cumlogsumexp", "argmax", "argmin"}
-    | {"scan", "while", "cond"}
-)
+_ORDERED = frozenset({"sort", "rev", "top_k", "split", "dynamic_update_slice"})
+_LOOPS = frozenset({"scan", "while", "cond"})
 
 
 @dataclass(frozen=True)
 class Dependencies:
-    """``outputs`` maps each output's key to the names that it depends on."""
+    """``outputs`` maps each output's key to the names that it depends on.
+
+    ``mixing``: a value made from the watched input may be combined along the axis of the rows.
+    """
 
     outputs: dict[Any, frozenset[str]]
-    unsafe: bool
+    mixing: bool
 
 
 def dependencies(
@@ -35,8 +34,12 @@ def dependencies(
     args: tuple,
     labels: Mapping[int, str],
     watched: str | None = None,
+    num_rows: int = 1,
 ) -> Dependencies:
-    """Trace ``function(*args)``, whose inputs are named by ``labels`` (id of a leaf to name)."""
+    """Trace ``function(*args)``, whose inputs are named by ``labels`` (id of a leaf to name).
+
+    Axes of length 1 or ``num_rows`` may be the rows'.
+    """
     leaves = jax.tree.leaves(args)
     names = [
         frozenset({labels[id(leaf)]}) if id(leaf) in labels else frozenset() for leaf in leaves
@@ -49,11 +52,11 @@ def dependencies(
         reached = [next(flat) for _ in jax.tree.leaves(shape[key])]
         outputs[key] = frozenset().union(*reached)
     tainted = [watched is not None and watched in name for name in names]
-    return Dependencies(outputs, _taken_apart(closed.jaxpr, tainted)[0])
+    return Dependencies(outputs, _mixes(closed.jaxpr, tainted, {1, num_rows})[0])
 
 
-def _taken_apart(jaxpr: Any, tainted_inputs: list[bool]) -> tuple[bool, list[bool]]:
-    """Whether a tainted array is indexed or reordered; which outputs still are tainted."""
+def _mixes(jaxpr: Any, tainted_inputs: list[bool], rows: set[int]) -> tuple[bool, list[bool]]:
+    """Whether a tainted value may be combined along the rows; which outputs are tainted."""
     tainted = {v for v, t in zip(jaxpr.invars, tainted_inputs, strict=True) if t}
 
     def mark(variables: Any) -> list[bool]:
@@ -63,23 +66,45 @@ def _taken_apart(jaxpr: Any, tainted_inputs: list[bool]) -> tuple[bool, list[boo
         marks = mark(equation.invars)
         if not any(marks):
             continue
-        name = equation.primitive.name
-        if name in _TAKES_APART or name.startswith("scatter"):
-            return True, []
-        if name == "gather":
-            if marks[0]:
-                return True, []
-            continue  # an index: what comes out is a parameter's entry, no longer z itself
-        last = equation.outvars[0].aval.ndim - 1
-        if name == "concatenate" and equation.params["dimension"] != last:
-            return True, []
         bodies = [getattr(p, "jaxpr", p) for p in equation.params.values()]
         bodies = [b for b in bodies if hasattr(b, "eqns") and len(b.invars) == len(marks)]
+        if equation.primitive.name in _LOOPS or (not bodies and _may_mix(equation, marks, rows)):
+            return True, []
         if not bodies:
             tainted.update(equation.outvars)
         for body in bodies:
-            unsafe, outputs = _taken_apart(body, marks)
-            if unsafe:
+            mixing, outputs = _mixes(body, marks, rows)
+            if mixing:
                 return True, []
             tainted.update(v for v, t in zip(equation.outvars, outputs, strict=False) if t)
     return False, mark(jaxpr.outvars)
+
+
+def _may_mix(equation: Any, marks: list[bool], rows: set[int]) -> bool:
+    name, params = equation.primitive.name, equation.params
+    shape = equation.invars[0].aval.shape
+    if name in _ORDERED or name.startswith(("cum", "scatter")):
+        return True
+    if name in ("gather", "dynamic_slice"):
+        return marks[0]
+    if name == "squeeze":  # z[0] of a z that has one value already
+        return all(length == 1 for length in shape)
+    if name == "slice":
+        kept = equation.outvars[0].aval.shape
+        return any(a != b and a in rows for a, b in zip(shape, kept, strict=True))
+    if name == "concatenate":
+        axis = params["dimension"]
+        joined = [v.aval.shape[axis] for v, t in zip(equation.invars, marks, strict=True) if t]
+        return axis != len(shape) - 1 and bool(rows.intersection(joined))
+    if name.startswith(("reduce_", "arg")) and "axes" in params:
+        return any(shape[axis] in rows for axis in params["axes"])
+    if name == "dot_general":
+        contracted = params["dimension_numbers"][0]
+        sizes = [
+            v.aval.shape[axis]
+            for v, t, axes in zip(equation.invars, marks, contracted, strict=True)
+            if t
+            for axis in axes
+        ]
+        return bool(rows.intersection(sizes))
+    return False

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import cached_property
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import numpyro.distributions as dist
 from numpyro.distributions import biject_to
 
 from . import layout, replay
 from .arguments import Call
+from .independence import confirm
 from .structure import Structure, read
 
 Params = dict[str, jax.Array]
@@ -30,6 +31,8 @@ class Reader:
         self.model = model
         self.template = replace(call, arrays=())
         self.structure: Structure = read(model, call)
+        if not self.structure.certain:
+            self.structure = confirm(self, call)
         self.compiled: dict[Any, Callable] = {}
         self.readers: dict[Any, Reader] = {}
 
@@ -43,15 +46,18 @@ class Reader:
         """The number of values of z."""
         return self.structure.latent.num_rows
 
-    @cached_property
+    @property
     def probe_values(self) -> Params:
         """Numbers of the right shapes, admissible or not, where only shapes and data count."""
+        # Made anew each time: under a trace these are tracers, which must not be kept.
         return {p.name: jnp.full(p.shape, 0.5) for p in self.structure.free}
 
-    def run(self, params: Mapping, arrays: tuple, component: Any, **chosen: Any) -> dict:
-        """One trace of the model with z set to ``component``."""
+    def run(
+        self, params: Mapping, arrays: tuple, component: Any, z: Any = None, **chosen: Any
+    ) -> dict:
+        """One trace of the model with z set to ``component`` (or to ``z``, of any shape)."""
         structure = self.structure
-        z = structure.latent_value(component)
+        z = structure.latent_value(component) if z is None else z
         forced = {structure.latent.name: z, structure.latent.prior: z}
         call = self.template.rebuild(arrays)
         trace, _ = replay.run(self.model, call, values=params, forced=forced, **chosen)
@@ -99,6 +105,21 @@ class Reader:
             n: biject_to(replay.site_constraint(trace[n])).inv(trace[n]["value"]) for n in names
         }
 
+    def example(self, arrays: tuple, seed: int) -> Params:
+        """Some admissible parameters, no two entries alike: a standard normal, unconstrained."""
+        rng = np.random.default_rng(seed)
+
+        def draw(message: dict) -> jax.Array | None:
+            if message["type"] == "sample" and message["fn"].is_discrete:
+                return None
+            shape = jnp.shape(values[message["name"]])
+            transform = biject_to(replay.site_constraint(message))
+            return transform(jnp.asarray(rng.normal(size=transform.inverse_shape(shape)), float))
+
+        values = self.probe_values
+        trace = self.run({}, arrays, 0, default=draw)
+        return {p.name: trace[p.name]["value"] for p in self.structure.free}
+
     def prototype(self, arrays: tuple) -> Params:
         """Any admissible parameters: the values at unconstrained 0."""
         trace = self.run({}, arrays, 0, default=replay.prototype)
@@ -115,6 +136,11 @@ class Reader:
 
     def labels(self, arrays: tuple) -> jax.Array | None:
         """(n,) the observed components, -1 where unknown; None if z is never observed."""
+        found = self.observed_labels(arrays)
+        return None if found is None else jnp.where(found[1], found[0], -1).astype(int)
+
+    def observed_labels(self, arrays: tuple) -> tuple[jax.Array, jax.Array] | None:
+        """(n,) the labels as they were given, and which of them are known."""
         latent = self.structure.latent
         if latent.labels is None:
             return None
@@ -122,11 +148,12 @@ class Reader:
         trace, _ = replay.run(self.model, call, values=self.probe_values)
         site = trace[latent.labels]
         rows = layout.rows_first(site["value"], latent, latent.batch_rank, 0, 0)
-        labels = jnp.broadcast_to(rows[:, 0], (self.num_rows,)).astype(int)
+        labels = jnp.broadcast_to(rows[:, 0], (self.num_rows,))
+        known = jnp.ones(labels.shape, bool)
         if latent.partly:
-            known = layout.rows_first(_mask_of(site["fn"]), latent, latent.batch_rank, 0, 0)
-            labels = jnp.where(known[:, 0], labels, -1)
-        return labels
+            mask = layout.rows_first(_mask_of(site["fn"]), latent, latent.batch_rank, 0, 0)
+            known = jnp.broadcast_to(mask[:, 0], labels.shape)
+        return labels, known
 
 
 def _mask_of(fn: dist.Distribution) -> jax.Array:

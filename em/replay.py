@@ -89,5 +89,7 @@ def prototype(message: dict) -> Any:
         return jnp.asarray(initial)
     if message["is_observed"] or message["fn"].is_discrete:
         return None
+    if 0 in message["fn"].shape():
+        return jnp.zeros(message["fn"].shape())
     transform = biject_to(message["fn"].support)
     return transform(jnp.zeros(transform.inverse_shape(message["fn"].shape())))

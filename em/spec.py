@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .program import CLOSED, Program, Site, StatisticalSite
-from .structure import Parameter
+from .structure import Parameter, plain_name
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def describe(program: Program) -> Spec:
         observed = "observed in part" if latent.partly else "observed"
     return Spec(
         latent=latent.name,
-        latent_distribution=_plain(latent.distribution.__name__),
+        latent_distribution=plain_name(latent.distribution),
         observed=observed,
         num_components=latent.num_components,
         num_rows=latent.num_rows,
@@ -116,10 +116,6 @@ def _parameter(p: Parameter) -> ParameterSpec:
     return ParameterSpec(p.name, p.shape, support, p.size * p.free)
 
 
-def _plain(name: str) -> str:
-    return name.removesuffix("Probs").removesuffix("Logits")
-
-
 def _site(program: Program, site: Site) -> SiteSpec:
     names = [p.name for p in program.layout.parameters if p.name in site.depends]
     if isinstance(site, StatisticalSite):
@@ -131,7 +127,7 @@ def _site(program: Program, site: Site) -> SiteSpec:
     else:
         rows = " and of the rows" if _by_row(program, site) else ""
         arguments = (("arguments", _function(names, rows)),)
-    return SiteSpec(site.name, _plain(site.distribution), arguments)
+    return SiteSpec(site.name, site.distribution, arguments)
 
 
 def _by_row(program: Program, site: Site) -> bool:

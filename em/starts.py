@@ -83,7 +83,7 @@ def kmeans_plus_plus(points: jax.Array, rows: Rows, k: int, key: jax.Array) -> j
     """
     weights = rows.weights
     centres = jnp.zeros((k, points.shape[1]), points.dtype)
-    given = jnp.zeros((k,), bool)
+    given = None
     key, sub = jax.random.split(key)
     if rows.labels is not None:
         known = jax.nn.one_hot(rows.labels, k, dtype=points.dtype) * weights[:, None]
@@ -94,7 +94,9 @@ def kmeans_plus_plus(points: jax.Array, rows: Rows, k: int, key: jax.Array) -> j
         chosen = jax.random.choice(sub, points.shape[0], (_SEEDING_ROWS,), p=weights)
         points, weights = points[chosen], jnp.ones((_SEEDING_ROWS,), points.dtype)
     far = jnp.asarray(jnp.finfo(points.dtype).max / 4, points.dtype)
-    to_given = jnp.where(given, squared_distances(points, centres), far).min(-1)
+    distance = jnp.full(points.shape[:1], far)
+    if given is not None:
+        distance = jnp.where(given, squared_distances(points, centres), far).min(-1)
     candidates = 2 + k // 6
 
     def choose(j: int, carry: tuple) -> tuple:
@@ -102,15 +104,19 @@ def kmeans_plus_plus(points: jax.Array, rows: Rows, k: int, key: jax.Array) -> j
         key, sub = jax.random.split(key)
         # Nothing chosen yet: by weight alone.
         chance = weights * jnp.where(distance >= far, 1.0, distance)
-        chance = jnp.where(chance.sum() > 0, chance, weights)
-        picks = jax.random.categorical(sub, jnp.log(chance), shape=(candidates,))
+        chance = jnp.cumsum(jnp.where(chance.sum() > 0, chance, weights))
+        draws = jax.random.uniform(sub, (candidates,), points.dtype) * chance[-1]
+        picks = jnp.searchsorted(chance, draws).clip(0, len(points) - 1)
         found = jnp.minimum(distance[:, None], squared_distances(points, points[picks]))
         # The first centre is one row at random: restarts are to differ.
         best = jnp.where((distance < far).any(), (weights @ found).argmin(), 0)
-        new = centres.at[j].set(jnp.where(given[j], centres[j], points[picks[best]]))
-        return new, jnp.where(given[j], distance, found[:, best]), key
+        new, distance_to = points[picks[best]], found[:, best]
+        if given is not None:
+            new = jnp.where(given[j], centres[j], new)
+            distance_to = jnp.where(given[j], distance, distance_to)
+        return centres.at[j].set(new), distance_to, key
 
-    return jax.lax.fori_loop(0, k, choose, (centres, to_given, key))[0]
+    return jax.lax.fori_loop(0, k, choose, (centres, distance, key))[0]
 
 
 def _quantile_groups(points: jax.Array, weights: jax.Array, k: int) -> jax.Array:

@@ -77,10 +77,12 @@ def load(path: str | Path, model: Callable) -> Fit:
     call: Call = split(tuple(args), kwargs)
     program = program_for(model, call)
     names = [p.name for p in program.structure.parameters]
-    if sorted(names) != sorted(meta["parameters"]):
+    expected = {p.name: p.shape for p in program.structure.parameters}
+    found = {n: stored[f"params/{n}"].shape for n in meta["parameters"]}
+    if expected != found:
         raise ValueError(
-            f"{path} has the parameters {', '.join(meta['parameters'])}; the model has "
-            f"{', '.join(names)}. Give the model that was fitted"
+            f"{path} has the parameters {found}; the model has {expected}. Give the model that "
+            "was fitted"
         )
     rows, _ = prepare(program, call.arrays)
     restarts = Restarts(

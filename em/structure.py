@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -79,7 +79,8 @@ class Structure:
     data: tuple[Data, ...]
     prior_depends: frozenset[str]
     prior_rowwise: bool
-    pointwise: bool  # z may be given as one value that broadcasts over the rows
+    pointwise: bool  # z is given as one value that broadcasts over the rows
+    certain: bool  # that this is right, and rows depend on no other row's z, is plain to see
 
     @property
     def free(self) -> tuple[Parameter, ...]:
@@ -114,6 +115,11 @@ def unwrap(fn: dist.Distribution) -> tuple[dist.Distribution, int, bool]:
         fn = fn.base_dist
 
 
+def plain_name(distribution: type) -> str:
+    """A distribution's name without NumPyro's suffix for its parametrisation."""
+    return distribution.__name__.removesuffix("Probs").removesuffix("Logits")
+
+
 def is_finite_discrete(fn: dist.Distribution) -> bool:
     """Whether a site can be a latent class: discrete, with a support that can be listed."""
     return bool(fn.is_discrete and fn.has_enumerate_support and not fn.event_shape)
@@ -142,6 +148,19 @@ def read(model: Callable, call: Call) -> Structure:
             f"such values as plain numbers, which are static. JAX said: {_first_line(error)}"
         ) from error
 
+    except AssertionError as error:
+        if "plate" not in str(error):
+            raise
+        raise ValueError(
+            f"a plate of the model is empty ({_first_line(error)}); at least one row and one "
+            "component are needed"
+        ) from error
+    for site in sites.values():
+        if site["type"] == "plate" and site["args"][1] not in (None, site["args"][0]):
+            raise ValueError(
+                f"plate {site['name']!r} is subsampled ({site['args'][1]} of {site['args'][0]}); "
+                "EM uses all rows at every step: leave subsample_size out"
+            )
     latent, skip = _find_latent(model, call, sites)
     return _assemble(model, call, sites, preset, latent, skip)
 
@@ -222,6 +241,8 @@ def _latent(name: str, prior: dict, labels: str | None, partly: bool) -> Latent:
     support = jax.eval_shape(lambda: base.enumerate_support(expand=False))
     if 0 in shape:
         raise ValueError(f"the latent site {name!r} has no rows: its shape is {shape}")
+    if support.shape[0] == 0:
+        raise ValueError(f"the latent site {name!r} has no components; at least one is needed")
     return Latent(
         name=name,
         prior=prior["name"],
@@ -263,16 +284,19 @@ def _assemble(
         n for n, s in sites.items() if s["type"] == "sample" and s["is_observed"] and n not in skip
     ]
     values = {p.name: jnp.zeros(p.shape) for p in parameters}
-    pointwise = Structure(latent, tuple(parameters), (), frozenset(), False, pointwise=True)
-    natural = Structure(latent, tuple(parameters), (), frozenset(), False, pointwise=False)
+    pointwise = Structure(
+        latent, tuple(parameters), (), frozenset(), False, pointwise=True, certain=False
+    )
+    natural = Structure(
+        latent, tuple(parameters), (), frozenset(), False, pointwise=False, certain=False
+    )
     fn = _Outputs(model, call, observed, latent)
     try:
-        deps = fn.trace(values, pointwise.latent_value(0))
-        ok = not deps.unsafe
+        deps = fn.trace(values, bare.latent_value(0))
+        ok = True
     except (TypeError, ValueError, IndexError):
+        deps = fn.trace(values, replace(bare, pointwise=False).latent_value(0))
         ok = False
-    if not ok:
-        deps = fn.trace(values, natural.latent_value(0))
     data, fixed = [], []
     for name in observed:
         reached = deps.outputs["density", name]
@@ -304,6 +328,7 @@ def _assemble(
         prior_depends=prior,
         prior_rowwise=fn.prior_rowwise,
         pointwise=ok,
+        certain=ok and not deps.mixing,
     )
 
 
@@ -316,7 +341,8 @@ class _Outputs:
 
     def trace(self, values: dict[str, jax.Array], z: jax.Array) -> Dependencies:
         labels = {id(v): n for n, v in values.items()} | {id(z): self.latent.name}
-        return dependencies(self._evaluate, (values, z, self.call.arrays), labels, self.latent.name)
+        leaves = (values, z, self.call.arrays)
+        return dependencies(self._evaluate, leaves, labels, self.latent.name, self.latent.num_rows)
 
     def _evaluate(self, values: dict, z: jax.Array, arrays: tuple) -> dict:
         trace, _ = replay.run(

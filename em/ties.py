@@ -82,11 +82,9 @@ def probe(
     layout = Layout(tuple(parameters))
     total = int(layout.starts[-1])
     rng = np.random.default_rng(0)
-    grid = np.linspace(0.1, 0.9, total) if total > 1 else np.array([0.37])
-    dtype = float_type()
-    vectors = [rng.permutation(grid).astype(dtype) for _ in range(NUM_PROBES)]
-    if total == 1:
-        vectors = [np.array([v], dtype) for v in (0.37, 0.61, 0.23)]
+    # No entry has the same number twice, neither within a probe nor in two of them.
+    grid = np.linspace(0.1, 0.9, NUM_PROBES * total).reshape(total, NUM_PROBES).T
+    vectors = [rng.permutation(numbers).astype(float_type()) for numbers in grid]
     runs = [jax.tree.map(np.asarray, arguments(layout.unflatten(v))) for v in vectors]
     found: dict[str, dict[str, Entries | None]] = {}
     for site, args in runs[0].items():
