@@ -284,12 +284,7 @@ def _assemble(
         n for n, s in sites.items() if s["type"] == "sample" and s["is_observed"] and n not in skip
     ]
     values = {p.name: jnp.zeros(p.shape) for p in parameters}
-    pointwise = Structure(
-        latent, tuple(parameters), (), frozenset(), False, pointwise=True, certain=False
-    )
-    natural = Structure(
-        latent, tuple(parameters), (), frozenset(), False, pointwise=False, certain=False
-    )
+    bare = Structure(latent, tuple(parameters), (), frozenset(), False, True, certain=False)
     fn = _Outputs(model, call, observed, latent)
     try:
         deps = fn.trace(values, bare.latent_value(0))
