@@ -87,7 +87,12 @@ def prototype(message: dict) -> Any:
         if initial is None or callable(initial):
             return None
         return jnp.asarray(initial)
-    if message["is_observed"] or message["fn"].is_discrete:
+    if message["is_observed"]:
+        return None
+    fn = message["fn"]
+    if fn.is_discrete:
+        if fn.has_enumerate_support and fn.enumerate_support(expand=False).shape[0] == 0:
+            raise ValueError(f"site {message['name']!r} has no components; at least one is needed")
         return None
     if 0 in message["fn"].shape():
         return jnp.zeros(message["fn"].shape())

@@ -81,8 +81,8 @@ def load(path: str | Path, model: Callable) -> Fit:
     found = {n: stored[f"params/{n}"].shape for n in meta["parameters"]}
     if expected != found:
         raise ValueError(
-            f"{path} has the parameters {found}; the model has {expected}. Give the model that "
-            "was fitted"
+            f"{path} has the parameters {_shapes(found)}; the model has {_shapes(expected)}. "
+            "Give the model that was fitted"
         )
     rows, _ = prepare(program, call.arrays)
     restarts = Restarts(
@@ -146,6 +146,10 @@ def _decode(value: Any, arrays: list[jax.Array]) -> Any:
         return {k: _decode(v, arrays) for k, v in inner.items()}
     decoded = [_decode(v, arrays) for v in inner]
     return tuple(decoded) if kind == "tuple" else decoded
+
+
+def _shapes(shapes: dict[str, tuple[int, ...]]) -> str:
+    return f"{', '.join(shapes)} (shapes {', '.join(map(str, shapes.values()))})"
 
 
 def _count(stored: dict) -> int:

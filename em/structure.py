@@ -268,13 +268,14 @@ def _assemble(
     rows = set(zip(latent.row_dims, latent.rows, strict=True))
     for name, site in sites.items():
         hidden = site["type"] == "sample" and not site["is_observed"] and name not in skip
-        frames = {(f.dim, f.size) for f in site.get("cond_indep_stack", ())}
-        if (
-            hidden
-            and name not in preset
-            and frames & rows
-            and _same_plate(site, sites[latent.prior])
-        ):
+        if not hidden or name in preset:
+            continue
+        frames = {(f.dim, f.size) for f in site["cond_indep_stack"]}
+        by_row = frames & rows and _same_plate(site, sites[latent.prior])
+        if not sites[latent.prior]["cond_indep_stack"]:
+            # Without a plate only the shape can tell; k parameters for k rows are left alone.
+            by_row = _has_rows(site, latent) and latent.num_rows > latent.num_components
+        if by_row:
             raise ValueError(
                 f"site {name!r} is a continuous latent with one value a row (it stands in the "
                 "plate of z); EM sums over z only. Move it out of that plate, integrate it out "

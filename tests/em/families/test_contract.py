@@ -258,9 +258,7 @@ def test_the_case_is_of_its_distribution(case):
 cases_by_precision = pytest.mark.parametrize(
     ("case", "precision"),
     [
-        pytest.param(
-            c, p, id=f"{c}-{p}", marks=[pytest.mark.slow] if c.again and p == "float32" else []
-        )
+        pytest.param(c, p, id=f"{c}-{p}", marks=[pytest.mark.slow] if p == "float32" else [])
         for c in CASES
         for p in ("float32", "float64")
     ],
