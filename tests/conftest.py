@@ -5,11 +5,6 @@ import os
 # Before JAX is imported. Set either variable to run the tests elsewhere, on a GPU say.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("MPLBACKEND", "agg")
-# The suite spends its time in the compiler: hundreds of small programs that each run for moments.
-# Cheaper code is as exact; benchmarks and the documents' code run with full optimisation.
-os.environ.setdefault(
-    "XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
-)
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager

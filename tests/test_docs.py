@@ -18,7 +18,6 @@ PAGES = [page for page in PAGES if BLOCK.search(page.read_text())]
 def test_page_runs(page: Path) -> None:
     code = "\n".join(BLOCK.findall(page.read_text()))
     environment = os.environ | {"JAX_PLATFORMS": "cpu", "MPLBACKEND": "agg"}
-    environment.pop("XLA_FLAGS", None)  # as a user runs it
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
         capture_output=True,
