@@ -85,10 +85,13 @@ def _may_mix(equation: Any, marks: list[bool], rows: set[int]) -> bool:
     shape = equation.invars[0].aval.shape
     if name in _ORDERED or name.startswith(("cum", "scatter")):
         return True
-    if name in ("gather", "dynamic_slice"):
+    if name == "gather":
+        indexed = params["dimension_numbers"].start_index_map
+        return marks[0] and any(shape[axis] in rows for axis in indexed)
+    if name == "dynamic_slice":
         return marks[0]
     if name == "squeeze":  # z[0] of a z that has one value already
-        return all(length == 1 for length in shape)
+        return equation.outvars[0].aval.shape == ()
     if name == "slice":
         kept = equation.outvars[0].aval.shape
         return any(a != b and a in rows for a, b in zip(shape, kept, strict=True))
