@@ -37,10 +37,7 @@ def confirm(reader: Reader, call: Call) -> Structure:
     size = sum(np.prod(d.shape) for d in structure.data) * latent.num_components
     if size > _MAX_NUMBERS:
         return natural
-    shape = reader.structure.latent_value(0).shape
-    full = np.ones(len(shape), int)
-    for dim, length in zip(latent.row_dims, latent.rows, strict=True):
-        full[dim] = length
+    shape, full = structure.latent_value(0).shape, natural.latent_value(0).shape
     rng = np.random.default_rng(0)
     n = latent.num_rows
     rows = np.unique([0, n - 1, n // 2, *rng.integers(n, size=3)])
@@ -57,7 +54,7 @@ def confirm(reader: Reader, call: Call) -> Structure:
 
     def both(changed: jax.Array, arrays: tuple) -> tuple[jax.Array, jax.Array, jax.Array]:
         each = jax.lax.map(lambda z: density(z, arrays), changed)
-        one = density(jnp.ones(tuple(full), int), arrays)
+        one = density(jnp.ones(full, int), arrays)
         broadcast = density(jnp.ones(shape, int), arrays) if structure.pointwise else one
         return each, one, broadcast
 
