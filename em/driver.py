@@ -18,8 +18,10 @@ from .expectation import Assign, Expectation, Hard, Soft, e_step, statistics_of
 from .fit import Fit, from_outcome
 from .loop import Outcome, Settings, climb
 from .maximisation import FIRST_STEPS, m_step
-from .program import Params, Program, Rows
+from .program import Params, Program
 from .progress import Progress
+from .rows import Rows
+from .rows import prepare as read_rows
 from .selection import Restarts, select
 from .status import FitError, Status
 
@@ -237,7 +239,7 @@ def prepare(program: Program, arrays: tuple) -> tuple[Rows, dict]:
     if compiled is None:
 
         def both(arrays: tuple) -> tuple[Rows, dict]:
-            rows = program.prepare(arrays)
+            rows = read_rows(program, arrays)
             return rows, findings(program, arrays)
 
         compiled = program.compiled["prepare"] = jax.jit(both)

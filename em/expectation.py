@@ -15,8 +15,9 @@ import jax
 import jax.numpy as jnp
 
 from .families import Statistics
-from .program import Chunk, Params, Program, Rows
+from .program import Params, Program
 from .reader import Reader
+from .rows import Chunk, Rows
 
 
 class Assign(Protocol):

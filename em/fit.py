@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -20,8 +18,9 @@ from .arguments import Call, merge
 from .checks import check, findings
 from .expectation import Soft, e_step, log_joint
 from .loop import Outcome
-from .program import Program, Rows
+from .program import Program
 from .reader import Params, Reader
+from .rows import Rows
 from .selection import Restarts
 from .spec import Spec, describe
 from .status import Status
@@ -226,7 +225,7 @@ class Fit:
         Entries that have none (at the boundary of their support, not identified, or held fixed)
         are masked; `summary` gives the reason.
         """
-        errors = info.standard_errors(self.information, self._shapes)
+        errors = info.standard_errors(self.information, self.shapes)
         for p in self.program.structure.fixed:
             errors[p.name] = np.ma.masked_all(p.shape)
         return {name: errors[name] for name in self.params}
@@ -238,30 +237,13 @@ class Fit:
         the logit scale for probabilities, so that they stay in the support. The note says why a
         standard error is missing.
         """
-        import pandas as pd
+        from .summary import summary
 
-        quantile = NormalDist().inv_cdf((1 + level) / 2)
-        errors = self.standard_errors()
-        why = info.reasons(self.information, self._shapes)
-        support = {p.name: p.constraint for p in self.program.structure.free}
-        table = []
-        for name, value in self.params.items():
-            array = np.asarray(value, float)
-            for index in itertools.product(*map(range, array.shape)):
-                estimate, error = float(array[index]), errors[name][index]
-                missing = error is np.ma.masked
-                low, high = (np.nan, np.nan)
-                if not missing:
-                    low, high = _interval(estimate, float(error), quantile, support.get(name, ""))
-                note = str(why[name][index]) if name in why else "fixed"
-                label = name + (f"[{', '.join(map(str, index))}]" if index else "")
-                se = np.nan if missing else float(error)
-                table.append((label, estimate, se, low, high, note))
-        columns = ["parameter", "estimate", "standard_error", "lower", "upper", "note"]
-        return pd.DataFrame(table, columns=columns).set_index("parameter")
+        return summary(self, level)
 
     @cached_property
-    def _shapes(self) -> dict[str, tuple]:
+    def shapes(self) -> dict[str, tuple]:
+        """{site: shape} of the free parameters."""
         return {p.name: p.shape for p in self.program.structure.free}
 
     @cached_property
@@ -271,7 +253,7 @@ class Fit:
         return self.information.null
 
     def _undetermined(self) -> list[str]:
-        found = info.reasons(self.information, self._shapes)
+        found = info.reasons(self.information, self.shapes)
         return [f"{n}" for n, why in found.items() if (why == "not identified").any()]
 
     def _edges(self) -> list[str]:
@@ -295,21 +277,6 @@ def _scores(reader: Reader, params: Params, arrays: tuple) -> tuple[jax.Array, j
     """Responsibilities (n, k) and log densities (n,) of all rows."""
     responsibilities, log_density = Soft()(log_joint(reader, params, arrays))
     return responsibilities.T, log_density
-
-
-def _interval(estimate: float, error: float, quantile: float, support: str) -> tuple[float, float]:
-    if support in ("positive", "nonnegative", "softpluspositive") and estimate > 0:
-        ratio = np.exp(min(quantile * error / estimate, 700.0))
-        return estimate / ratio, estimate * ratio
-    if support in ("unitinterval", "simplex") and 0 < estimate < 1:
-        logit = np.log(estimate / (1 - estimate))
-        step = min(quantile * error / (estimate * (1 - estimate)), 700.0)
-        return _expit(logit - step), _expit(logit + step)
-    return estimate - quantile * error, estimate + quantile * error
-
-
-def _expit(x: float) -> float:
-    return float(np.exp(-np.logaddexp(0.0, -x)))
 
 
 def from_outcome(

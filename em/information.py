@@ -10,7 +10,8 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from .expectation import Soft, e_step, log_joint
-from .program import CLOSED, Params, Program, Rows
+from .program import CLOSED, Params, Program
+from .rows import Rows
 
 # Beyond this many multiplications the information is only computed when asked for.
 BUDGET = 5e9

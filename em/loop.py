@@ -12,8 +12,9 @@ import numpy as np
 
 from .expectation import Assign, Expectation, e_step
 from .maximisation import FIRST_STEPS, INNER_STEPS, m_step
-from .program import Params, Program, Rows
+from .program import Params, Program
 from .reseeding import reseed
+from .rows import Rows
 from .status import Status
 
 RUNNING = -1

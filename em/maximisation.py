@@ -12,7 +12,8 @@ from jax.flatten_util import ravel_pytree
 from .expectation import Expectation
 from .families import Args, Statistics
 from .numeric import maximise
-from .program import CLOSED, Block, Params, Program, Rows, StatisticalSite
+from .program import CLOSED, Block, Params, Program, StatisticalSite
+from .rows import Rows
 
 FIRST_STEPS, INNER_STEPS = 100, 10
 

@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from .expectation import Expectation
-from .program import Chunk, Program, Rows
+from .program import Program
+from .rows import Chunk, Rows
 
 
 def reseed(program: Program, expected: Expectation, rows: Rows) -> tuple[Expectation, jax.Array]:

@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 
 from .expectation import Soft, e_step
-from .program import Params, Program, Rows
+from .program import Params, Program
+from .rows import Rows
 
 NAMES = ("kmeans++", "random", "quantile")
 _SEEDING_ROWS = 1 << 14

@@ -15,7 +15,7 @@ from numpyro.distributions import biject_to, constraints
 from scipy import optimize, special
 
 from mixpyro import em
-from mixpyro.em import program as program_module
+from mixpyro.em import rows as rows_module
 from mixpyro.em.expectation import Soft, e_step
 from mixpyro.em.families import CATALOGUE, Statistics
 
@@ -446,10 +446,10 @@ def test_an_empty_component_keeps_finite_parameters(case, x64):
 )
 def test_rows_in_many_chunks_give_the_same_e_step(case, x64, monkeypatch):
     whole = free_fit(case, "float64")
-    monkeypatch.setattr(program_module, "_CHUNK_BYTES", {})
-    monkeypatch.setattr(program_module, "_CHUNK_BYTES_ELSEWHERE", 0)
+    monkeypatch.setattr(rows_module, "_CHUNK_BYTES", {})
+    monkeypatch.setattr(rows_module, "_CHUNK_BYTES_ELSEWHERE", 0)
     program = whole.program
-    rows = program.prepare(whole.call.arrays)
+    rows = rows_module.prepare(program, whole.call.arrays)
     num_chunks, size = rows.chunks.weights.shape
     assert num_chunks > 1
     assert num_chunks * size > program.num_rows, "the last chunk is to be filled up"
