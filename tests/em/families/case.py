@@ -29,7 +29,7 @@ class Case:
         log_density: log p(x) (n,) by SciPy, from the arguments of one component.
         known: values of an argument that is data, from a generator and n.
         identified: whether the likelihood determines every parameter.
-        again: another parametrisation of a case before it; most of its tests are marked slow.
+        again: another parametrisation of a case before it; its tests are marked slow.
     """
 
     distribution: type[dist.Distribution]

@@ -40,14 +40,18 @@ def discover() -> list[Case]:
 CASES = discover()
 
 
+# One of each shape of family: counts, a scalar event with two arguments, a vector with a matrix.
+# The costlier tests of the others (each compiles models of its own) are in the slow part.
+REPRESENTATIVE = {"Poisson[rate]", "Normal[loc-scale]", "MultivariateNormal[loc-covariance_matrix]"}
+
+
 def param(case, *rest, name=""):
-    """Another parametrisation of a case is slow: it compiles as much as a family of its own."""
-    return pytest.param(
-        case, *rest, id=f"{case}{name}", marks=[pytest.mark.slow] if case.again else []
-    )
+    quick = str(case) in REPRESENTATIVE
+    return pytest.param(case, *rest, id=f"{case}{name}", marks=[] if quick else [pytest.mark.slow])
 
 
-every_case = pytest.mark.parametrize("case", CASES, ids=str)
+slow_if_again = [pytest.param(c, id=str(c), marks=[pytest.mark.slow] * c.again) for c in CASES]
+every_case = pytest.mark.parametrize("case", slow_if_again)
 main_cases = pytest.mark.parametrize("case", [param(case) for case in CASES])
 every_argument = pytest.mark.parametrize(
     ("case", "name"),
@@ -228,6 +232,10 @@ def free_fit(case: Case, dtype: str):
 # ---- the contract -------------------------------------------------------------------------------
 
 
+def test_the_representative_cases_exist():
+    assert {str(case) for case in CASES} >= REPRESENTATIVE
+
+
 def test_every_distribution_of_the_catalogue_has_a_case():
     assert {case.distribution for case in CASES} == set(CATALOGUE)
 
@@ -258,7 +266,7 @@ def test_the_case_is_of_its_distribution(case):
 cases_by_precision = pytest.mark.parametrize(
     ("case", "precision"),
     [
-        pytest.param(c, p, id=f"{c}-{p}", marks=[pytest.mark.slow] if p == "float32" else [])
+        pytest.param(c, p, id=f"{c}-{p}", marks=[pytest.mark.slow] * (p == "float32" or c.again))
         for c in CASES
         for p in ("float32", "float64")
     ],
@@ -399,7 +407,7 @@ def test_statistics_of_chunks_add_up(case, x64):
         np.testing.assert_allclose(array, found.params[name], rtol=1e-4, atol=1e-5)
 
 
-@main_cases
+@every_case
 def test_weights_count_as_repeated_rows(case, x64):
     data = data_of(case)
     repeated = free_fit(case, "float64")
