@@ -46,7 +46,10 @@ class Soft(NamedTuple):
 
     def __call__(self, log_joint: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Softmax and log-sum-exp over the components."""
-        top = jnp.maximum(log_joint.max(0), jnp.finfo(log_joint.dtype).min)
+        # The shift cancels from the derivative. Left in, a compiler that computes log_joint twice,
+        # rounded differently, would find no entry equal to the maximum, and divide by their number.
+        top = jax.lax.stop_gradient(log_joint).max(0)
+        top = jnp.maximum(top, jnp.finfo(log_joint.dtype).min)
         joint = jnp.exp(log_joint - top)
         total = joint.sum(0)
         return joint / total, top + jnp.log(total)

@@ -21,6 +21,7 @@ from .loop import Outcome
 from .program import Program
 from .reader import Params, Reader
 from .rows import Rows
+from .scores import clearly_identified, gram
 from .selection import Restarts
 from .spec import Spec, describe
 from .status import Status
@@ -74,12 +75,17 @@ class Fit:
     def status(self) -> Status:
         """How the fit ended; ``status.ok`` is True for CONVERGED only.
 
-        The first look checks the observed information for directions in which the likelihood is
-        flat, unless that would take long (see ``information.BUDGET``).
+        The first look checks for directions in which the likelihood is flat, unless that would
+        take long (see ``information.BUDGET``): by the rows' scores, and where those leave doubt
+        by the observed information.
         """
-        if self.base_status.ok and self._flat.shape[1]:
-            return Status.NOT_IDENTIFIED
-        return self.base_status
+        if not self.base_status.ok or info.cost(self.program) > info.BUDGET:
+            return self.base_status
+        if clearly_identified(self._gram):
+            return self.base_status
+        if not np.isfinite(self.information.matrix).all():
+            return Status.NO_INFORMATION
+        return Status.NOT_IDENTIFIED if self.information.null.shape[1] else self.base_status
 
     @cached_property
     def message(self) -> str:
@@ -192,8 +198,7 @@ class Fit:
             reader = self._reader(call)
         if "score" not in reader.compiled:
             reader.compiled["score"] = jax.jit(lambda p, a: _scores(reader, p, a))
-        free = {p.name: self.params[p.name] for p in self.program.structure.free}
-        return reader.compiled["score"](free, call.arrays)
+        return reader.compiled["score"](self._free, call.arrays)
 
     def _reader(self, call: Call) -> Reader:
         key = call.signature
@@ -216,8 +221,7 @@ class Fit:
     @cached_property
     def information(self) -> info.Information:
         """The exact observed information of the free parameters (unconstrained scale)."""
-        free = {p.name: self.params[p.name] for p in self.program.structure.free}
-        return info.observed_information(self.program, free, self.rows)
+        return info.observed_information(self.program, self._free, self.rows, self._gram)
 
     def standard_errors(self) -> dict[str, np.ma.MaskedArray]:
         """{site: standard errors}, by the delta method from the observed information.
@@ -247,19 +251,20 @@ class Fit:
         return {p.name: p.shape for p in self.program.structure.free}
 
     @cached_property
-    def _flat(self) -> np.ndarray:
-        if info.cost(self.program) > info.BUDGET:
-            return np.zeros((0, 0))
-        return self.information.null
+    def _gram(self) -> np.ndarray:
+        return gram(self.program, info.inside(self.program, self._free), self.rows)
+
+    @property
+    def _free(self) -> Params:
+        return {p.name: self.params[p.name] for p in self.program.structure.free}
 
     def _undetermined(self) -> list[str]:
         found = info.reasons(self.information, self.shapes)
         return [f"{n}" for n, why in found.items() if (why == "not identified").any()]
 
     def _edges(self) -> list[str]:
-        free = {p.name: self.params[p.name] for p in self.program.structure.free}
         names = []
-        for name, mark in info.boundary(self.program, free, self.rows).items():
+        for name, mark in info.boundary(self.program, self._free, self.rows).items():
             for index in np.argwhere(mark):
                 names.append(name + (f"[{', '.join(map(str, index))}]" if index.size else ""))
         return names if len(names) <= 8 else [*names[:8], f"and {len(names) - 8} more"]

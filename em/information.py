@@ -9,9 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from .expectation import Soft, e_step, log_joint
+from .expectation import Soft, e_step
 from .program import CLOSED, Params, Program
 from .rows import Rows
+from .scores import scaling
 
 # Beyond this many multiplications the information is only computed when asked for.
 BUDGET = 5e9
@@ -26,10 +27,12 @@ class Information(NamedTuple):
 
     ``matrix`` (m, m); ``jacobian`` {site: (entries, m)} of the constrained parameters;
     ``boundary`` {site: bool} marks the entries at the edge of their support; ``null`` (m, q) are
-    directions in which the likelihood is flat, in coordinates scaled to unit information.
+    directions in which the likelihood is flat, in coordinates scaled to unit information;
+    ``gram`` (m, m) is the rows' scores' (see `scores.gram`).
     """
 
     matrix: np.ndarray
+    gram: np.ndarray
     jacobian: dict[str, np.ndarray]
     boundary: dict[str, np.ndarray]
     null: np.ndarray
@@ -66,7 +69,7 @@ def _edge(dtype: Any) -> float:
     return 1e-10 if np.finfo(dtype).bits > 32 else 1e-5
 
 
-def _inside(program: Program, params: Params) -> Params:
+def inside(program: Program, params: Params) -> Params:
     """The parameters, moved off the edges of their supports by a hair."""
     new = {}
     for p in program.structure.free:
@@ -82,24 +85,29 @@ def _inside(program: Program, params: Params) -> Params:
     return new
 
 
-def observed_information(program: Program, params: Params, rows: Rows) -> Information:
+def observed_information(
+    program: Program, params: Params, rows: Rows, gram: np.ndarray
+) -> Information:
     """Exact observed information by automatic differentiation, column by column.
 
-    ``I(u) = -d^2 log L / du du'`` with u the unconstrained parameters (NumPyro's bijections).
+    ``I(u) = -d^2 log L / du du'`` with u the unconstrained parameters (NumPyro's bijections). A
+    direction is flat if there is no curvature along it and no row's score either: a density with
+    a corner (Laplace) has no curvature, yet its rows do feel the direction.
     """
     key = "information"
     if key not in program.compiled:
         program.compiled[key] = jax.jit(lambda p, r: _hessian(program, p, r))
-    inner = _inside(program, params)
+    inner = inside(program, params)
     matrix, jacobian = program.compiled[key](inner, rows)
     matrix = -np.asarray(matrix, float)
     matrix = (matrix + matrix.T) / 2
     jacobian = {n: np.asarray(j, float) for n, j in jacobian.items()}
     null = _null_space(matrix, rows.weights.dtype)
     if null.shape[1]:
-        felt = _scores_along(program, inner, rows, null * _scaling(matrix)[:, None])
+        directions = null * scaling(matrix)[:, None]
+        felt = np.einsum("iq,ij,jq->q", directions, gram, directions)
         null = null[:, felt < _NO_SCORE]
-    return Information(matrix, jacobian, boundary(program, params, rows), null)
+    return Information(matrix, gram, jacobian, boundary(program, params, rows), null)
 
 
 def _hessian(program: Program, params: Params, rows: Rows) -> tuple[jax.Array, dict]:
@@ -121,43 +129,15 @@ def _hessian(program: Program, params: Params, rows: Rows) -> tuple[jax.Array, d
     return jax.lax.map(column, eye), jax.jacfwd(flat)(start)
 
 
-def _scaling(matrix: np.ndarray) -> np.ndarray:
-    """Factors that give the information a unit diagonal, so that units do not matter."""
-    diagonal = np.diagonal(matrix)
-    # An entry without any information of its own is a flat direction by itself.
-    floor = max(float(diagonal.max(initial=0.0)) * np.finfo(float).eps, np.finfo(float).tiny)
-    return 1 / np.sqrt(np.maximum(diagonal, floor))
-
-
 def _null_space(matrix: np.ndarray, dtype: Any) -> np.ndarray:
     """(m, q) directions of no curvature, in coordinates scaled to a unit diagonal."""
     size = matrix.shape[0]
     if size == 0 or not np.isfinite(matrix).all():
         return np.zeros((size, 0))
-    scale = _scaling(matrix)
+    scale = scaling(matrix)
     values, vectors = np.linalg.eigh(matrix * scale[:, None] * scale)
     limit = 1e-9 if np.finfo(np.dtype(dtype)).bits > 32 else 1e-4
     return vectors[:, values < limit]
-
-
-def _scores_along(program: Program, params: Params, rows: Rows, null: np.ndarray) -> np.ndarray:
-    """(q,) ``sum_n w_n (d log p(x_n) / dv)^2`` for each direction v of no curvature.
-
-    A density with a corner (Laplace) has no curvature either, yet its rows do feel the direction.
-    """
-    names = tuple(p.name for p in program.structure.free)
-    start, unravel = ravel_pytree(program.unconstrain(params, rows.arrays, names))
-
-    def log_density(vector: jax.Array) -> jax.Array:
-        new = program.constrain(unravel(vector), params, rows.arrays)
-        return Soft()(log_joint(program, new, rows.arrays))[1]
-
-    def along(direction: jax.Array) -> jax.Array:
-        slope = jax.jvp(log_density, (start,), (direction,))[1]
-        return (rows.weights * slope**2).sum()
-
-    directions = jnp.asarray(null.T, start.dtype)
-    return np.asarray(jax.lax.map(along, directions), float)
 
 
 def covariance(information: Information) -> np.ndarray:
@@ -165,7 +145,7 @@ def covariance(information: Information) -> np.ndarray:
     matrix = information.matrix
     if not np.isfinite(matrix).all():
         return np.zeros_like(matrix)
-    scale = _scaling(matrix)
+    scale = scaling(matrix)
     values, vectors = np.linalg.eigh(matrix * scale[:, None] * scale)
     inverse = np.where(values > 1e-12, 1 / np.where(values > 1e-12, values, 1), 0)
     return (vectors * inverse) @ vectors.T * scale[:, None] * scale
@@ -188,7 +168,7 @@ def standard_errors(information: Information, shapes: dict[str, tuple]) -> dict[
 def reasons(information: Information, shapes: dict[str, tuple]) -> dict[str, np.ndarray]:
     """Why an entry has no standard error: ``"boundary"``, ``"not identified"``, ... or ``""``."""
     found = {}
-    scale = _scaling(information.matrix)
+    scale = scaling(information.matrix)
     unavailable = not np.isfinite(information.matrix).all()
     for name, jacobian in information.jacobian.items():
         if unavailable:

@@ -16,6 +16,7 @@ class Status(enum.IntEnum):
     NOT_IDENTIFIED = 5
     LOWERED = 6
     NOT_FINITE = 7
+    NO_INFORMATION = 8
 
     def __str__(self) -> str:
         return self.name
@@ -63,6 +64,12 @@ _ADVICE = {
     Status.NOT_FINITE: (
         "The objective is not finite: no component gives some row a positive density at the "
         "start. Give init_params with which every row is possible, or check for outliers."
+    ),
+    Status.NO_INFORMATION: (
+        "EM converged, but the log-likelihood has no finite second derivatives there, so it is "
+        "not known whether the data determine all parameters, and there are no standard errors. "
+        "Use float64, write the density without branches that are infinite on one side, or use "
+        "em.bootstrap for standard errors."
     ),
 }
 
