@@ -22,17 +22,20 @@ class Call:
 
     ``arrays`` are the array leaves, the only part that reaches compiled code as data. ``static``
     holds the other leaves and ``tree`` the shape of the whole; both are hashable, so that
-    ``signature`` decides whether a compiled program can be used again.
+    ``signature`` decides whether a compiled program can be used again. ``gaps`` tells whether any
+    of the arrays has a NaN (or may have one, being traced).
     """
 
     arrays: tuple[jax.Array, ...]
     static: tuple[tuple[int, Hashable], ...]
     tree: Any
+    gaps: bool = False
 
     @property
     def signature(self) -> Hashable:
         """Equal for calls that one compiled program serves."""
-        return (self.static, self.tree, tuple((a.shape, str(a.dtype)) for a in self.arrays))
+        shapes = tuple((a.shape, str(a.dtype)) for a in self.arrays)
+        return (self.static, self.tree, shapes, self.gaps)
 
     def rebuild(self, arrays: tuple[Any, ...] | None = None) -> tuple[tuple[Any, ...], dict]:
         """``(args, kwargs)``, with ``arrays`` (possibly traced) in the places of the data."""
@@ -49,12 +52,15 @@ def split(args: tuple, kwargs: dict) -> Call:
         ValueError: an array that holds no numbers or no rows, or an argument that cannot be hashed.
     """
     leaves, tree = jax.tree.flatten((args, kwargs), is_leaf=lambda leaf: leaf is None)
-    arrays, static = [], []
+    arrays: list[jax.Array] = []
+    static: list[tuple[int, Hashable]] = []
+    gaps = False
     for place, leaf in enumerate(leaves):
         if isinstance(leaf, _SCALARS):
             static.append((place, leaf))
         elif hasattr(leaf, "__array__"):
             arrays.append(_numbers(leaf))
+            gaps = gaps or has_gaps(arrays[-1] if isinstance(leaf, jax.Array) else leaf)
             if arrays[-1].shape[:1] == (0,):
                 raise ValueError(
                     f"an argument of shape {arrays[-1].shape} has no rows; give at least one row"
@@ -68,7 +74,17 @@ def split(args: tuple, kwargs: dict) -> Call:
                     "neither an array nor hashable; pass an array, a number, a string or a tuple"
                 ) from None
             static.append((place, leaf))
-    return Call(tuple(arrays), tuple(static), tree)
+    return Call(tuple(arrays), tuple(static), tree, gaps)
+
+
+def has_gaps(value: Any) -> bool:
+    """Whether an array has a NaN; what is traced may have one."""
+    if isinstance(value, jax.core.Tracer):
+        return bool(jnp.issubdtype(value.dtype, jnp.floating))
+    if isinstance(value, jax.Array):
+        return bool(jnp.issubdtype(value.dtype, jnp.floating)) and bool(jnp.isnan(value).any())
+    array = np.asarray(value)
+    return array.dtype.kind == "f" and bool(np.isnan(array).any())
 
 
 def _numbers(leaf: Any) -> jax.Array:
@@ -119,6 +135,12 @@ def _is_static(value: Any) -> bool:
 
 def _static_only(kwargs: dict) -> dict:
     return {name: value for name, value in kwargs.items() if _is_static(value)}
+
+
+def arrays_within(model: Callable) -> tuple[Any, ...]:
+    """The arrays that a model reads from its closure or its module."""
+    values = closure_values(model)
+    return tuple(v for v in values if isinstance(v, (jax.Array, np.ndarray)))
 
 
 def closure_values(model: Callable) -> tuple[Any, ...]:

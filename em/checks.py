@@ -22,17 +22,28 @@ def findings(program: Reader, arrays: tuple) -> dict[str, Any]:
     latent = program.structure.latent
     weights, given = program.row_weights(arrays), program.observed_labels(arrays)
     trace = program.run(program.probe_values, arrays, 0)
-    found: dict[str, Any] = {"inside": {}, "nan": {}, "scale": {}, "value": {}}
+    found: dict[str, Any] = {"inside": {}, "nan": {}, "empty": {}, "density": {}, "scale": {}}
     for site in program.structure.data:
         message = trace[site.name]
         value = jnp.asarray(message["value"])
-        if jnp.issubdtype(value.dtype, jnp.floating) and not site.masked:
-            found["nan"][site.name] = _first(jnp.isnan(value))
+        seen = layout.observed(message, site) if site.incomplete else None
+        if jnp.issubdtype(value.dtype, jnp.floating) and not site.partial:
+            missing = jnp.isnan(value)
+            if seen is not None:
+                # Half an event is missing only where the other half is there.
+                events = tuple(range(value.ndim - site.event_rank, value.ndim))
+                missing = missing & seen.any(events, keepdims=True)
+            found["nan"][site.name] = _first(missing)
+        if seen is not None:
+            rows = layout.site_observed(message, latent, site)
+            found["empty"][site.name] = _first(~rows.any(-1))
         support = message["fn"].support
         while isinstance(support, constraints.independent):
             support = support.base_constraint  # so that the entry is named, not only its row
-        if not site.support_depends and not site.masked and support is not None:
+        if not site.support_depends and support is not None:
             outside = ~support(value)
+            if seen is not None:
+                outside &= seen.reshape(*outside.shape, -1).all(-1)
             found["inside"][site.name] = _first(outside)
         if message["scale"] is not None:
             scale = layout.rows_first(
@@ -43,6 +54,11 @@ def findings(program: Reader, arrays: tuple) -> dict[str, Any]:
             )
         else:
             found["scale"][site.name] = jnp.abs(weights - 1).max()
+    if program.structure.gaps:
+        example = program.example(arrays, 2)
+        for site in program.structure.data:
+            density = program.replayed(example, arrays, (site.name,))
+            found["density"][site.name] = _first(jnp.isnan(density).any(0))
     base = layout.family_of(trace[latent.prior])
     listed = base.enumerate_support(expand=False).reshape(-1)
     found["support"] = jnp.all(listed == jnp.arange(latent.num_components))
@@ -77,6 +93,18 @@ def check(program: Reader, arrays: tuple, found: Mapping[str, Any], to_fit: bool
             raise ValueError(
                 f"site {name!r} is missing (NaN) at {_place(program, arrays, name, place, True)}; "
                 "drop or impute such rows, or leave the entry out with numpyro.handlers.mask"
+            )
+    for name, place in found["density"].items():
+        if place >= 0:
+            raise ValueError(
+                f"the density of site {name!r} is NaN at row {place}, though its observation is "
+                "there: a covariate is missing. EM has no model of covariates: drop or impute"
+            )
+    for name, place in found["empty"].items():
+        if place >= 0 and to_fit:
+            raise ValueError(
+                f"site {name!r} has no observed entry in column {place}: every one is missing; "
+                "leave the column out"
             )
     for name, place in found["inside"].items():
         if place >= 0:

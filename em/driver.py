@@ -20,7 +20,7 @@ from .loop import Outcome, Settings, climb
 from .maximisation import FIRST_STEPS, m_step
 from .program import Params, Program
 from .progress import Progress
-from .rows import Rows
+from .rows import Rows, find_patterns
 from .rows import prepare as read_rows
 from .selection import Restarts, select
 from .status import FitError, Status
@@ -244,7 +244,7 @@ def prepare(program: Program, arrays: tuple) -> tuple[Rows, dict]:
 
         compiled = program.compiled["prepare"] = jax.jit(both)
     rows, found = compiled(arrays)
-    return rows, jax.tree.map(np.asarray, found)
+    return find_patterns(program, rows), jax.tree.map(np.asarray, found)
 
 
 def _as_key(rng_key: Any) -> jax.Array:

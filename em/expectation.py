@@ -9,12 +9,13 @@ shape (n, k, d) exists. How a log joint becomes responsibilities (soft, hard) is
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, Protocol
+from functools import partial
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 
-from .families import Statistics
+from .families import Augmented, Statistics
 from .program import Params, Program
 from .reader import Reader
 from .rows import Chunk, Rows
@@ -72,14 +73,15 @@ class Hard(NamedTuple):
 class Expectation(NamedTuple):
     """What an E-step leaves for the M-step.
 
-    ``counts`` (k,) sums the weighted responsibilities, ``statistics`` has the additive sums of
-    each site. Row by row only where it is needed: ``responsibilities`` (k, n) for densities that
-    are replayed, ``labels`` (n,) and ``row_objective`` (n,) for hard assignment.
+    ``counts`` (k,) sums the weighted responsibilities, ``sums`` (k, c q) each site's features:
+    `site_statistics` makes additive statistics of both. Row by row only where it is needed:
+    ``responsibilities`` (k, n) for densities that are replayed, ``labels`` (n,) and
+    ``row_objective`` (n,) for hard assignment.
     """
 
     objective: jax.Array
     counts: jax.Array
-    statistics: dict[str, Statistics]
+    sums: dict[str, jax.Array]
     responsibilities: jax.Array | None
     labels: jax.Array | None
     row_objective: jax.Array | None
@@ -89,18 +91,23 @@ def e_step(program: Program, assign: Assign, params: Params, rows: Rows) -> Expe
     """Responsibilities at ``params``, and the statistics that they weight."""
     natural, bias = natural_parameters(program, params, rows)
     by_row = _rowwise(program, params, rows)
+    contexts = augmented_contexts(program, params, rows)
 
     def responsibilities(
         chunk: Chunk, features: Mapping, by_row: jax.Array | None
     ) -> tuple[jax.Array, jax.Array]:
         log_joint = bias[:, None] + sum(_product(natural[s], features[s]) for s in natural)
+        for name, context in contexts.items():
+            family, u, pattern = _augmented(program, name, chunk)
+            density = jax.vmap(family.log_density, (None, None, 0))(u, pattern, context)
+            log_joint = log_joint + density
         if by_row is not None:
             log_joint = log_joint + by_row
         if chunk.labels is not None:
             log_joint = log_joint + evidence(chunk.labels, program.num_components)
         return assign(log_joint)
 
-    return _accumulate(program, rows, responsibilities, by_row, assign.hard)
+    return _accumulate(program, rows, responsibilities, by_row, contexts, assign.hard)
 
 
 def statistics_of(program: Program, start: jax.Array, rows: Rows, hard: bool) -> Expectation:
@@ -117,7 +124,7 @@ def statistics_of(program: Program, start: jax.Array, rows: Rows, hard: bool) ->
         assert by_row is not None
         return by_row, jnp.zeros(by_row.shape[1:], by_row.dtype)
 
-    found = _accumulate(program, rows, responsibilities, start, hard)
+    found = _accumulate(program, rows, responsibilities, start, None, hard)
     return found._replace(objective=jnp.full_like(found.objective, -jnp.inf))
 
 
@@ -144,9 +151,14 @@ def natural_parameters(
     args = program.arguments(params, rows.arrays)
     natural, bias = {}, jnp.zeros((program.num_components,))
     for site in program.statistical:
+        if site.name in program.augmented:
+            continue
         eta, normaliser = site.family.natural(args[site.name], rows.reference[site.name])
+        if site.name in program.incomplete:
+            eta = jnp.concatenate([eta, -normaliser[..., None]], -1)
+        else:
+            bias = bias - normaliser.sum(-1)
         natural[site.name] = eta.reshape(eta.shape[0], -1)
-        bias = bias - normaliser.sum(-1)
     if not program.structure.prior_rowwise:
         bias = bias + program.log_weights(params, rows.arrays)
     return natural, bias
@@ -170,16 +182,22 @@ def _accumulate(
     rows: Rows,
     responsibilities: Callable[..., tuple[jax.Array, jax.Array]],
     by_row: jax.Array | None,
+    contexts: Mapping[str, Any] | None,
     hard: bool,
 ) -> Expectation:
     num_chunks, size = rows.chunks.weights.shape
     keep = program.needs_rows
 
     def totals(chunk: Chunk, by_row: jax.Array | None) -> tuple[tuple, tuple]:
-        features = program.features(chunk, rows.reference)
+        # Without contexts (at a start) augmented rows count with the values they were filled with.
+        features = program.features(chunk, rows.reference, augmented=contexts is None)
         resp, objective = responsibilities(chunk, features, by_row)
         weighted = resp * chunk.weights
         sums = {s: _product(weighted, f.T) for s, f in features.items()}
+        for name, context in (contexts or {}).items():
+            family, u, pattern = _augmented(program, name, chunk)
+            own = partial(_component_sums, family, u, pattern)
+            sums[name] = jax.lax.map(own, (weighted, context))
         used = chunk.weights > 0
         total = jnp.where(used, chunk.weights * objective, 0).sum()
         labels = resp.argmax(0) if hard else None
@@ -202,12 +220,41 @@ def _accumulate(
         (total, counts, sums), each = jax.lax.scan(add, zeros, (rows.chunks, split))
         each = jax.tree.map(lambda a: a.reshape(-1)[: program.num_rows], each)
     labels, cost, resp = each
-    statistics = {}
+    return Expectation(total + rows.log_base, counts, sums, resp, labels, cost)
+
+
+def augmented_contexts(program: Program, params: Params, rows: Rows) -> dict[str, Any]:
+    """{site: what its rows need of every component}."""
+    if not program.augmented:
+        return {}
+    args = program.arguments(params, rows.arrays)
+    contexts = {}
     for site in program.statistical:
-        shape = (program.num_components, rows.chunks.u[site.name].shape[1])
-        count = jnp.broadcast_to(counts[:, None], shape)
-        statistics[site.name] = Statistics(count, sums[site.name].reshape(*shape, -1))
-    return Expectation(total + rows.log_base, counts, statistics, resp, labels, cost)
+        if not isinstance(site.family, Augmented):
+            continue
+        reference, patterns = rows.reference[site.name], rows.patterns[site.name]
+        make = partial(site.family.context, patterns=patterns, reference=reference)
+        contexts[site.name] = jax.vmap(make)(args[site.name])
+    return contexts
+
+
+def _component_sums(
+    family: Augmented, u: jax.Array, pattern: jax.Array, given: tuple[jax.Array, Any]
+) -> jax.Array:
+    weight, context = given
+    return family.sums(u, pattern, weight, context).ravel()
+
+
+def _augmented(program: Program, name: str, chunk: Chunk) -> tuple[Augmented, Any, Any]:
+    (family,) = (s.family for s in program.statistical if s.name == name)
+    assert isinstance(family, Augmented)
+    return family, chunk.u[name], chunk.pattern[name]
+
+
+def site_statistics(program: Program, expected: Expectation, rows: Rows) -> dict[str, Statistics]:
+    """{site: additive statistics}, as the families take them."""
+    cells = {n: u.shape[1] for n, u in rows.chunks.u.items()}
+    return program.statistics(expected.counts, expected.sums, cells)
 
 
 def _split_rows(by_row: jax.Array, num_chunks: int, size: int) -> jax.Array:

@@ -86,6 +86,9 @@ def kmeans(
         data = data[:, None]
     if data.ndim != 2:
         raise ValueError(f"x must have shape (n, d), not {data.shape}")
+    if np.isnan(data).any():
+        row, column = np.argwhere(np.isnan(data))[0]
+        raise ValueError(f"x is missing (NaN) at row {row}, column {column}; drop or impute it")
     if not isinstance(num_clusters, int | np.integer) or num_clusters < 1:
         raise ValueError(f"num_clusters must be a whole number >= 1, not {num_clusters!r}")
     if weights is not None and np.shape(weights) != data.shape[:1]:

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpyro.distributions as dist
 
+from .families import incomplete
 from .structure import Data, Latent, unwrap
 
 
@@ -43,11 +44,65 @@ def site_values(site: dict, latent: Latent, data: Data) -> jax.Array:
 
 
 def row_log_prob(site: dict, latent: Latent, data: Data) -> jax.Array:
-    """The log density (n,) of each row at this site, inner plates summed."""
-    log_prob = site["fn"].log_prob(site["value"])
-    log_prob = jnp.broadcast_to(log_prob, data.shape[: data.batch_rank])
-    by_row = rows_first(log_prob, latent, data.batch_rank, 0, 0).sum(1)
+    """The log density (n,) of each row at this site, inner plates summed.
+
+    Entries that are missing (masked, or NaN where the data have gaps) are left out.
+    """
+    if not data.incomplete:
+        log_prob = site["fn"].log_prob(site["value"])
+        log_prob = jnp.broadcast_to(log_prob, data.shape[: data.batch_rank])
+        by_row = rows_first(log_prob, latent, data.batch_rank, 0, 0).sum(1)
+        return jnp.broadcast_to(by_row, (latent.num_rows,))
+    fn = family_of(site)
+    value = jnp.broadcast_to(jnp.asarray(site["value"]), data.shape)
+    seen = observed(site, data)
+    rank = data.batch_rank + data.cell_rank
+    if data.partial:
+        family = incomplete(type(fn))
+        log_prob = family.scored(fn, jnp.where(seen, value, 0), seen)
+    else:
+        seen = seen.reshape(*seen.shape[:rank], -1).all(-1)
+        wide = seen.reshape(seen.shape + (1,) * data.event_rank)
+        log_prob = fn.log_prob(jnp.where(wide, value, _some_value(value, wide, rank)))
+        log_prob = jnp.where(seen, log_prob, 0)
+    log_prob = jnp.broadcast_to(log_prob, data.shape[:rank])
+    by_row = rows_first(log_prob, latent, data.batch_rank, data.cell_rank, 0).sum(1)
     return jnp.broadcast_to(by_row, (latent.num_rows,))
+
+
+def observed(site: dict, data: Data) -> jax.Array:
+    """Which entries of a site are there: not masked, not NaN. Of the shape of the data."""
+    rank = data.batch_rank + data.cell_rank
+    value = jnp.broadcast_to(jnp.asarray(site["value"]), data.shape)
+    seen = jnp.ones(data.shape, bool)
+    if data.gaps:
+        seen = ~jnp.isnan(value)
+    fn, cells, base = site["fn"], 0, family_of(site)
+    while fn is not base:
+        if isinstance(fn, dist.Independent):
+            cells += fn.reinterpreted_batch_ndims
+        elif isinstance(fn, dist.MaskedDistribution):
+            mask = jnp.asarray(fn._mask, bool)
+            inner = data.cell_rank - cells + data.event_rank
+            lead = (1,) * (rank - data.cell_rank + cells - mask.ndim)
+            seen = seen & mask.reshape(lead + mask.shape + (1,) * inner)
+        fn = fn.base_dist
+    return seen
+
+
+def _some_value(value: jax.Array, seen: jax.Array, rank: int) -> jax.Array:
+    """The first value that is there, to stand where none is: it lies in the support."""
+    event = value.shape[rank:]
+    first = jnp.argmax(seen.ravel())
+    return value.reshape(-1, *event)[first]
+
+
+def site_observed(site: dict, latent: Latent, data: Data) -> jax.Array:
+    """(c, event..., n) which entries of a site are there."""
+    seen = rows_first(
+        observed(site, data), latent, data.batch_rank, data.cell_rank, data.event_rank
+    )
+    return jnp.moveaxis(seen, 0, -1)
 
 
 def argument(value: jax.Array, latent: Latent, data: Data, rank: int) -> jax.Array:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from .expectation import Expectation
+from .expectation import Expectation, site_statistics
 from .families import Args, Statistics
 from .numeric import maximise
 from .program import CLOSED, Block, Params, Program, StatisticalSite
@@ -72,7 +72,7 @@ def _site_statistics(
 ) -> tuple[Statistics, Args]:
     """Statistics and reference of a data site, or of the prior, whose datum is z itself."""
     if site.data is not None:
-        return expected.statistics[site.name], rows.reference[site.name]
+        return site_statistics(program, expected, rows)[site.name], rows.reference[site.name]
     support = jnp.arange(program.num_components, dtype=expected.counts.dtype)[None]
     known = {n: jnp.full_like(support, program.num_components - 1) for n in site.family.known}
     ties = site.ties or {}
@@ -115,6 +115,7 @@ def expected_log_likelihood(
     """
     sites = [s for s in program.sites if s.name in block.sites]
     statistical = [s for s in sites if isinstance(s, StatisticalSite)]
+    statistics = site_statistics(program, expected, rows)
     replayed = tuple(s.name for s in sites if not isinstance(s, StatisticalSite))
     weights = program.prior.name in block.sites
 
@@ -123,7 +124,7 @@ def expected_log_likelihood(
         args = program.arguments(new, rows.arrays) if statistical else {}
         for site in statistical:
             eta, normaliser = site.family.natural(args[site.name], rows.reference[site.name])
-            stats = expected.statistics[site.name]
+            stats = statistics[site.name]
             total = total + (eta * stats.sums).sum() - (normaliser * stats.count).sum()
         if replayed:
             log_density = program.replayed(new, rows.arrays, replayed)

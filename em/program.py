@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from . import layout, replay, ties
 from .arguments import Call
-from .families import Args, Family, Ties, find
+from .families import Args, Augmented, Family, Statistics, Ties, find, incomplete
 from .reader import Params, Reader
 from .structure import Data, plain_name
 
@@ -95,7 +95,7 @@ class Program(Reader):
         trace = self.run(params, arrays, component)
         out: dict[str, dict] = {}
         for data in self.structure.data:
-            family = None if data.masked else find(data.distribution)
+            family = find(data.distribution)
             if family is not None:
                 given = family.arguments(layout.family_of(trace[data.name]))
                 out[data.name] = {
@@ -154,7 +154,7 @@ class Program(Reader):
         }
 
     def _site(self, data: Data, probed: Mapping) -> Site:
-        family = None if data.masked else find(data.distribution)
+        family = incomplete(data.distribution) if data.partial else find(data.distribution)
         return self._with_family(
             Site(data.name, plain_name(data.distribution), data.depends, data), family, probed
         )
@@ -210,6 +210,17 @@ class Program(Reader):
         return tuple(s for s in self.sites if isinstance(s, StatisticalSite))
 
     @cached_property
+    def augmented(self) -> frozenset[str]:
+        """The names of the sites whose statistics need the current parameters."""
+        return frozenset(s.name for s in self.statistical if isinstance(s.family, Augmented))
+
+    @cached_property
+    def incomplete(self) -> frozenset[str]:
+        """The names of the sites of which whole cells may be missing: those count on their own."""
+        data = (s.data for s in self.statistical if s.name not in self.augmented)
+        return frozenset(d.name for d in data if d is not None and d.incomplete)
+
+    @cached_property
     def rowwise(self) -> tuple[str, ...]:
         """The names of the data sites whose densities are replayed."""
         return tuple(s.name for s in self.sites if not isinstance(s, StatisticalSite))
@@ -245,11 +256,35 @@ class Program(Reader):
         far = _FAR if jnp.finfo(rows.spread.dtype).bits > 32 else _FAR_SINGLE
         return far + jnp.abs(jnp.log(jnp.where(rows.spread > 0, rows.spread, 1)))
 
-    def features(self, chunk: Chunk, reference: Mapping[str, Args]) -> dict[str, jax.Array]:
-        """{site: (c q, rows)} the sufficient statistics of some rows."""
+    def features(
+        self, chunk: Chunk, reference: Mapping[str, Args], augmented: bool = False
+    ) -> dict[str, jax.Array]:
+        """{site: (c q, rows)} the sufficient statistics of some rows.
+
+        Where cells may be missing, that a cell is there is one feature more.
+        """
         out = {}
         for site in self.statistical:
+            if site.name in self.augmented and not augmented:
+                continue
             u = chunk.u[site.name]
             values = site.family.features(u, chunk.known[site.name], reference[site.name])
+            if site.name in self.incomplete:
+                seen = chunk.seen[site.name][:, None]
+                values = jnp.concatenate([values * seen, seen], 1)
             out[site.name] = values.reshape(-1, u.shape[-1])
+        return out
+
+    def statistics(
+        self, counts: jax.Array, sums: Mapping[str, jax.Array], cells: Mapping[str, int]
+    ) -> dict[str, Statistics]:
+        """Counts (k,) and the sums (k, c q) of each site's features, as the families take them."""
+        out = {}
+        for site in self.statistical:
+            shape = (self.num_components, cells[site.name])
+            total = sums[site.name].reshape(*shape, -1)
+            count = jnp.broadcast_to(counts[:, None], shape)
+            if site.name in self.incomplete:
+                total, count = total[..., :-1], total[..., -1]
+            out[site.name] = Statistics(count, total)
         return out

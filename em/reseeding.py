@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import jax
 import jax.numpy as jnp
 
@@ -55,26 +53,21 @@ def _move(
         known={
             n: {a: _take(v, chosen) for a, v in k.items()} for n, k in rows.chunks.known.items()
         },
+        seen={n: _take(v, chosen) for n, v in rows.chunks.seen.items()},
+        pattern={n: _take(v, chosen) for n, v in rows.chunks.pattern.items()},
         weights=weight,
         labels=None,
     )
-    features = program.features(some, rows.reference)
+    features = program.features(some, rows.reference, augmented=True)
     counts = expected.counts + change.sum(1)
-    statistics = {
-        s: replace(
-            stats,
-            count=jnp.broadcast_to(counts[:, None], stats.count.shape),
-            sums=stats.sums + (change @ features[s].T).reshape(stats.sums.shape),
-        )
-        for s, stats in expected.statistics.items()
-    }
+    sums = {s: total + change @ features[s].T for s, total in expected.sums.items()}
     place = jnp.where(moves, chosen, program.num_rows)
     labels = assigned.at[place].set(jnp.arange(k), mode="drop")
     responsibilities = expected.responsibilities
     if responsibilities is not None:
         responsibilities = jax.nn.one_hot(labels, k, dtype=responsibilities.dtype, axis=0)
     new = expected._replace(
-        counts=counts, statistics=statistics, labels=labels, responsibilities=responsibilities
+        counts=counts, sums=sums, labels=labels, responsibilities=responsibilities
     )
     return new, moves.sum().astype(jnp.int32)
 

@@ -10,8 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from . import layout
-from .families import Args, Ties, standardise
+from .families import Args, Augmented, Ties, standardise
 from .program import Program, StatisticalSite
+from .structure import Data
 
 # A chunk's features should stay in the cache, but a chunk of few rows costs in dispatch: about
 # this many bytes, and no fewer rows than these unless that would take eight times the bytes.
@@ -23,12 +24,16 @@ _CHUNK_ROWS = 1 << 12
 class Chunk(NamedTuple):
     """Some rows, last: ``u`` {site: (c, event..., rows)} are the coordinates of the data.
 
-    ``known`` {site: {argument: (c, rows)}} are arguments that are data, ``weights`` (rows,) row
-    weights, ``labels`` (rows,) the known components, -1 where unknown.
+    ``known`` {site: {argument: (c, rows)}} are arguments that are data, ``seen`` {site: (c, rows)}
+    is 0 where a cell is missing, ``pattern`` {site: (rows,)} says which entries of the events are
+    there, ``weights`` (rows,) are row weights, ``labels`` (rows,) the known components, -1 where
+    unknown.
     """
 
     u: dict[str, jax.Array]
     known: dict[str, dict[str, jax.Array]]
+    seen: dict[str, jax.Array]
+    pattern: dict[str, jax.Array]
     weights: jax.Array
     labels: jax.Array | None
 
@@ -37,6 +42,7 @@ class Rows(NamedTuple):
     """The data of a run, read from the model once.
 
     ``chunks`` has a leading axis of m chunks (the last one filled up with rows of weight 0),
+    ``patterns`` {site: (P, c, e)} the distinct patterns of the entries that are there,
     ``reference`` what each site's features are measured from, ``log_base`` the weighted sum of
     the log density's part that depends on no parameter, ``points`` (n, m) every site's numbers
     for distance-based starts, ``location`` and ``spread`` the size of the observations that a
@@ -44,6 +50,7 @@ class Rows(NamedTuple):
     """
 
     chunks: Chunk
+    patterns: dict[str, jax.Array]
     reference: dict[str, Args]
     weights: jax.Array
     labels: jax.Array | None
@@ -54,53 +61,145 @@ class Rows(NamedTuple):
     arrays: tuple[jax.Array, ...]
 
 
+class _SiteRows(NamedTuple):
+    """What one site contributes to `Rows`."""
+
+    u: jax.Array
+    known: dict[str, jax.Array]
+    seen: jax.Array | None
+    reference: Args
+    log_base: jax.Array
+    view: jax.Array
+
+
 def prepare(program: Program, arrays: tuple) -> Rows:
-    """Read the observations out of the model (see `Rows`)."""
+    """Read the observations out of the model (see `Rows`); to be compiled.
+
+    `find_patterns` has to follow, on the host.
+    """
     latent = program.structure.latent
     params = program.probe_values
     trace = program.run(params, arrays, 0)
     args = program.arguments(params, arrays)
     weights, labels = program.row_weights(arrays), program.labels(arrays)
-    u: dict[str, jax.Array] = {}
-    known: dict[str, dict[str, jax.Array]] = {}
-    reference: dict[str, Args] = {}
+    found: dict[str, _SiteRows] = {}
     views, modelled = [], [jnp.zeros((0,))]
-    log_base = jnp.zeros(())
     for site, data in zip(program.sites, program.structure.data, strict=True):
         values = layout.site_values(trace[site.name], latent, data)
+        seen = None
+        if data.incomplete:
+            seen = layout.site_observed(trace[site.name], latent, data)
+            values = _filled(values, seen, data)
         if site.name in program.numeric:
             modelled.append(values.ravel())
-        if not isinstance(site, StatisticalSite):
+        if isinstance(site, StatisticalSite):
+            rows = _site_rows(program, site, trace[site.name], values, seen, weights, args)
+            found[site.name] = rows
+            views.append(rows.view)
+        else:
             views.append(standardise(values, weights))
-            continue
-        family, fn = site.family, layout.family_of(trace[site.name])
-        known[site.name] = {
-            n: jnp.broadcast_to(
-                layout.argument(jnp.asarray(getattr(fn, n)), latent, data, 0).T,
-                (values.shape[0], program.num_rows),
-            ).astype(values.dtype)
-            for n in family.known
-        }
-        tie = site.ties or _untied(args[site.name])
-        reference[site.name] = family.reference(values, weights, args[site.name], tie)
-        per_cell = family.base(values, known[site.name], reference[site.name])
-        log_base = log_base + jnp.where(weights > 0, weights * per_cell, 0).sum()
-        u[site.name] = family.coordinates(values, reference[site.name])
-        views.append(family.view(u[site.name], weights, reference[site.name]))
-    size = _chunk_size(program, Chunk(u, known, weights, labels), reference)
-    chunks = Chunk(
-        u={n: _split(v, size) for n, v in u.items()},
-        known={n: {a: _split(v, size) for a, v in k.items()} for n, k in known.items()},
-        weights=_split(weights, size, "constant"),
-        labels=None if labels is None else _split(labels, size),
+    whole = Chunk(
+        u={n: f.u for n, f in found.items()},
+        known={n: f.known for n, f in found.items()},
+        seen={n: f.seen for n, f in found.items() if f.seen is not None},
+        pattern={},
+        weights=weights,
+        labels=labels,
     )
+    reference = {n: f.reference for n, f in found.items()}
+    size = _chunk_size(program, whole, reference)
+    chunks = jax.tree.map(lambda a: _split(a, size), whole)
     numbers = jnp.concatenate(modelled)
     location, spread = jnp.zeros(()), jnp.ones(())
     if numbers.size:
         location = numbers.mean()
         spread = jnp.sqrt(((numbers - location) ** 2).mean())
-    points = jnp.concatenate(views).astype(weights.dtype).T
-    return Rows(chunks, reference, weights, labels, log_base, points, location, spread, arrays)
+    return Rows(
+        chunks=chunks._replace(weights=_split(weights, size, "constant")),
+        patterns={},
+        reference=reference,
+        weights=weights,
+        labels=labels,
+        log_base=sum((f.log_base for f in found.values()), jnp.zeros(())),
+        points=jnp.concatenate(views).astype(weights.dtype).T,
+        location=location,
+        spread=spread,
+        arrays=arrays,
+    )
+
+
+def _site_rows(
+    program: Program,
+    site: StatisticalSite,
+    message: dict,
+    values: jax.Array,
+    seen: jax.Array | None,
+    weights: jax.Array,
+    args: Mapping[str, Args],
+) -> _SiteRows:
+    assert site.data is not None
+    family, data, fn = site.family, site.data, layout.family_of(message)
+    known = {
+        n: jnp.broadcast_to(
+            layout.argument(jnp.asarray(getattr(fn, n)), program.structure.latent, data, 0).T,
+            (values.shape[0], program.num_rows),
+        ).astype(values.dtype)
+        for n in family.known
+    }
+    tie = site.ties or _untied(args[site.name])
+    reference = family.reference(values, weights, args[site.name], tie)
+    if seen is None:
+        per_cell = family.base(values, known, reference)
+    elif isinstance(family, Augmented):
+        seen = seen.astype(values.dtype)
+        per_cell = family.base_of(seen, reference)
+    else:
+        seen = _whole_cells(seen).astype(values.dtype)
+        per_cell = family.base(values, known, reference) * seen
+    log_base = jnp.where(weights > 0, weights * per_cell, 0).sum()
+    u = family.coordinates(values, reference)
+    return _SiteRows(u, known, seen, reference, log_base, family.view(u, weights, reference))
+
+
+def _whole_cells(seen: jax.Array) -> jax.Array:
+    """(c, event..., n) to (c, n): a cell counts where all of its event is there."""
+    return seen.all(tuple(range(1, seen.ndim - 1)))
+
+
+def _filled(values: jax.Array, seen: jax.Array, data: Data) -> jax.Array:
+    """The values (c, ..., n) with something in the place of missing ones, which never counts.
+
+    The mean of what is there (the first of it, for counts), so that centres and starts make sense.
+    """
+    if not data.partial:
+        cells = _whole_cells(seen)
+        seen = cells.reshape(cells.shape[0], *[1] * (values.ndim - 2), cells.shape[-1])
+    seen = jnp.broadcast_to(seen, values.shape)
+    if data.discrete:
+        place = jnp.argmax(seen, -1)[..., None]
+        return jnp.where(seen, values, jnp.take_along_axis(values, place, -1))
+    total = jnp.where(seen, values, 0).sum(-1, keepdims=True)
+    return jnp.where(seen, values, total / jnp.maximum(seen.sum(-1, keepdims=True), 1))
+
+
+def find_patterns(program: Program, rows: Rows) -> Rows:
+    """The rows with the distinct patterns of missing entries, which only the host can count.
+
+    Their number is filled up to a power of two, so that data with other gaps compile anew rarely.
+    """
+    if not program.augmented:
+        return rows
+    seen, pattern = dict(rows.chunks.seen), dict(rows.chunks.pattern)
+    patterns = dict(rows.patterns)
+    for name in program.augmented:
+        array = np.moveaxis(np.asarray(seen.pop(name)), -1, 1)
+        flat = array.reshape(-1, *array.shape[2:])
+        distinct, which = np.unique(flat, axis=0, return_inverse=True)
+        room = 1 << (len(distinct) - 1).bit_length()
+        ones = np.ones((room - len(distinct), *distinct.shape[1:]), distinct.dtype)
+        patterns[name] = jnp.asarray(np.concatenate([distinct, ones]))
+        pattern[name] = jnp.asarray(which.reshape(array.shape[:2]))
+    return rows._replace(chunks=rows.chunks._replace(seen=seen, pattern=pattern), patterns=patterns)
 
 
 def _chunk_size(program: Program, rows: Chunk, reference: Mapping[str, Args]) -> int:
@@ -110,8 +209,10 @@ def _chunk_size(program: Program, rows: Chunk, reference: Mapping[str, Args]) ->
     """
     if program.needs_rows or not program.statistical:
         return program.num_rows
+    # The density of partly missing events needs a matrix a row.
+    augmented = sum(rows.u[n].shape[0] * rows.u[n].shape[1] ** 2 for n in program.augmented)
     shapes = jax.eval_shape(lambda: program.features(rows, reference))
-    width = sum(f.shape[0] for f in shapes.values()) + 3 * program.num_components
+    width = sum(f.shape[0] for f in shapes.values()) + 3 * program.num_components + augmented
     budget = _CHUNK_BYTES.get(jax.default_backend(), _CHUNK_BYTES_ELSEWHERE)
     budget //= width * rows.weights.dtype.itemsize
     size = max(budget, min(_CHUNK_ROWS, 8 * budget), 64)

@@ -17,7 +17,8 @@ import numpyro.distributions as dist
 from numpyro.distributions import biject_to, constraints
 
 from . import replay
-from .arguments import Call
+from .arguments import Call, arrays_within, has_gaps
+from .families import find
 from .provenance import Dependencies, dependencies
 
 
@@ -65,9 +66,17 @@ class Data:
     batch_rank: int
     cell_rank: int
     event_rank: int
+    discrete: bool
     masked: bool
+    gaps: bool  # NaN may stand for a missing entry
+    partial: bool  # ... and single entries of an event may be missing
     depends: frozenset[str]
     support_depends: bool
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether entries may be missing, by a mask or as NaN."""
+        return self.masked or self.gaps
 
 
 @dataclass(frozen=True)
@@ -81,6 +90,7 @@ class Structure:
     prior_rowwise: bool
     pointwise: bool  # z is given as one value that broadcasts over the rows
     certain: bool  # that this is right, and rows depend on no other row's z, is plain to see
+    gaps: bool = False  # some array of the call has a NaN
 
     @property
     def free(self) -> tuple[Parameter, ...]:
@@ -259,6 +269,7 @@ def _latent(name: str, prior: dict, labels: str | None, partly: bool) -> Latent:
 def _assemble(
     model: Callable, call: Call, sites: dict, preset: set[str], latent: Latent, skip: set[str]
 ) -> Structure:
+    gaps = call.gaps or any(map(has_gaps, arrays_within(model)))
     parameters = [
         _parameter(site, preset)
         for name, site in sites.items()
@@ -300,7 +311,7 @@ def _assemble(
         if latent.name in reached or (
             _has_rows(site, latent) and _same_plate(site, sites[latent.prior])
         ):
-            data.append(_data(site, latent, reached, bool(deps.outputs["support", name])))
+            data.append(_data(site, latent, reached, bool(deps.outputs["support", name]), gaps))
         else:
             fixed.append(_parameter(site, preset | {name}))
     if not data:
@@ -325,6 +336,7 @@ def _assemble(
         prior_rowwise=fn.prior_rowwise,
         pointwise=ok,
         certain=ok and not deps.mixing,
+        gaps=gaps,
     )
 
 
@@ -400,7 +412,9 @@ def _constraint_name(constraint: constraints.Constraint) -> str:
     return type(constraint).__name__.strip("_").lower()
 
 
-def _data(site: dict, latent: Latent, depends: frozenset[str], support_depends: bool) -> Data:
+def _data(
+    site: dict, latent: Latent, depends: frozenset[str], support_depends: bool, gaps: bool
+) -> Data:
     name = site["name"]
     if not _has_rows(site, latent):
         raise ValueError(
@@ -409,6 +423,9 @@ def _data(site: dict, latent: Latent, depends: frozenset[str], support_depends: 
             "one plate, or nest a plate inside that of z"
         )
     base, cells, masked = unwrap(site["fn"])
+    floating = jnp.issubdtype(jnp.result_type(site["value"]), jnp.floating)
+    gaps = gaps and bool(floating) and not base.is_discrete
+    family = find(type(base))
     return Data(
         name=name,
         distribution=type(base),
@@ -416,7 +433,10 @@ def _data(site: dict, latent: Latent, depends: frozenset[str], support_depends: 
         batch_rank=len(site["fn"].batch_shape),
         cell_rank=cells,
         event_rank=len(base.event_shape),
+        discrete=bool(base.is_discrete),
         masked=masked,
+        gaps=gaps,
+        partial=gaps and bool(base.event_shape) and bool(family and family.partial()),
         depends=depends,
         support_depends=support_depends,
     )

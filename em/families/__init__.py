@@ -7,9 +7,19 @@ import pkgutil
 
 import numpyro.distributions as dist
 
-from ._family import Args, Family, Statistics, Ties, standardise
+from ._family import Args, Augmented, Family, Statistics, Ties, standardise
 
-__all__ = ["CATALOGUE", "Args", "Family", "Statistics", "Ties", "find", "standardise"]
+__all__ = [
+    "CATALOGUE",
+    "Args",
+    "Augmented",
+    "Family",
+    "Statistics",
+    "Ties",
+    "find",
+    "incomplete",
+    "standardise",
+]
 
 
 def _discover() -> dict[type[dist.Distribution], Family]:
@@ -31,3 +41,12 @@ CATALOGUE = _discover()
 def find(distribution: type[dist.Distribution]) -> Family | None:
     """The family of a NumPyro distribution type, if it has one."""
     return CATALOGUE.get(distribution)
+
+
+def incomplete(distribution: type[dist.Distribution]) -> Augmented:
+    """The family of events of which single entries are missing."""
+    family = find(distribution)
+    partial = family.partial() if family is not None else None
+    if partial is None:
+        raise ValueError(f"{distribution.__name__} has no density for part of an event")
+    return partial

@@ -120,6 +120,10 @@ class Family:
         """The rows (m, n) as points whose squared distances mean something, for starts."""
         return standardise(u, weights)
 
+    def partial(self) -> Augmented | None:
+        """The same family for events of which single entries may be missing, if there is one."""
+        return None
+
     def relative_scale(
         self, args: Args, ties: Mapping[str, Ties], reference: Args
     ) -> jax.Array | None:
@@ -129,6 +133,35 @@ class Family:
         other components, count as infinite; None where the likelihood is bounded anyway.
         """
         return None
+
+
+class Augmented(Family):
+    """A family whose statistics need a latent part of each row, given the current parameters.
+
+    Its density is no linear function of fixed features, but given the arguments of a component
+    the expected features of a row are, so that EM's sums stay additive. ``patterns`` (P, c, e)
+    are the distinct patterns of observed entries and ``pattern`` (n,) says which a row has.
+    """
+
+    def context(self, args: Args, patterns: jax.Array, reference: Args) -> Any:
+        """What the rows need of one component's arguments (c, ...): made once a step."""
+        raise NotImplementedError
+
+    def log_density(self, u: jax.Array, pattern: jax.Array, context: Any) -> jax.Array:
+        """The log density (n,) of the rows, without ``base_of``."""
+        raise NotImplementedError
+
+    def sums(self, u: jax.Array, pattern: jax.Array, weight: jax.Array, context: Any) -> jax.Array:
+        """The weighted sums (c, q) of the expected features."""
+        raise NotImplementedError
+
+    def base_of(self, seen: jax.Array, reference: Args) -> jax.Array:
+        """The part of the log density (c, n) without parameters, by what is seen (c, e, n)."""
+        raise NotImplementedError
+
+    def scored(self, fn: Any, x: jax.Array, seen: jax.Array) -> jax.Array:
+        """The log density of the entries of ``x`` that are seen, by NumPyro's arguments ``fn``."""
+        raise NotImplementedError
 
 
 def standardise(x: jax.Array, weights: jax.Array) -> jax.Array:

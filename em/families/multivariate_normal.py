@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +11,7 @@ import numpy as np
 import numpyro.distributions as dist
 from jax.scipy.linalg import cho_solve, solve_triangular
 
-from ._family import Args, Family, Statistics, Ties, ratio
+from ._family import Args, Augmented, Family, Statistics, Ties, ratio
 from .normal import LOG_2PI, nested, standard, standardisation
 
 _MATRICES = ("covariance_matrix", "precision_matrix", "scale_tril")
@@ -25,7 +26,7 @@ class MultivariateNormal(Family):
     mean and the weighted scatter around it, pooled where a matrix is shared.
     """
 
-    distributions = (dist.MultivariateNormal,)
+    distributions: ClassVar[tuple[type[dist.Distribution], ...]] = (dist.MultivariateNormal,)
     domains = {
         "loc": "real",
         "covariance_matrix": "positive_definite",
@@ -55,7 +56,7 @@ class MultivariateNormal(Family):
         return jnp.broadcast_to(constant[:, None], (x.shape[0], x.shape[-1]))
 
     def natural(self, args: Args, reference: Args) -> tuple[jax.Array, jax.Array]:
-        loc, tril = _standardised(args, reference)
+        loc, tril = standardised(args, reference)
         d = loc.shape[-1]
         eye = jnp.broadcast_to(jnp.eye(d, dtype=loc.dtype), tril.shape)
         half = solve_triangular(tril, eye, lower=True)
@@ -71,7 +72,7 @@ class MultivariateNormal(Family):
     ) -> dict[str, jax.Array]:
         name = _matrix(args)
         tie_loc, tie_matrix = ties["loc"], ties[name]
-        old_loc, old_tril = _standardised(args, reference)
+        old_loc, old_tril = standardised(args, reference)
         d = old_loc.shape[-1]
         count, first = stats.count, stats.sums[..., :d]
         i, j = np.triu_indices(d)
@@ -106,10 +107,15 @@ class MultivariateNormal(Family):
     def view(self, u: jax.Array, weights: jax.Array, reference: Args) -> jax.Array:
         return u.reshape(-1, u.shape[-1])
 
+    def partial(self) -> Augmented:
+        from ._incomplete_normal import IncompleteMultivariateNormal
+
+        return IncompleteMultivariateNormal()
+
     def relative_scale(
         self, args: Args, ties: Mapping[str, Ties], reference: Args
     ) -> jax.Array | None:
-        _, tril = _standardised(args, reference)
+        _, tril = standardised(args, reference)
         own = jnp.diagonal(tril, axis1=-2, axis2=-1).min(-1)
         own = jnp.where(jnp.isfinite(own), own, 0)
         return jnp.where(ties[_matrix(args)].across_components, jnp.inf, own).min(-1)
@@ -119,7 +125,7 @@ def _matrix(args: Args) -> str:
     return next(m for m in _MATRICES if m in args)
 
 
-def _standardised(args: Args, reference: Args) -> tuple[jax.Array, jax.Array]:
+def standardised(args: Args, reference: Args) -> tuple[jax.Array, jax.Array]:
     """``loc`` and Cholesky factor of the standardised data."""
     spread = reference["spread"]
     name = _matrix(args)

@@ -174,16 +174,41 @@ def test_a_model_that_wants_an_array_as_a_python_number():
 # ---- the data -----------------------------------------------------------------------------------
 
 
-def test_nan():
-    x = X.copy()
+def test_nan_in_counts():
+    x = np.arange(10.0)
     x[5] = np.nan
-    refuses("'x'", "NaN", "row 5", "drop or impute", args=(x,))
+    refuses(
+        "'x'", "NaN", "row 5", "mask", model=models.poisson_mixture, args=(x,), num_components=2
+    )
 
 
-def test_nan_in_a_column():
-    x = np.column_stack([X, X[::-1], X])
+def test_nan_in_a_part_of_an_event_that_has_no_density_of_its_own():
+    def model(x):
+        mean = numpyro.sample("mean", dist.Dirichlet(jnp.ones(3)).expand([2]))
+        with numpyro.plate("rows", x.shape[0]):
+            z = numpyro.sample("z", dist.Bernoulli(0.5))
+            numpyro.sample("x", dist.Dirichlet(10 * mean[z]), obs=x)
+
+    x = np.full((6, 3), 1 / 3)
     x[3, 1] = np.nan
-    refuses("'x'", "row 3, column 1", model=models.gaussian_mixture, args=(x,), num_components=2)
+    refuses("'x'", "row 3, column 1", model=model, args=(x,))
+
+
+def test_a_column_without_any_observation():
+    x = np.column_stack([X, np.full(len(X), np.nan)])
+    refuses("'x'", "column 1", "leave", model=models.gaussian_mixture, args=(x,), num_components=2)
+
+
+def test_nan_in_a_covariate():
+    def model(x, covariate):
+        slope = numpyro.sample("slope", dist.Normal(0, 5).expand([2]))
+        with numpyro.plate("rows", x.shape[0]):
+            z = numpyro.sample("z", dist.Bernoulli(0.5))
+            numpyro.sample("x", dist.Normal(slope[z] * covariate, 1.0), obs=x)
+
+    covariate = np.arange(float(len(X)))
+    covariate[4] = np.nan
+    refuses("'x'", "row 4", "covariate", model=model, args=(X, covariate))
 
 
 def test_infinity():
@@ -397,8 +422,8 @@ def test_an_old_style_key_is_a_key():
 
 def test_new_data_are_checked_too():
     fit = run(normals, X)
-    with pytest.raises(ValueError, match=r"'x' is missing \(NaN\) at row 1"):
-        fit.responsibilities(np.array([0.0, np.nan]))
+    with pytest.raises(ValueError, match=r"'x' has the value inf at row 1"):
+        fit.responsibilities(np.array([0.0, np.inf]))
     with pytest.raises(ValueError, match="3 components"):
         fit.predict(X, 3)
 
