@@ -220,9 +220,7 @@ def _from_start(
 
 def program_for(model: Callable, call: Call) -> Program:
     """The program of a model and the shapes of its arguments, built once and kept."""
-    closure = closure_values(model)
-    values = tuple(v if isinstance(v, PLAIN) else id(v) for v in closure)
-    key = (model, call.signature, values, jax.config.jax_enable_x64)
+    key, closure = cache_key(model, call)
     found = _programs.get(key)
     if found is None:
         found = (Program(model, call), closure)
@@ -231,6 +229,13 @@ def program_for(model: Callable, call: Call) -> Program:
             _programs.popitem(last=False)
     _programs.move_to_end(key)
     return found[0]
+
+
+def cache_key(model: Callable, call: Call) -> tuple[Hashable, tuple]:
+    """What a reading of a model is kept by, and the closure's values, to be kept alive with it."""
+    closure = closure_values(model)
+    values = tuple(v if isinstance(v, PLAIN) else id(v) for v in closure)
+    return (model, call.signature, values, jax.config.jax_enable_x64), closure
 
 
 def prepare(program: Program, arrays: tuple) -> tuple[Rows, dict]:

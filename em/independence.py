@@ -24,7 +24,8 @@ def confirm(reader: Reader, call: Call) -> Structure:
 
     At random admissible parameters, z is changed in single rows: only that row's density may
     move. Then z as one broadcasting value is compared with z at its natural shape, which is used
-    where they differ. Data so large that this would not fit are taken at the natural shape.
+    where they differ. Data so large that this would not fit, or not known yet (read while JAX
+    traces), are taken at the natural shape.
 
     Raises:
         ValueError: a row's density depends on another row's z.
@@ -35,7 +36,7 @@ def confirm(reader: Reader, call: Call) -> Structure:
     if latent.num_components == 1:
         return replace(structure, certain=True)
     size = sum(np.prod(d.shape) for d in structure.data) * latent.num_components
-    if size > _MAX_NUMBERS:
+    if size > _MAX_NUMBERS or any(isinstance(a, jax.core.Tracer) for a in call.arrays):
         return natural
     shape, full = structure.latent_value(0).shape, natural.latent_value(0).shape
     rng = np.random.default_rng(0)

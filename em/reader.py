@@ -25,12 +25,14 @@ class Reader:
 
     The methods are pure functions of parameters and of the call's arrays, to be compiled. What
     was compiled is kept in ``compiled``, readings of the same model for other data in ``readers``.
+    Unless ``to_fit``, plates may be subsampled and parameters may reach the data through the priors
+    of others only, neither of which EM takes.
     """
 
-    def __init__(self, model: Callable, call: Call) -> None:
+    def __init__(self, model: Callable, call: Call, to_fit: bool = True) -> None:
         self.model = model
         self.template = replace(call, arrays=())
-        self.structure: Structure = read(model, call)
+        self.structure: Structure = read(model, call, to_fit)
         if not self.structure.certain:
             self.structure = confirm(self, call)
         self.compiled: dict[Any, Callable] = {}
@@ -51,6 +53,10 @@ class Reader:
         """Numbers of the right shapes, admissible or not, where only shapes and data count."""
         # Made anew each time: under a trace these are tracers, which must not be kept.
         return {p.name: jnp.full(p.shape, 0.5) for p in self.structure.free}
+
+    def template_call(self, arrays: tuple) -> Call:
+        """The call with these arrays as its data."""
+        return replace(self.template, arrays=arrays)
 
     def run(
         self, params: Mapping, arrays: tuple, component: Any, z: Any = None, **chosen: Any

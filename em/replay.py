@@ -48,6 +48,9 @@ class Replay(Messenger):
 
     def process_message(self, msg: dict) -> None:
         """Set the value of one site."""
+        if msg["type"] == "plate":  # the rows of a subsampled one
+            msg["value"] = self.values.get(msg["name"], msg["value"])
+            return
         if msg["type"] not in ("sample", "param", "deterministic"):
             return
         name = msg["name"]

@@ -135,7 +135,7 @@ def is_finite_discrete(fn: dist.Distribution) -> bool:
     return bool(fn.is_discrete and fn.has_enumerate_support and not fn.event_shape)
 
 
-def read(model: Callable, call: Call) -> Structure:
+def read(model: Callable, call: Call, to_fit: bool = True) -> Structure:
     """Read ``model(*args, **kwargs)``.
 
     Raises:
@@ -166,13 +166,14 @@ def read(model: Callable, call: Call) -> Structure:
             "component are needed"
         ) from error
     for site in sites.values():
-        if site["type"] == "plate" and site["args"][1] not in (None, site["args"][0]):
+        subsampled = site["type"] == "plate" and site["args"][1] not in (None, site["args"][0])
+        if subsampled and to_fit:
             raise ValueError(
                 f"plate {site['name']!r} is subsampled ({site['args'][1]} of {site['args'][0]}); "
                 "EM uses all rows at every step: leave subsample_size out"
             )
     latent, skip = _find_latent(model, call, sites)
-    return _assemble(model, call, sites, preset, latent, skip)
+    return _assemble(model, call, sites, preset, latent, skip, to_fit)
 
 
 def _find_latent(model: Callable, call: Call, sites: dict) -> tuple[Latent, set[str]]:
@@ -267,7 +268,13 @@ def _latent(name: str, prior: dict, labels: str | None, partly: bool) -> Latent:
 
 
 def _assemble(
-    model: Callable, call: Call, sites: dict, preset: set[str], latent: Latent, skip: set[str]
+    model: Callable,
+    call: Call,
+    sites: dict,
+    preset: set[str],
+    latent: Latent,
+    skip: set[str],
+    to_fit: bool,
 ) -> Structure:
     gaps = call.gaps or any(map(has_gaps, arrays_within(model)))
     parameters = [
@@ -322,7 +329,7 @@ def _assemble(
     prior = deps.outputs["prior", ""]
     likelihood = prior.union(*(d.depends for d in data))
     for p in parameters:
-        if p.free and p.name not in likelihood:
+        if to_fit and p.free and p.name not in likelihood:
             raise ValueError(
                 f"the likelihood does not reach the parameter {p.name!r}: no observed site "
                 "depends on it. Remove it, or hold it fixed with "

@@ -1,0 +1,43 @@
+"""Posterior draws in one form: {site: (c, s, ...)}."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ..em import Fit
+
+
+def site_draws(draws: Any, fit: Fit) -> dict[str, np.ndarray]:
+    """The draws of the fit's free parameters, from whatever holds them.
+
+    Raises:
+        ValueError: a parameter is missing or has another shape.
+    """
+    if hasattr(draws, "get_samples"):
+        draws = draws.get_samples(group_by_chain=True)
+    elif hasattr(draws, "children"):
+        if "posterior" not in draws.children:
+            raise ValueError("the DataTree has no group 'posterior'")
+        draws = {str(n): v.values for n, v in draws["posterior"].data_vars.items()}
+    if not isinstance(draws, Mapping):
+        raise ValueError(
+            "draws must be {site: (chains, draws, ...)}, an MCMC that has run, or a DataTree, not "
+            f"{type(draws).__name__}"
+        )
+    found = {}
+    for p in fit.program.structure.free:
+        if p.name not in draws:
+            raise ValueError(f"the draws have no site {p.name!r}; they have {', '.join(draws)}")
+        value = np.asarray(draws[p.name])
+        if value.ndim < 2 or value.shape[2:] != p.shape:
+            raise ValueError(
+                f"the draws of {p.name!r} have shape {value.shape}; (chains, draws"
+                f"{''.join(f', {size}' for size in p.shape)}) is needed"
+            )
+        found[p.name] = value
+    if len({v.shape[:2] for v in found.values()}) != 1:
+        raise ValueError("the sites' draws differ in the number of chains or draws")
+    return found

@@ -1,0 +1,300 @@
+"""A mixture with its latent class summed out, as an ordinary NumPyro model."""
+
+from __future__ import annotations
+
+import functools
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpyro.distributions as dist
+from numpyro import handlers
+from numpyro.distributions import constraints
+from numpyro.primitives import Messenger
+
+from ..em.arguments import Call, split
+from ..em.driver import cache_key
+from ..em.expectation import Soft, log_joint
+from ..em.provenance import dependencies
+from ..em.reader import Params, Reader
+from ..em.replay import prototype, run
+from ..em.structure import Latent, is_finite_discrete
+
+_MAX_READINGS = 64
+_readings: OrderedDict[Hashable, tuple[Reading | None, tuple]] = OrderedDict()
+
+
+def marginalize(model: Callable) -> Callable:
+    r"""The same model with its latent class z summed out exactly.
+
+    ::
+
+        p(x_n | params) = sum_k p(z_n = k | params) p(x_n | z_n = k, params)
+
+    The result is an ordinary NumPyro model of the same signature and sites without z, computed as
+    in EM's E-step: for NUTS, any guide with ``Trace_ELBO``, ``AutoLaplaceApproximation``,
+    minibatch plates, ``log_likelihood``, ``Predictive``. Row weights, masks and labels keep their
+    meaning; a known label contributes ``log p(x_n, z_n)``.
+
+    The marginal density of a row, (n,), is that of the last observed site, in z's plates; other
+    observed sites of the rows stay where they are, with log density 0, because theirs is in it.
+    So ``numpyro.infer.log_likelihood`` gives each row's marginal log density. Called without data
+    (``x=None``), it is the model itself: ``Predictive`` then draws z and x. Deterministic sites
+    that depend on z are left out. Hold parameters fixed and give data inside: ``condition(model,
+    ...)`` or arguments, not ``condition(marginalize(model), {"x": ...})``.
+
+    Args:
+        model: a NumPyro model with a finite discrete latent class, as `mixpyro.em.EM` takes it.
+            Unlike there, parameters may have priors with parameters of their own.
+
+    Raises:
+        ValueError: from the call, for models that cannot be read (see `mixpyro.em.EM`).
+    """
+    if not callable(model):
+        raise ValueError(f"model must be a NumPyro model (a callable), not {model!r}")
+
+    @functools.wraps(model)
+    def marginal(*args: Any, **kwargs: Any) -> None:
+        with handlers.block(), jax.ensure_compile_time_eval():
+            call = split(args, kwargs)
+            reading = reading_of(model, call)
+        if reading is None:
+            model(*args, **kwargs)
+            return
+
+        def rows(params: Mapping[str, Any]) -> jax.Array:
+            return reading.row_log_density(params, call.arrays)
+
+        with SumOut(reading, rows, call):
+            model(*args, **kwargs)
+
+    return marginal
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """A model read for one signature; ``by_class`` are deterministic sites that depend on z."""
+
+    reader: Reader
+    by_class: frozenset[str]
+
+    @property
+    def latent(self) -> Latent:
+        """The latent class."""
+        return self.reader.structure.latent
+
+    @property
+    def hidden(self) -> frozenset[str]:
+        """The sites that z makes: one, or three if some labels are known."""
+        return frozenset({self.latent.name, self.latent.prior, self.latent.labels or ""} - {""})
+
+    def row_log_density(self, params: Mapping, arrays: tuple) -> jax.Array:
+        """(n,) ``log p(x_n | params)``; compiled apart, so that it is traced once."""
+        compiled = self.reader.compiled
+        if "marginal" not in compiled:
+            compiled["marginal"] = jax.jit(lambda p, a: scores(self.reader, p, a)[1])
+        return compiled["marginal"](dict(params), arrays)
+
+    def in_plates(self, by_row: jax.Array) -> jax.Array:
+        """Values (n,) in the batch shape of z's site."""
+        shape = [1] * self.latent.batch_rank
+        for dim, size in zip(self.latent.row_dims, self.latent.rows, strict=True):
+            shape[dim] = size
+        return by_row.reshape(shape)
+
+
+def scores(reader: Reader, params: Params, arrays: tuple) -> tuple[jax.Array, jax.Array]:
+    """Responsibilities (k, n) and log densities (n,): EM's own E-step."""
+    return Soft()(log_joint(reader, params, arrays))
+
+
+class SumOut(Messenger):
+    """Hide z, and let the last data site score the rows by ``score(params)``.
+
+    ``score`` gives (n,), or one number that has the row weights in it already.
+    """
+
+    def __init__(self, reading: Reading, score: Callable[[Params], jax.Array], call: Call) -> None:
+        super().__init__()
+        self.reading, self.score, self.call = reading, score, call
+        self.values: dict[str, Any] = {}
+        self.prior: dict[str, Any] = {}
+        *self.others, self.last = [d.name for d in reading.reader.structure.data]
+
+    def process_message(self, msg: dict) -> None:
+        """Take z out of sight; replace the densities of the data."""
+        name, kind = msg.get("name"), msg["type"]
+        if kind not in ("sample", "deterministic"):
+            return
+        if name in self.reading.hidden:
+            if name == self.reading.latent.prior:
+                self.prior = {key: msg[key] for key in ("scale", "cond_indep_stack")}
+            msg["value"] = self.reading.reader.structure.latent_value(0)
+            msg["stop"] = True
+        elif kind == "deterministic":
+            msg["stop"] = name in self.reading.by_class
+        elif name in self.others:
+            msg["fn"] = Elsewhere(msg["fn"], self.last)
+        elif name == self.last:
+            self._score(msg)
+
+    def postprocess_message(self, msg: dict) -> None:
+        """Note the values of parameters, and the rows of subsampling plates."""
+        if msg["type"] in ("sample", "param"):
+            self.values[msg["name"]] = msg["value"]
+        elif msg["type"] == "plate" and msg["args"][1] not in (None, msg["args"][0]):
+            self.values[msg["name"]] = msg["value"]
+
+    def _score(self, msg: dict) -> None:
+        free = {p.name for p in self.reading.reader.structure.free}
+        plates = {f.name for f in self.prior["cond_indep_stack"]}
+        given = {n: v for n, v in self.values.items() if n in free | plates}
+        with handlers.block():
+            by_row = self.score(given)
+        msg["scale"], msg["cond_indep_stack"] = None, []
+        if by_row.ndim:
+            by_row = self.reading.in_plates(by_row)
+            msg["scale"] = scale = self.prior["scale"]
+            msg["cond_indep_stack"] = self.prior["cond_indep_stack"]
+            if scale is not None:  # 0 times an impossible row is 0
+                by_row = jnp.where(jnp.asarray(scale) > 0, by_row, 0.0)
+        msg["fn"] = RowMarginal(by_row, msg["value"], functools.partial(self._draw, given))
+
+    def _draw(self, params: Mapping, rng_key: jax.Array) -> jax.Array:
+        """The last data site drawn anew, z with it."""
+        if self.others:
+            raise NotImplementedError(_SEVERAL)
+        args, kwargs = self.call.rebuild()
+        model = handlers.uncondition(self.reading.reader.model)
+        model = handlers.seed(handlers.substitute(model, dict(params)), rng_key)
+        with handlers.block():
+            return handlers.trace(model).get_trace(*args, **kwargs)[self.last]["value"]
+
+
+_SEVERAL = (
+    "with several observed sites, draw new data from the model itself: "
+    "numpyro.infer.Predictive(model, samples), called without data"
+)
+
+
+class RowMarginal(dist.Distribution):
+    """The marginal distribution of the rows: its log density is known at the observed value."""
+
+    support = constraints.real_vector
+    pytree_data_fields = ("log_density", "observed")
+    pytree_aux_fields = ("draw",)
+
+    def __init__(
+        self, log_density: jax.Array, observed: jax.Array, draw: Callable[[jax.Array], jax.Array]
+    ) -> None:
+        self.log_density, self.observed, self.draw = log_density, observed, draw
+        batch, shape = log_density.shape, jnp.shape(observed)
+        event = shape[len(batch) :] if shape[: len(batch)] == batch else shape
+        super().__init__(batch, event, validate_args=False)
+
+    def log_prob(self, value: Any, intermediates: Any = None) -> jax.Array:
+        """The rows' marginal log densities.
+
+        Raises:
+            ValueError: at another value than the one that the model was given.
+        """
+        del intermediates
+        if value is not self.observed:
+            raise ValueError(
+                "a marginalised model scores the data that the model was given: pass other data "
+                "as arguments, or condition the model before marginalize"
+            )
+        return self.log_density
+
+    def sample(self, key: Any, sample_shape: tuple[int, ...] = ()) -> jax.Array:
+        """New data for all rows, as `numpyro.handlers.uncondition` asks for."""
+        if sample_shape:
+            keys = jax.random.split(key, sample_shape)
+            draw = self.draw
+            for _ in sample_shape:
+                draw = jax.vmap(draw)
+            return draw(keys)
+        return self.draw(key)
+
+
+class Elsewhere(dist.Distribution):
+    """A data site whose density is in the row's, at another site: log density 0."""
+
+    pytree_data_fields = ("base",)
+    pytree_aux_fields = ("site",)
+
+    def __init__(self, base: dist.Distribution, site: str) -> None:
+        self.base, self.site = base, site
+        super().__init__(base.batch_shape, base.event_shape, validate_args=False)
+
+    @property
+    def support(self) -> constraints.Constraint:
+        """That of the site's own distribution."""
+        return self.base.support
+
+    def log_prob(self, value: Any, intermediates: Any = None) -> jax.Array:
+        """Zeros."""
+        del value, intermediates
+        return jnp.zeros(self.batch_shape)
+
+    def sample(self, key: Any, sample_shape: tuple[int, ...] = ()) -> jax.Array:
+        """Not from here: z would differ from site to site."""
+        raise NotImplementedError(_SEVERAL)
+
+
+def reading_of(model: Callable, call: Call) -> Reading | None:
+    """The reading of a model for a call, kept; None if the call holds no data."""
+    key, closure = cache_key(model, call)
+    if key not in _readings:
+        found = None
+        if _holds_data(model, call):
+            found = read(Reader(model, call, to_fit=False), call)
+        _readings[key] = (found, closure)
+        if len(_readings) > _MAX_READINGS:
+            _readings.popitem(last=False)
+    _readings.move_to_end(key)
+    return _readings[key][0]
+
+
+def read(reader: Reader, call: Call) -> Reading:
+    """Find the deterministic sites that depend on z."""
+    z = reader.structure.latent_value(0)
+
+    def values(params: Params, z: jax.Array, arrays: tuple) -> dict[str, Any]:
+        trace = reader.run(params, arrays, 0, z=z)
+        return {
+            n: s["value"]
+            for n, s in trace.items()
+            if s["type"] == "deterministic" and n != reader.structure.latent.name
+        }
+
+    leaves = (reader.probe_values, z, call.arrays)
+    found = dependencies(values, leaves, {id(z): "z"}).outputs
+    return Reading(reader, frozenset(n for n, reached in found.items() if "z" in reached))
+
+
+def _holds_data(model: Callable, call: Call) -> bool:
+    """Whether an observed site depends on a finite discrete one."""
+    sites: dict[str, dict] = {}
+
+    def abstract(arrays: tuple) -> None:
+        sites.update(run(model, call.rebuild(arrays), default=prototype)[0])
+
+    jax.eval_shape(abstract, call.arrays)
+    samples = {n: s for n, s in sites.items() if s["type"] == "sample"}
+    classes = {n: jnp.zeros(s["fn"].batch_shape, int) for n, s in samples.items()
+               if is_finite_discrete(s["fn"])}
+    observed = [n for n, s in samples.items() if s["is_observed"]]
+
+    def densities(classes: dict, arrays: tuple) -> dict:
+        trace, _ = run(model, call.rebuild(arrays), forced=classes, default=prototype)
+        return {n: trace[n]["fn"].log_prob(trace[n]["value"]) for n in observed}
+
+    if not classes or not observed:
+        return bool(observed) and not classes  # without a class the reading says what is missing
+    names = {id(v): n for n, v in classes.items()}
+    found = dependencies(densities, (classes, call.arrays), names).outputs
+    return any(reached - {name} for name, reached in found.items())

@@ -1,0 +1,200 @@
+"""Label switching: components of draws renamed so that they match those of a fit."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..em import Fit
+from .draws import site_draws
+from .marginal import scores
+from .posterior import posterior_of
+from .symmetry import Symmetry, symmetry_of
+
+_BY = ("responsibilities", "parameters")
+_BATCH = 16
+# Up to this many components all permutations are compared at once.
+_ALL = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Relabelling:
+    """Draws whose components carry the names that EM gave them.
+
+    Attributes:
+        draws: {site: (c, s, ...)} of c chains of s draws, renamed.
+        permutations: (c, s, k): component k of a renamed draw was permutations[..., k].
+        symmetry: which components may be renamed, and what that does to each site.
+        before: {site: (R-hat, bulk ESS)}, each of the site's shape, of the draws as they came.
+        after: the same of the renamed draws.
+    """
+
+    draws: dict[str, np.ndarray]
+    permutations: np.ndarray
+    symmetry: Symmetry
+    before: dict[str, tuple[np.ndarray, np.ndarray]]
+    after: dict[str, tuple[np.ndarray, np.ndarray]]
+
+    @property
+    def moved(self) -> float:
+        """The share of draws that were renamed."""
+        identity = np.arange(self.permutations.shape[-1])
+        return float((self.permutations != identity).any(-1).mean())
+
+    @property
+    def message(self) -> str:
+        """What was done, and whether chains agree now, in sentences."""
+        worst = [largest(d, 0) for d in (self.before, self.after)]
+        parts = [
+            f"{self.moved:.0%} of the draws were relabelled; the largest R-hat went from "
+            f"{worst[0]:.3g} to {worst[1]:.3g}."
+        ]
+        if self.symmetry.reason:
+            parts.append(self.symmetry.reason[0].upper() + self.symmetry.reason[1:] + ".")
+        if worst[1] > 1.05:
+            parts.append(
+                "The chains still disagree: they visit modes that are no renaming of each other, "
+                "or have not mixed. Run longer, or read the chains one by one."
+            )
+        return " ".join(parts)
+
+
+def relabel(draws: Any, fit: Fit, by: str = "responsibilities") -> Relabelling:
+    r"""Rename the components of each posterior draw so that they match those of the fit.
+
+    The likelihood does not know the components' names, so chains may settle on, or wander
+    between, equal modes that differ in names alone (label switching). Each draw s gets the
+    permutation that costs least, an assignment problem over pairs of components::
+
+        by="responsibilities"   cost[a, b] = -sum_n w_n r_na log r_nb(s)
+        by="parameters"         cost[a, b] = the squared distance of component b of the draw from
+                                component a of the fit, in posterior standard deviations
+
+    with r the fit's responsibilities, r(s) those of the draw, w row weights (Stephens 2000, JRSS-B
+    62:795, with the fit in place of his running mean). Only names that leave the posterior density
+    unchanged are exchanged, checked at random parameters (see `Symmetry`): components that labels,
+    fixed values or their priors anchor stay. Every site that has the component axis, once or more
+    often, is renamed with it.
+
+    Args:
+        draws: {site: (c, s, ...)} of c chains of s draws; or a NumPyro ``MCMC`` that has run, or a
+            DataTree with a posterior group.
+        fit: the fit of the same model and data.
+        by: what is compared.
+
+    Raises:
+        ValueError: an unknown ``by``; draws that lack a parameter or have another shape.
+    """
+    if by not in _BY:
+        raise ValueError(f"by must be one of {', '.join(map(repr, _BY))}, not {by!r}")
+    found = site_draws(draws, fit)
+    symmetry = symmetry_of(fit)
+    c, s = next(iter(found.values())).shape[:2]
+    k = fit.program.num_components
+    permutations = np.broadcast_to(np.arange(k), (c, s, k)).copy()
+    if any(len(group) > 1 for group in symmetry.classes):
+        flat = {n: v.reshape(c * s, *v.shape[2:]) for n, v in found.items()}
+        cost = _by_rows(flat, fit) if by == "responsibilities" else _by_values(flat, fit, symmetry)
+        permutations = assign(cost, symmetry.classes).reshape(c, s, k)
+    renamed = symmetry.apply(found, permutations)
+    before = diagnostics(found)
+    unmoved = (permutations == np.arange(k)).all()
+    after = before if unmoved else diagnostics(renamed)
+    return Relabelling(renamed, permutations, symmetry, before, after)
+
+
+def assign(cost: np.ndarray, classes: tuple[tuple[int, ...], ...]) -> np.ndarray:
+    """(s, k) the cheapest permutations within ``classes`` for costs (s, k, k).
+
+    ``cost[s, a, b]`` is the price of calling component b of draw s by the name a.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    best = np.broadcast_to(np.arange(cost.shape[-1]), cost.shape[:2]).copy()
+    for group in classes:
+        members = np.array(group)
+        part = cost[:, members[:, None], members]
+        size = len(members)
+        if size == 1:
+            continue
+        if size <= _ALL:
+            orders = np.array(list(itertools.permutations(range(size))))
+            totals = part[:, np.arange(size), orders].sum(-1)
+            best[:, members] = members[orders[totals.argmin(-1)]]
+        else:
+            for draw, table in enumerate(part):
+                best[draw, members] = members[linear_sum_assignment(table)[1]]
+    return best
+
+
+def diagnostics(draws: Mapping[str, np.ndarray]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """{site: (R-hat, bulk effective sample size)}, rank-normalised (Vehtari et al. 2021)."""
+    import arviz as az
+
+    found = {}
+    for name, values in draws.items():
+        values = np.asarray(values, float)
+        c, s, *shape = values.shape
+        flat = values.reshape(c, s, -1)
+        constant = np.ptp(flat.reshape(c * s, -1), axis=0) == 0
+        rhat, ess = np.ones(flat.shape[-1]), np.full(flat.shape[-1], float(c * s))
+        if not constant.all() and s >= 4:
+            rest = flat[..., ~constant]
+            rhat[~constant] = az.rhat(rest, chain_axis=0, draw_axis=1)
+            ess[~constant] = az.ess(rest, chain_axis=0, draw_axis=1)
+        found[name] = (rhat.reshape(shape), ess.reshape(shape))
+    return found
+
+
+def largest(found: Mapping[str, tuple[np.ndarray, np.ndarray]], which: int) -> float:
+    """The largest R-hat (which = 0); or the smallest ESS (which = 1)."""
+    values = np.concatenate([np.ravel(v[which]) for v in found.values()])
+    return float(np.nanmax(values) if which == 0 else np.nanmin(values))
+
+
+def _by_rows(flat: Mapping[str, np.ndarray], fit: Fit) -> np.ndarray:
+    program = fit.program
+
+    def costs(draws: dict, reference: jax.Array, arrays: tuple) -> jax.Array:
+        def one(params: dict) -> jax.Array:
+            resp = scores(program, params, arrays)[0]
+            tiny = jnp.finfo(resp.dtype).tiny ** 0.25
+            return -jnp.matmul(reference, jnp.log(resp + tiny).T, precision="highest")
+
+        return jax.lax.map(one, draws, batch_size=_BATCH)
+
+    if "relabel" not in program.compiled:
+        program.compiled["relabel"] = jax.jit(costs)
+    reference = fit.responsibilities().T * fit.rows.weights
+    names = [p.name for p in program.structure.free]
+    draws = {n: jnp.asarray(flat[n], float) for n in names}
+    return np.asarray(program.compiled["relabel"](draws, reference, fit.call.arrays), float)
+
+
+def _by_values(flat: Mapping[str, np.ndarray], fit: Fit, symmetry: Symmetry) -> np.ndarray:
+    """Squared distances between components, in posterior standard deviations."""
+    posterior = posterior_of(fit)
+    k, size = fit.program.num_components, len(next(iter(flat.values())))
+    total = np.zeros((size, k, k))
+    free = {n: np.asarray(fit.params[n]) for n in posterior.start}
+    spread = {n: np.maximum(v, np.finfo(float).tiny) for n, v in posterior.spread.items()}
+    for a, b in itertools.product(range(k), range(k)):
+        # Bring component b to the place of a, and compare the entries at that place.
+        order = np.arange(k)
+        order[[a, b]] = order[[b, a]]
+        moved = symmetry.apply(flat, np.broadcast_to(order, (size, k)))
+        for name, axes in symmetry.axes.items():
+            pick = (slice(None),) + tuple(a if i == axes[0] else slice(None)
+                                          for i in range(free[name].ndim))
+            difference = (moved[name] - free[name])[pick] / spread[name][pick[1:]]
+            total[:, a, b] += (difference**2).reshape(size, -1).sum(1)
+        for sites in symmetry.swaps:
+            difference = (moved[sites[a]] - free[sites[a]]) / spread[sites[a]]
+            total[:, a, b] += (difference**2).reshape(size, -1).sum(1)
+    return total

@@ -1,0 +1,208 @@
+"""How a model's parameters change when its components are renamed, found by exact probes."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..em import Fit
+from ..em.expectation import log_joint
+from ..em.program import Program
+from .posterior import Posterior, posterior_of
+
+# No more ways to read the parameters than this are tried.
+_MAX_READINGS = 2048
+
+
+@dataclass(frozen=True)
+class Symmetry:
+    """What renaming components does to the parameters.
+
+    A permutation p makes component p[k] the new component k: ``log p(x, z = k | new params) =
+    log p(x, z = p[k] | params)``.
+
+    Attributes:
+        axes: {site: the axes, of the site's own shape, that number the components}.
+        swaps: tuples of k sites, one a component (p and q of two coins).
+        complements: sites that hold the probability of the second of two components.
+        classes: the components, grouped: those in one group can be renamed without changing the
+            posterior density. A component by itself is anchored, by labels, a fixed value or its
+            own prior.
+        reason: why not all are in one group, in a sentence; "" if they are.
+    """
+
+    axes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    swaps: tuple[tuple[str, ...], ...] = ()
+    complements: frozenset[str] = frozenset()
+    classes: tuple[tuple[int, ...], ...] = ()
+    reason: str = ""
+
+    def apply(self, params: Mapping[str, Any], permutations: np.ndarray) -> dict[str, np.ndarray]:
+        """Rename the components of parameters (..., shape) by permutations (..., k)."""
+        new = {n: np.asarray(v) for n, v in params.items()}
+        lead = permutations.ndim - 1
+        for name, axes in self.axes.items():
+            if name not in new:
+                continue
+            for axis in axes:
+                value = new[name]
+                shape = [1] * value.ndim
+                shape[:lead] = permutations.shape[:lead]
+                shape[lead + axis] = permutations.shape[-1]
+                new[name] = np.take_along_axis(value, permutations.reshape(shape), lead + axis)
+        for sites in self.swaps:
+            if set(sites) <= set(new):
+                old = np.stack([np.asarray(params[n]) for n in sites], lead)
+                index = permutations.reshape(*permutations.shape, *[1] * (old.ndim - lead - 1))
+                moved = np.take_along_axis(old, index, lead)
+                new.update({n: np.take(moved, k, lead) for k, n in enumerate(sites)})
+        for name in self.complements & set(new):
+            swapped = permutations[..., 0] == 1
+            swapped = swapped.reshape(*swapped.shape, *[1] * (new[name].ndim - lead))
+            new[name] = np.where(swapped, 1 - new[name], new[name])
+        return new
+
+
+def symmetry_of(fit: Fit) -> Symmetry:
+    """The symmetry of a fit's posterior, worked out once.
+
+    Which axes of which sites number the components is not read from names or shapes alone: every
+    reading that the shapes allow is tried, at random parameters, by whether swapping two
+    components swaps their rows of the log joint and leaves the prior density as it is.
+    """
+    compiled = fit.program.compiled
+    key = ("symmetry", id(fit.rows))  # labels are data
+    if key not in compiled:
+        compiled[key] = (_find(fit, posterior_of(fit)), fit.rows)
+    return compiled[key][0]
+
+
+def _find(fit: Fit, posterior: Posterior) -> Symmetry:
+    program, k = fit.program, fit.program.num_components
+    alone = tuple((j,) for j in range(k))
+    if k == 1:
+        return Symmetry(classes=((0,),))
+    probe = _Probe(fit, posterior)
+    pairs = list(itertools.combinations(range(k), 2))
+    for pair in pairs:
+        for reading in itertools.islice(_readings(program, probe), _MAX_READINGS):
+            if probe.swaps(reading, pair, prior=False):
+                allowed = [p for p in pairs if probe.swaps(reading, p, prior=True)]
+                classes = _joined(k, allowed)
+                reason = ""
+                if len(classes) > 1:
+                    reason = (
+                        "the labels, values held fixed or priors tell components apart, so not "
+                        "all of them may be renamed"
+                    )
+                return Symmetry(
+                    reading.axes, reading.swaps, reading.complements, classes, reason
+                )
+    return Symmetry(classes=alone, reason="no two components can be swapped in this model")
+
+
+class _Probe:
+    """Densities at random parameters, and whether a reading of the parameters fits them."""
+
+    def __init__(self, fit: Fit, posterior: Posterior) -> None:
+        self.posterior, self.program, self.arrays = posterior, fit.program, fit.call.arrays
+        program, arrays = fit.program, fit.call.arrays
+        if "symmetry" not in program.compiled:
+            example = jax.jit(lambda a: [program.example(a, s) for s in (1, 2)])
+            joint = jax.jit(lambda p, a: log_joint(program, p, a))
+            program.compiled["symmetry"] = (example, joint)
+        example, self._joint = program.compiled["symmetry"]
+        self.points = [{n: np.asarray(v) for n, v in p.items()} for p in example(arrays)]
+        self.joints = [self.joint(p) for p in self.points]
+        self.priors = [float(posterior.log_prior(p)) for p in self.points]
+        double = jnp.result_type(float) == jnp.float64
+        self.tolerance = 1e-9 if double else 1e-4
+
+    def joint(self, params: Mapping) -> np.ndarray:
+        """(k, n) the log joint."""
+        params = {n: jnp.asarray(v, float) for n, v in params.items()}
+        return np.asarray(self._joint(params, self.arrays))
+
+    def swaps(self, reading: Symmetry, pair: tuple[int, int], prior: bool) -> bool:
+        """Whether the reading's way to swap two components does that and nothing else."""
+        order = np.arange(self.program.num_components)
+        order[list(pair)] = order[list(pair)[::-1]]
+        for point, joint, log_prior in zip(self.points, self.joints, self.priors, strict=True):
+            new = reading.apply(point, order)
+            if not self._same(self.joint(new), joint[order]):
+                return False
+            if prior:
+                params = {n: jnp.asarray(v, float) for n, v in new.items()}
+                if not self._same(float(self.posterior.log_prior(params)), log_prior):
+                    return False
+        return True
+
+    def touches(self, name: str) -> frozenset[int]:
+        """The components whose density of the data a parameter changes."""
+        point = dict(self.points[0])
+        point[name] = self.points[1][name]
+        changed = self.joint(point)
+        same = np.isclose(changed, self.joints[0], self.tolerance, self.tolerance, equal_nan=True)
+        return frozenset(np.flatnonzero(~same.all(1)).tolist())
+
+    def _same(self, a: Any, b: Any) -> bool:
+        return bool(np.allclose(a, b, rtol=self.tolerance, atol=self.tolerance, equal_nan=True))
+
+
+def _readings(program: Program, probe: _Probe) -> Iterator[Symmetry]:
+    """Every way in which the shapes let the parameters depend on the components.
+
+    Component axes first (the usual reading), nothing at all last.
+    """
+    k = program.num_components
+    free = program.structure.free
+    own = {p.name: probe.touches(p.name) for p in free}
+    swaps = _one_each(k, [(p.name, p.shape, own[p.name]) for p in free])
+    taken = {n for sites in swaps for n in sites}
+    names, choices = [], []
+    for p in free:
+        if p.name in taken:
+            continue
+        axes = [a for a, size in enumerate(p.shape) if size == k]
+        subsets = [s for size in range(len(axes) + 1) for s in itertools.combinations(axes, size)]
+        options: list[Any] = sorted(subsets, key=lambda s: (len(s) != 1, s))
+        if k == 2 and p.constraint == "unitinterval":
+            options = [*options, "complement"]
+        names.append(p.name)
+        choices.append(options)
+    for chosen in itertools.product(*choices):
+        found = dict(zip(names, chosen, strict=True))
+        yield Symmetry(
+            axes={n: c for n, c in found.items() if c and c != "complement"},
+            swaps=swaps,
+            complements=frozenset(n for n, c in found.items() if c == "complement"),
+        )
+
+
+def _one_each(
+    k: int, sites: Sequence[tuple[str, tuple[int, ...], frozenset[int]]]
+) -> tuple[tuple[str, ...], ...]:
+    """Groups of k sites of one shape, of which each belongs to one component."""
+    owned: dict[tuple[int, ...], list[list[str]]] = {}
+    for name, shape, touched in sites:
+        if len(touched) == 1:
+            owned.setdefault(shape, [[] for _ in range(k)])[min(touched)].append(name)
+    groups = []
+    for by_component in owned.values():
+        if len({len(names) for names in by_component}) == 1:
+            groups.extend(zip(*by_component, strict=True))
+    return tuple(groups)
+
+
+def _joined(k: int, pairs: Sequence[tuple[int, int]]) -> tuple[tuple[int, ...], ...]:
+    groups = [{j} for j in range(k)]
+    for pair in pairs:
+        touching = [g for g in groups if g & set(pair)]
+        groups = [g for g in groups if not g & set(pair)] + [set().union(*touching)]
+    return tuple(sorted(tuple(sorted(g)) for g in groups))
