@@ -35,7 +35,7 @@ class Reader:
         self.structure: Structure = read(model, call, to_fit)
         if not self.structure.certain:
             self.structure = confirm(self, call)
-        self.compiled: dict[Any, Callable] = {}
+        self.compiled: dict[Any, Any] = {}
         self.readers: dict[Any, Reader] = {}
 
     @property

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import importlib.metadata
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -10,13 +11,329 @@ import jax.numpy as jnp
 import numpy as np
 from numpyro import handlers
 
-from .. import __version__
 from ..em import Fit
-from ..em.layout import row_value_shape
+from ..em.program import Params
 from .draws import site_draws
 from .latent import rows_given
 from .posterior import posterior_of
-from .relabel import largest, relabel
+from .relabel import Relabelling, diagnostics, largest, relabel
+from .symmetry import Symmetry
 
 if TYPE_CHECKING:
+    from xarray import Dataset, DataTree
+
+# NumPyro's names of what a sampler notes, and ArviZ's.
+STATISTICS = {
+    "potential_energy": "lp",
+    "energy": "energy",
+    "num_steps": "n_steps",
+    "accept_prob": "acceptance_rate",
+    "diverging": "diverging",
+    "adapt_state.step_size": "step_size",
+}
+_COMPONENT, _ROW = "component", "row"
+
+
+def to_arviz(
+    run: Any,
+    fit: Fit,
+    *,
+    guide: Any = None,
+    rng_key: jax.Array | None = None,
+    num_samples: int = 1000,
+    **output: Any,
+) -> DataTree:
+    """Draws of the parameters, relabelled, with all that ArviZ can use.
+
+    Args:
+        run: a NumPyro ``MCMC`` that has run; the result of ``SVI.run`` (with ``guide``); or
+            {site: (c, s, ...)}.
+        fit: the fit of the same model and data.
+        guide: the guide of an SVI result.
+        rng_key: draws from the guide.
+        num_samples: how many.
+        output: what goes into the tree:
+
+            * ``relabel`` (True): match the components to the fit's (see `relabel`);
+            * ``log_likelihood`` (True): each row's, for ``az.loo``: (c, s, n) numbers;
+            * ``posterior_predictive`` (None): a JAX key draws z and the data anew for each draw;
+            * ``each`` (False): the responsibilities of every draw: (c, s, n, k) numbers;
+            * ``dims``, ``coords``: names as ArviZ takes them. In ``dims`` of a parameter the axes
+              that number the components may be left out: they are called "component".
+
+    Returns:
+        A DataTree with the groups
+
+        * ``posterior``: parameters, and deterministic sites that do not depend on z;
+        * ``sample_stats``: ``lp``, ``diverging``, ... as far as the run noted them;
+        * ``log_likelihood``: (chain, draw, row), unweighted;
+        * ``observed_data``;
+        * ``responsibilities``: their mean over the draws, (row, component); ``each`` on request;
+        * ``posterior_predictive``, on request;
+        * ``relabelling``: the permutations, R-hat and ESS of each parameter before and after;
+        * ``em``: the fit: estimates, standard errors (``<site>_se``), responsibilities; its
+          log-likelihood, criteria and status as attributes.
+
+    Raises:
+        ValueError: draws that lack a parameter or have another shape; a missing guide; an unknown
+            entry of ``output``.
+    """
+    statistics: dict[str, np.ndarray] = {}
+    losses = None
+    if hasattr(run, "get_extra_fields"):
+        method = "MCMC"
+        statistics = sampler_statistics(run)
+    elif hasattr(run, "losses") and hasattr(run, "params"):
+        method, losses = "SVI", np.asarray(run.losses)
+        if guide is None or rng_key is None:
+            raise ValueError("an SVI result needs guide=... and rng_key=... to draw from")
+        args, kwargs = fit.call.rebuild()
+        drawn = guide.sample_posterior(
+            rng_key, run.params, *args, sample_shape=(num_samples,), **kwargs
+        )
+        run = {n: np.asarray(v)[None] for n, v in drawn.items()}
+    else:
+        method = "draws"
+    return tree(site_draws(run, fit), fit, method, statistics, losses=losses, **output)
+
+
+def sampler_statistics(mcmc: Any) -> dict[str, np.ndarray]:
+    """What a NumPyro ``MCMC`` noted of its steps, (c, s) each, by ArviZ's names."""
+    extra = mcmc.get_extra_fields(group_by_chain=True)
+    found = {STATISTICS[n]: np.asarray(v) for n, v in extra.items() if n in STATISTICS}
+    if "lp" in found:
+        found["lp"] = -found["lp"]
+    return found
+
+
+def tree(
+    draws: Mapping[str, np.ndarray],
+    fit: Fit,
+    method: str,
+    statistics: Mapping[str, np.ndarray] | None = None,
+    *,
+    relabel: bool = True,
+    log_likelihood: bool = True,
+    posterior_predictive: jax.Array | None = None,
+    each: bool = False,
+    dims: Mapping[str, Sequence[str]] | None = None,
+    coords: Mapping[str, Any] | None = None,
+    losses: np.ndarray | None = None,
+    attrs: Mapping[str, Any] | None = None,
+) -> DataTree:
+    """The tree of draws {site: (c, s, ...)}; arguments as in `to_arviz`."""
+    import arviz as az
     from xarray import DataTree
+
+    done = _relabelled(draws, fit, relabel)
+    rows = rows_given(done.draws, fit, log_likelihood=log_likelihood, each=each)
+    names = Names(fit, done.symmetry, dims, coords)
+    groups: dict[str, dict[str, Any]] = {
+        "posterior": {**done.draws, **_deterministics(done.draws, fit)},
+        "sample_stats": dict(statistics or {}),
+        "observed_data": observations(fit),
+        "responsibilities": {"responsibilities": rows.responsibilities},
+        "relabelling": _relabelling(done),
+        "em": _estimates(fit),
+    }
+    if log_likelihood:
+        groups["log_likelihood"] = {scored_site(fit): rows.log_likelihood}
+    if each:
+        groups["responsibilities"]["each"] = rows.each
+    if posterior_predictive is not None:
+        groups["posterior_predictive"] = _predictive(done.draws, fit, posterior_predictive)
+    if losses is not None:
+        groups["optimisation"] = {"loss": losses}
+    found = DataTree.from_dict(
+        {group: _dataset(group, values, names) for group, values in groups.items() if values}
+    )
+    found["em"].attrs.update(_fit_attributes(fit))
+    found["relabelling"].attrs["message"] = done.message
+    found.attrs.update(
+        {
+            "inference_library": "numpyro",
+            "inference_library_version": importlib.metadata.version("numpyro"),
+            "creation_library": "mixpyro",
+            "arviz_version": az.__version__,
+            "method": method,
+            "relabelled": int(relabel),
+            **(attrs or {}),
+        }
+    )
+    found["posterior"].attrs.update(found.attrs)
+    return found
+
+
+class Names:
+    """The names of every variable's axes."""
+
+    def __init__(
+        self,
+        fit: Fit,
+        symmetry: Symmetry,
+        dims: Mapping[str, Sequence[str]] | None,
+        coords: Mapping[str, Any] | None,
+    ) -> None:
+        program = fit.program
+        self.symmetry, self.dims = symmetry, dict(dims or {})
+        self.coords = {
+            _COMPONENT: np.arange(program.num_components),
+            _ROW: np.arange(program.num_rows),
+            **(coords or {}),
+        }
+        self.row_data = {
+            d.name: len(d.shape) for d in program.structure.data if d.shape[0] == program.num_rows
+        }
+
+    def of(self, name: str, rank: int) -> list[str]:
+        """The names of the last ``rank`` axes of a variable."""
+        base = name.removesuffix("_se")
+        for suffix in ("_rhat", "_ess"):
+            base = base.removesuffix(f"{suffix}_before").removesuffix(f"{suffix}_after")
+        if name == "responsibilities" or name == "each":
+            return [_ROW, _COMPONENT]
+        if name == "loss":
+            return ["step"]
+        given = list(self.dims.get(base, []))
+        if len(given) == rank:
+            return given
+        axes = self.symmetry.axes.get(base, ())
+        if base in self.row_data and self.row_data[base] == rank:
+            axes, own = (0,), [_ROW]
+        else:
+            own = (
+                [_COMPONENT] * len(axes)
+                if len(axes) < 2
+                else [_COMPONENT if i == 0 else f"{_COMPONENT}_{i}" for i in range(len(axes))]
+            )
+        if given and len(given) + len(axes) != rank:
+            raise ValueError(
+                f"dims[{base!r}] names {len(given)} axes; the site has {rank}, of which "
+                f"{len(axes)} are named already"
+            )
+        rest = iter(given or [f"{base}_dim_{i}" for i in range(rank)])
+        found, own_names = [], iter(own)
+        for axis in range(rank):
+            if axis in axes:
+                found.append(next(own_names))
+            else:
+                found.append(next(rest) if given else f"{base}_dim_{axis}")
+        return found
+
+
+def _dataset(group: str, values: Mapping[str, Any], names: Names) -> Dataset:
+    import xarray
+
+    lead = {
+        "posterior": 2,
+        "sample_stats": 2,
+        "log_likelihood": 2,
+        "posterior_predictive": 2,
+    }.get(group, 0)
+    variables: dict[str, Any] = {}
+    used: set[tuple[str, int]] = set()
+    for name, value in values.items():
+        array = np.asarray(value)
+        ahead = ["chain", "draw"] if lead or name in ("each", "permutations") else []
+        rank = array.ndim - len(ahead)
+        if group == "log_likelihood":
+            own = [_ROW]
+        elif name == "permutations":
+            own = [_COMPONENT]
+        else:
+            own = names.of(name, rank)
+        variables[name] = ([*ahead, *own], array)
+        used.update(zip([*ahead, *own], array.shape, strict=True))
+    coords = {d: names.coords.get(d, np.arange(size)) for d, size in used}
+    return xarray.Dataset(variables, coords=coords)
+
+
+def _deterministics(draws: Mapping[str, np.ndarray], fit: Fit) -> dict[str, np.ndarray]:
+    params = {n: jnp.asarray(v) for n, v in draws.items()}
+    return {n: np.asarray(v) for n, v in posterior_of(fit).deterministics(params).items()}
+
+
+def _relabelled(draws: Mapping[str, np.ndarray], fit: Fit, wanted: bool) -> Relabelling:
+    if wanted:
+        return relabel(draws, fit)
+    from .symmetry import symmetry_of
+
+    c, s = next(iter(draws.values())).shape[:2]
+    k = fit.program.num_components
+    same = np.broadcast_to(np.arange(k), (c, s, k))
+    found = diagnostics(draws)
+    return Relabelling(dict(draws), same, symmetry_of(fit), found, found)
+
+
+def _relabelling(done: Relabelling) -> dict[str, np.ndarray]:
+    found: dict[str, np.ndarray] = {"permutations": done.permutations}
+    for when, values in (("before", done.before), ("after", done.after)):
+        for name, (rhat, ess) in values.items():
+            found[f"{name}_rhat_{when}"], found[f"{name}_ess_{when}"] = rhat, ess
+    return found
+
+
+def scored_site(fit: Fit) -> str:
+    """The name of the rows' log-likelihood: that of the data, or "rows" for several sites."""
+    data = fit.program.structure.data
+    return data[0].name if len(data) == 1 else "rows"
+
+
+def observations(fit: Fit) -> dict[str, np.ndarray]:
+    """{site: the observed values}, labels included."""
+    program = fit.program
+    names = [d.name for d in program.structure.data]
+
+    def values(params: Params, arrays: tuple) -> dict[str, jax.Array]:
+        trace = program.run(params, arrays, 0)
+        return {n: jnp.asarray(trace[n]["value"]) for n in names}
+
+    found = {n: np.asarray(v) for n, v in jax.jit(values)(fit.params, fit.call.arrays).items()}
+    labels = program.labels(fit.call.arrays)
+    if labels is not None:
+        found[program.structure.latent.name] = np.asarray(labels)
+    return found
+
+
+def _estimates(fit: Fit) -> dict[str, np.ndarray]:
+    found = {n: np.asarray(v) for n, v in fit.params.items()}
+    for name, error in fit.standard_errors().items():
+        found[f"{name}_se"] = np.ma.filled(np.ma.asarray(error, float), np.nan)
+    found["responsibilities"] = np.asarray(fit.responsibilities())
+    return found
+
+
+def _fit_attributes(fit: Fit) -> dict[str, Any]:
+    numbers = ("log_likelihood", "aic", "bic", "icl", "num_free_params", "num_steps")
+    return {
+        **{n: getattr(fit, n) for n in numbers},
+        "status": fit.status.name,
+        "ok": int(fit.status.ok),
+        "message": fit.message,
+    }
+
+
+def _predictive(draws: Mapping[str, np.ndarray], fit: Fit, rng_key: jax.Array) -> dict[str, Any]:
+    """z and the data, drawn anew for each draw of the parameters."""
+    program = fit.program
+    names = [program.structure.latent.name, *(d.name for d in program.structure.data)]
+
+    def one(params: Params, key: jax.Array, arrays: tuple) -> dict[str, jax.Array]:
+        args, kwargs = program.template.rebuild(arrays)
+        model = handlers.substitute(handlers.uncondition(program.model), data=params)
+        trace = handlers.trace(handlers.seed(model, key)).get_trace(*args, **kwargs)
+        return {n: trace[n]["value"] for n in names}
+
+    c, s = next(iter(draws.values())).shape[:2]
+    flat = {n: jnp.asarray(v).reshape(c * s, *v.shape[2:]) for n, v in draws.items()}
+    fixed = {p.name: fit.params[p.name] for p in program.structure.fixed}
+    every = jax.jit(jax.vmap(lambda p, key, arrays: one({**fixed, **p}, key, arrays), (0, 0, None)))
+    found = every(flat, jax.random.split(rng_key, c * s), fit.call.arrays)
+    return {n: np.asarray(v).reshape(c, s, *v.shape[1:]) for n, v in found.items()}
+
+
+def summary_line(found: Relabelling) -> str:
+    """The worst R-hat and ESS in a sentence."""
+    return (
+        f"largest R-hat {largest(found.after, 0):.3g}, smallest ESS {largest(found.after, 1):.0f}"
+    )

@@ -88,12 +88,8 @@ def rows_given(
         )
         total += np.asarray(sums, float)
         kept.append({name: np.asarray(v) for name, v in rows.items()})
-    found = {
-        name: np.concatenate([part[name] for part in kept])[: c * s] for name in kept[0]
-    }
-    return Rows(
-        total / (c * s), **{m: v.reshape(c, s, *v.shape[1:]) for m, v in found.items()}
-    )
+    found = {name: np.concatenate([part[name] for part in kept])[: c * s] for name in kept[0]}
+    return Rows(total / (c * s), **{m: v.reshape(c, s, *v.shape[1:]) for m, v in found.items()})
 
 
 def _batch(fit: Fit, with_z: bool, log_likelihood: bool, each: bool) -> Any:

@@ -122,6 +122,7 @@ class SumOut(Messenger):
         self.reading, self.score, self.call = reading, score, call
         self.values: dict[str, Any] = {}
         self.prior: dict[str, Any] = {}
+        self.free = {p.name for p in reading.reader.structure.free}
         *self.others, self.last = [d.name for d in reading.reader.structure.data]
 
     def process_message(self, msg: dict) -> None:
@@ -134,8 +135,8 @@ class SumOut(Messenger):
                 self.prior = {key: msg[key] for key in ("scale", "cond_indep_stack")}
             msg["value"] = self.reading.reader.structure.latent_value(0)
             msg["stop"] = True
-        elif kind == "deterministic":
-            msg["stop"] = name in self.reading.by_class
+        elif name in self.reading.by_class:
+            msg["stop"] = True
         elif name in self.others:
             msg["fn"] = Elsewhere(msg["fn"], self.last)
         elif name == self.last:
@@ -143,17 +144,13 @@ class SumOut(Messenger):
 
     def postprocess_message(self, msg: dict) -> None:
         """Note the values of parameters, and the rows of subsampling plates."""
-        if msg["type"] in ("sample", "param"):
-            self.values[msg["name"]] = msg["value"]
-        elif msg["type"] == "plate" and msg["args"][1] not in (None, msg["args"][0]):
+        subsampled = msg["type"] == "plate" and msg["args"][1] not in (None, msg["args"][0])
+        if subsampled or msg.get("name") in self.free:
             self.values[msg["name"]] = msg["value"]
 
     def _score(self, msg: dict) -> None:
-        free = {p.name for p in self.reading.reader.structure.free}
-        plates = {f.name for f in self.prior["cond_indep_stack"]}
-        given = {n: v for n, v in self.values.items() if n in free | plates}
         with handlers.block():
-            by_row = self.score(given)
+            by_row = self.score(self.values)
         msg["scale"], msg["cond_indep_stack"] = None, []
         if by_row.ndim:
             by_row = self.reading.in_plates(by_row)
@@ -161,7 +158,7 @@ class SumOut(Messenger):
             msg["cond_indep_stack"] = self.prior["cond_indep_stack"]
             if scale is not None:  # 0 times an impossible row is 0
                 by_row = jnp.where(jnp.asarray(scale) > 0, by_row, 0.0)
-        msg["fn"] = RowMarginal(by_row, msg["value"], functools.partial(self._draw, given))
+        msg["fn"] = RowMarginal(by_row, msg["value"], functools.partial(self._draw, self.values))
 
     def _draw(self, params: Mapping, rng_key: jax.Array) -> jax.Array:
         """The last data site drawn anew, z with it."""
@@ -285,8 +282,11 @@ def _holds_data(model: Callable, call: Call) -> bool:
 
     jax.eval_shape(abstract, call.arrays)
     samples = {n: s for n, s in sites.items() if s["type"] == "sample"}
-    classes = {n: jnp.zeros(s["fn"].batch_shape, int) for n, s in samples.items()
-               if is_finite_discrete(s["fn"])}
+    classes = {
+        n: jnp.zeros(s["fn"].batch_shape, int)
+        for n, s in samples.items()
+        if is_finite_discrete(s["fn"])
+    }
     observed = [n for n, s in samples.items() if s["is_observed"]]
 
     def densities(classes: dict, arrays: tuple) -> dict:

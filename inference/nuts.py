@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -12,35 +13,59 @@ from numpyro.infer import MCMC, NUTS
 
 from ..em import Fit
 from ..em.program import Params
+from .arviz import STATISTICS, sampler_statistics, tree
 from .posterior import Posterior, posterior_of
 
-_STATISTICS = {
-    "potential_energy": "lp",
-    "energy": "energy",
-    "num_steps": "n_steps",
-    "accept_prob": "acceptance_rate",
-    "diverging": "diverging",
-    "adapt_state.step_size": "step_size",
-}
+if TYPE_CHECKING:
+    from xarray import DataTree
 
 
-def sample(
+def run_nuts(
     fit: Fit,
     rng_key: jax.Array,
-    num_warmup: int,
-    num_samples: int,
-    num_chains: int,
-    progress_bar: bool,
-    nuts: Mapping[str, Any] | None,
-    mcmc: Mapping[str, Any] | None,
-) -> tuple[Params, dict[str, np.ndarray]]:
+    *,
+    num_warmup: int = 500,
+    num_samples: int = 1000,
+    num_chains: int = 4,
+    progress_bar: bool = False,
+    kernel: Mapping[str, Any] | None = None,
+    mcmc: Mapping[str, Any] | None = None,
+    **output: Any,
+) -> DataTree:
+    """Sample the posterior of a fitted model, z summed out, by NumPyro's NUTS.
+
+    From the fit, Newton's method leads to the posterior mode beside it. Each chain starts at a
+    draw of its own from the normal approximation there, whose covariance (the inverse of the
+    observed information, priors included) is the inverse mass matrix. It stays fixed if the
+    information is positive definite, so that warm-up only has to find the step size; otherwise
+    directions without curvature are given some and NUTS adapts the matrix. Chains advance together
+    (``chain_method="vectorized"``). The draws are relabelled to match the fit's components.
+
+    Args:
+        fit: the fit; every free parameter needs a prior.
+        rng_key: a JAX key.
+        num_warmup: steps of each chain that are thrown away.
+        num_samples: draws of each chain that are kept.
+        num_chains: c.
+        progress_bar: show NumPyro's.
+        kernel: further arguments of ``numpyro.infer.NUTS``, such as ``target_accept_prob``.
+        mcmc: further arguments of ``numpyro.infer.MCMC``, such as ``chain_method``.
+        output: what goes into the tree, as in `to_arviz`.
+
+    Returns:
+        A DataTree, see `to_arviz`.
+
+    Raises:
+        ValueError: a parameter without a prior, nothing to sample, or a density without finite
+            derivatives at the fit.
+    """
     posterior = posterior_of(fit)
     key_start, key_run = jax.random.split(rng_key)
-    options = {
+    options: dict[str, Any] = {
         "dense_mass": True,
-        "inverse_mass_matrix": jnp.asarray(posterior.covariance),
+        "inverse_mass_matrix": jnp.asarray(posterior.covariance, float),
         "adapt_mass_matrix": not posterior.regular,
-        **(nuts or {}),
+        **(kernel or {}),
     }
     sampler = MCMC(
         NUTS(potential_fn=posterior.energy, **options),
@@ -52,11 +77,12 @@ def sample(
     start = starts(posterior, key_start, num_chains)
     if num_chains == 1:
         start = {n: v[0] for n, v in start.items()}
-    sampler.run(key_run, init_params=start, extra_fields=tuple(_STATISTICS))
-    extra = sampler.get_extra_fields(group_by_chain=True)
-    statistics = {_STATISTICS[n]: np.asarray(v) for n, v in extra.items() if n in _STATISTICS}
-    statistics["lp"] = -statistics["lp"]
-    return posterior.constrain(sampler.get_samples(group_by_chain=True)), statistics
+    began = time.perf_counter()
+    sampler.run(key_run, init_params=start, extra_fields=tuple(STATISTICS))
+    found = posterior.constrain(sampler.get_samples(group_by_chain=True))
+    draws = {n: np.asarray(found[n]) for n in start}
+    attrs = {"num_warmup": num_warmup, "sampling_time": time.perf_counter() - began}
+    return tree(draws, fit, "NUTS", sampler_statistics(sampler), attrs=attrs, **output)
 
 
 def starts(posterior: Posterior, rng_key: jax.Array, num_chains: int) -> Params:

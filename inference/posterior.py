@@ -19,7 +19,8 @@ from ..em import Fit
 from ..em.expectation import Soft, e_step
 from ..em.information import inside
 from ..em.numeric import lbfgs
-from ..em.program import Params, Program, Rows
+from ..em.program import Params, Program
+from ..em.rows import Rows
 from .marginal import SumOut, read
 
 _NEWTON_LIMIT = 300

@@ -190,8 +190,8 @@ def _by_values(flat: Mapping[str, np.ndarray], fit: Fit, symmetry: Symmetry) -> 
         order[[a, b]] = order[[b, a]]
         moved = symmetry.apply(flat, np.broadcast_to(order, (size, k)))
         for name, axes in symmetry.axes.items():
-            pick = (slice(None),) + tuple(a if i == axes[0] else slice(None)
-                                          for i in range(free[name].ndim))
+            rank = free[name].ndim
+            pick = (slice(None), *(a if i == axes[0] else slice(None) for i in range(rank)))
             difference = (moved[name] - free[name])[pick] / spread[name][pick[1:]]
             total[:, a, b] += (difference**2).reshape(size, -1).sum(1)
         for sites in symmetry.swaps:

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +19,8 @@ from .posterior import Posterior, posterior_of
 
 # No more ways to read the parameters than this are tried.
 _MAX_READINGS = 2048
+
+_symmetries: WeakKeyDictionary[Fit, Symmetry] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -76,11 +79,9 @@ def symmetry_of(fit: Fit) -> Symmetry:
     reading that the shapes allow is tried, at random parameters, by whether swapping two
     components swaps their rows of the log joint and leaves the prior density as it is.
     """
-    compiled = fit.program.compiled
-    key = ("symmetry", id(fit.rows))  # labels are data
-    if key not in compiled:
-        compiled[key] = (_find(fit, posterior_of(fit)), fit.rows)
-    return compiled[key][0]
+    if fit not in _symmetries:
+        _symmetries[fit] = _find(fit, posterior_of(fit))
+    return _symmetries[fit]
 
 
 def _find(fit: Fit, posterior: Posterior) -> Symmetry:
@@ -101,9 +102,7 @@ def _find(fit: Fit, posterior: Posterior) -> Symmetry:
                         "the labels, values held fixed or priors tell components apart, so not "
                         "all of them may be renamed"
                     )
-                return Symmetry(
-                    reading.axes, reading.swaps, reading.complements, classes, reason
-                )
+                return Symmetry(reading.axes, reading.swaps, reading.complements, classes, reason)
     return Symmetry(classes=alone, reason="no two components can be swapped in this model")
 
 
@@ -120,7 +119,7 @@ class _Probe:
         example, self._joint = program.compiled["symmetry"]
         self.points = [{n: np.asarray(v) for n, v in p.items()} for p in example(arrays)]
         self.joints = [self.joint(p) for p in self.points]
-        self.priors = [float(posterior.log_prior(p)) for p in self.points]
+        self.priors = [self.log_prior(p) for p in self.points]
         double = jnp.result_type(float) == jnp.float64
         self.tolerance = 1e-9 if double else 1e-4
 
@@ -128,6 +127,11 @@ class _Probe:
         """(k, n) the log joint."""
         params = {n: jnp.asarray(v, float) for n, v in params.items()}
         return np.asarray(self._joint(params, self.arrays))
+
+    def log_prior(self, params: Mapping) -> float:
+        """The log prior density."""
+        params = {n: jnp.asarray(v, float) for n, v in params.items()}
+        return float(self.posterior.log_prior(params))
 
     def swaps(self, reading: Symmetry, pair: tuple[int, int], prior: bool) -> bool:
         """Whether the reading's way to swap two components does that and nothing else."""
@@ -137,10 +141,8 @@ class _Probe:
             new = reading.apply(point, order)
             if not self._same(self.joint(new), joint[order]):
                 return False
-            if prior:
-                params = {n: jnp.asarray(v, float) for n, v in new.items()}
-                if not self._same(float(self.posterior.log_prior(params)), log_prior):
-                    return False
+            if prior and not self._same(self.log_prior(new), log_prior):
+                return False
         return True
 
     def touches(self, name: str) -> frozenset[int]:
@@ -193,7 +195,7 @@ def _one_each(
     for name, shape, touched in sites:
         if len(touched) == 1:
             owned.setdefault(shape, [[] for _ in range(k)])[min(touched)].append(name)
-    groups = []
+    groups: list[tuple[str, ...]] = []
     for by_component in owned.values():
         if len({len(names) for names in by_component}) == 1:
             groups.extend(zip(*by_component, strict=True))
