@@ -27,10 +27,12 @@ _WITHIN = {
     "positive": {"positive", "nonnegative", "softpluspositive"},
     "unit_interval": {"unitinterval"},
     "simplex": {"simplex"},
+    "zero_sum": {"zerosum"},
+    "rotation": {"rotation"},
     "positive_definite": {"positivedefinite"},
     "lower_cholesky": {"lowercholesky", "softpluslowercholesky", "scaledunitlowercholesky"},
 }
-_WHOLE = {"simplex": 1, "positive_definite": 2, "lower_cholesky": 2}
+_WHOLE = {"simplex": 1, "zero_sum": 1, "rotation": 2, "positive_definite": 2, "lower_cholesky": 2}
 
 
 @dataclass(frozen=True, eq=False)

@@ -30,11 +30,13 @@ class Example:
         kwargs: keyword arguments of the call. They serve for simulating (``num_rows`` is among
             them) and for fitting alike: ``model(x, **kwargs)``.
         params: the true value of every parameter site, by name.
+        again: whether it shows what an example before it shows too; its tests are marked slow.
     """
 
     model: Model
     kwargs: Mapping[str, Any]
     params: Mapping[str, np.ndarray]
+    again: bool = False
 
     def simulate(self, rng_key: Array) -> dict[str, Array]:
         """Draw data: ``{"x": (n,) or (n, d), "z": (n,)}``, z being the true classes."""
@@ -55,7 +57,9 @@ class Example:
         return f"{self.model.__name__}({arguments})"
 
 
-def example(*, params: Mapping[str, Any], **kwargs: Any) -> Callable[[ModelT], ModelT]:
+def example(
+    *, params: Mapping[str, Any], again: bool = False, **kwargs: Any
+) -> Callable[[ModelT], ModelT]:
     """Give a model an example, and with the first one a place in the catalogue.
 
     Several may be stacked; they are kept in the order in which they are written. Choose
@@ -64,12 +68,13 @@ def example(*, params: Mapping[str, Any], **kwargs: Any) -> Callable[[ModelT], M
 
     Args:
         params: the true value of every parameter site, by name: numbers or nested lists.
+        again: whether it shows what an example before it shows too; its tests are marked slow.
         **kwargs: the other keyword arguments of the call.
     """
 
     def attach(model: ModelT) -> ModelT:
         values = {name: np.asarray(value, dtype=float) for name, value in params.items()}
-        this = Example(model, MappingProxyType(kwargs), MappingProxyType(values))
+        this = Example(model, MappingProxyType(kwargs), MappingProxyType(values), again)
         setattr(model, _ATTRIBUTE, (this, *examples(model)))
         return model
 

@@ -57,6 +57,21 @@ def covariance_prior(spread: Array) -> dist.Distribution:
     )
 
 
+def volume_prior(spread: Array) -> dist.Distribution:
+    """LogNormal with median 0.02 R^2, R averaged geometrically: the square of `scale_prior`."""
+    return dist.LogNormal(jnp.log(RELATIVE_VARIANCE) + 2 * jnp.mean(jnp.log(spread)), 2.0)
+
+
+def shape_prior(spread: Array) -> dist.Distribution:
+    """Zero-sum normal of the log variances along d axes, relative to their mean.
+
+    Its standard deviation is 2, as that of the log variances by `scale_prior`, and wider where the
+    columns' own log R^2 differ: sqrt(4 + Var(log R^2)).
+    """
+    wide = jnp.sqrt(4 + 4 * jnp.var(jnp.log(spread)))
+    return dist.ZeroSumNormal(wide, event_shape=(spread.shape[0],))
+
+
 def _per_column(name: str, given: ArrayLike | None, default: Array) -> Array:
     if given is None:
         return default

@@ -61,11 +61,8 @@ class MultivariateNormal(Family):
         eye = jnp.broadcast_to(jnp.eye(d, dtype=loc.dtype), tril.shape)
         half = solve_triangular(tril, eye, lower=True)
         precision = jnp.matmul(half.mT, half, precision="highest")
-        linear = jnp.einsum("...ij,...j->...i", precision, loc, precision="highest")
-        i, j = np.triu_indices(d)
-        quadratic = precision[..., i, j] * np.where(i == j, -0.5, -1.0).astype(loc.dtype)
-        log_det = jnp.log(jnp.diagonal(tril, axis1=-2, axis2=-1)).sum(-1)
-        return jnp.concatenate([linear, quadratic], -1), (linear * loc).sum(-1) / 2 + log_det
+        half_log_det = jnp.log(jnp.diagonal(tril, axis1=-2, axis2=-1)).sum(-1)
+        return natural_parameters(loc, precision, half_log_det)
 
     def estimate(
         self, stats: Statistics, args: Args, ties: Mapping[str, Ties], reference: Args
@@ -75,28 +72,23 @@ class MultivariateNormal(Family):
         old_loc, old_tril = standardised(args, reference)
         d = old_loc.shape[-1]
         count, first = stats.count, stats.sums[..., :d]
-        i, j = np.triu_indices(d)
-        second = jnp.zeros((*count.shape, d, d), count.dtype)
-        second = second.at[..., i, j].set(stats.sums[..., d:])
-        second = second.at[..., j, i].set(stats.sums[..., d:])
         old = jnp.matmul(old_tril, old_tril.mT, precision="highest")
 
-        def scatter(loc: jax.Array) -> jax.Array:
-            cross = loc[..., :, None] * first[..., None, :]
-            outer = loc[..., :, None] * loc[..., None, :] * count[..., None, None]
-            square = second - cross - cross.mT + outer
+        def estimated(loc: jax.Array) -> jax.Array:
+            square = scatter(stats, loc)
             pooled = ratio(tie_matrix.pool(square), tie_matrix.pool(count)[..., None, None], old)
             return tie_matrix.choose(pooled, old)
 
         if nested(tie_loc, tie_matrix):
             mean = ratio(tie_loc.pool(first), tie_loc.pool(count)[..., None], old_loc)
             loc = tie_loc.choose(mean, old_loc)
-            covariance = scatter(loc)
+            covariance = estimated(loc)
         else:
             loc, covariance = old_loc, old
             for _ in range(2):  # two conditional maximisations a step (ECM)
-                loc = tie_loc.choose(_shared_loc(count, first, covariance, tie_loc), old_loc)
-                covariance = scatter(loc)
+                mean = shared_loc(count, first, _inverse(covariance), tie_loc)
+                loc = tie_loc.choose(mean, old_loc)
+                covariance = estimated(loc)
         spread = reference["spread"]
         covariance = covariance * spread[..., :, None] * spread[..., None, :]
         return {
@@ -153,9 +145,31 @@ def _inverse(matrix: jax.Array) -> jax.Array:
     return (inverse + inverse.mT) / 2
 
 
-def _shared_loc(count: jax.Array, first: jax.Array, covariance: jax.Array, tie: Ties) -> jax.Array:
+def natural_parameters(
+    loc: jax.Array, precision: jax.Array, half_log_det: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """eta and A of normals by loc (..., d), precision (..., d, d) and ``log det Sigma / 2``."""
+    linear = jnp.einsum("...ij,...j->...i", precision, loc, precision="highest")
+    i, j = np.triu_indices(loc.shape[-1])
+    quadratic = precision[..., i, j] * np.where(i == j, -0.5, -1.0).astype(loc.dtype)
+    return jnp.concatenate([linear, quadratic], -1), (linear * loc).sum(-1) / 2 + half_log_det
+
+
+def scatter(stats: Statistics, loc: jax.Array) -> jax.Array:
+    """``sum_n r_n (u_n - loc) (u_n - loc)'`` (k, c, d, d) from the statistics."""
+    count, d = stats.count, loc.shape[-1]
+    first = stats.sums[..., :d]
+    i, j = np.triu_indices(d)
+    second = jnp.zeros((*count.shape, d, d), count.dtype)
+    second = second.at[..., i, j].set(stats.sums[..., d:])
+    second = second.at[..., j, i].set(stats.sums[..., d:])
+    cross = loc[..., :, None] * first[..., None, :]
+    outer = loc[..., :, None] * loc[..., None, :] * count[..., None, None]
+    return second - cross - cross.mT + outer
+
+
+def shared_loc(count: jax.Array, first: jax.Array, precision: jax.Array, tie: Ties) -> jax.Array:
     """A loc shared by components of different covariance: the precision-weighted mean."""
-    precision = _inverse(covariance)
     weight = tie.pool(precision * count[..., None, None])
     total = tie.pool(jnp.einsum("...ij,...j->...i", precision, first))
     return jnp.linalg.solve(weight, total[..., None])[..., 0]

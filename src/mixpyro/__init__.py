@@ -1,18 +1,18 @@
 """Finite mixtures as NumPyro models, fitted by EM in JAX.
 
 `mixpyro.models` declares mixtures, `mixpyro.em` fits them by maximum likelihood or MAP, and
-`mixpyro.inference` checks the same function with NUTS and SVI. Each is imported when first used:
-`import mixpyro` alone is cheap.
+`mixpyro.inference` checks the same function with NUTS and SVI. `mixpyro.distributions` has what
+NumPyro lacks for them. Each is imported when first used: `import mixpyro` alone is cheap.
 """
 
 import importlib
 from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "data", "em", "inference", "models"]
+__all__ = ["__version__", "data", "distributions", "em", "inference", "models"]
 
 if TYPE_CHECKING:
-    from mixpyro import data, em, inference, models
+    from mixpyro import data, distributions, em, inference, models
 else:
 
     def __getattr__(name):

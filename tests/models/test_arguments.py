@@ -67,7 +67,7 @@ def test_a_column_is_refused_where_a_vector_is_wanted():
 
 
 def test_arguments_of_single_models():
-    refuse("gaussian_mixture", "covariance must be one of 'full', 'tied'", MATRIX, covariance="VVV")
+    refuse("gaussian_mixture", "covariance must be one of 'full', 'tied'", MATRIX, covariance="VVW")
     refuse("gaussian_mixture", r"center must be .* shape \(2,\)", MATRIX, center=np.ones(3))
     refuse("kmeans_mixture", r"spread must be .* shape \(2,\)", MATRIX, spread=np.ones(3))
     refuse("kmeans_mixture", "scale must be positive", MATRIX, scale=0.0)

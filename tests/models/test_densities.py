@@ -1,10 +1,11 @@
 """The marginal density of each model against one written with SciPy."""
 
 import numpy as np
-import pytest
 from scipy import special, stats
 
 from mixpyro import models
+
+from ..examples import every
 
 
 def bernoulli(x, params, kwargs):
@@ -31,6 +32,12 @@ def gaussian(x, params, kwargs):
     covariance = kwargs.get("covariance", "full")
     if covariance in ("full", "tied"):
         matrices = np.broadcast_to(params["covariance_matrix"], (k, d, d))
+    elif "volume" in params:
+        axes = np.broadcast_to(params.get("orientation", np.eye(d)), (k, d, d))
+        shapes = np.exp(np.broadcast_to(params.get("log_shape", np.zeros(d)), (k, d)))
+        volumes = np.broadcast_to(params["volume"], k)
+        triples = zip(volumes, axes, shapes, strict=True)
+        matrices = [v * a @ np.diag(s) @ a.T for v, a, s in triples]
     else:
         scales = params["scale"] if covariance == "diagonal" else params["scale"][:, None]
         matrices = [np.diag(row) for row in np.broadcast_to(scales, (k, d)) ** 2]
@@ -66,10 +73,7 @@ def weights_of(params, k):
     return params.get("weights", np.full(k, 1 / k))
 
 
-CHECKED = [e for e in models.EXAMPLES if e.model.__name__ in COMPONENTS]
-
-
-@pytest.mark.parametrize("example", CHECKED, ids=str)
+@every([e for e in models.EXAMPLES if e.model.__name__ in COMPONENTS])
 def test_enumerated_density_agrees_with_scipy(example, scored):
     it = scored(example)
     conditional = COMPONENTS[example.model.__name__](it.x, example.params, example.kwargs)

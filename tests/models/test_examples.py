@@ -10,14 +10,18 @@ from numpyro import handlers
 from numpyro.distributions import constraints
 
 from mixpyro import models
+from mixpyro.distributions import rotation
 
-EXAMPLES = pytest.mark.parametrize("example", models.EXAMPLES, ids=str)
+from ..examples import every_example
+
 NATURAL = (
     constraints.real,
     constraints.positive,
     constraints.unit_interval,
     constraints.simplex,
     constraints.positive_definite,
+    constraints.zero_sum(1),
+    rotation,
 )
 
 
@@ -33,7 +37,7 @@ def abstract_sites(example, x=None):
     return sites
 
 
-@EXAMPLES
+@every_example
 def test_simulated_data_have_the_asked_for_shape(example, scored):
     it = scored(example)
     n, d = example.kwargs["num_rows"], example.kwargs.get("num_features")
@@ -42,7 +46,7 @@ def test_simulated_data_have_the_asked_for_shape(example, scored):
     assert set(np.unique(it.z)) == set(range(example.kwargs.get("num_components", 2)))
 
 
-@EXAMPLES
+@every_example
 def test_sites_are_the_parameters_z_and_x(example, scored):
     sites = abstract_sites(example, scored(example).x)
     samples = {name: site for name, site in sites.items() if site["type"] == "sample"}
@@ -55,7 +59,7 @@ def test_sites_are_the_parameters_z_and_x(example, scored):
         assert [frame.name for frame in samples[name]["cond_indep_stack"]] == ["rows"]
 
 
-@EXAMPLES
+@every_example
 def test_parameters_have_natural_supports_and_their_true_values_lie_inside(example):
     sites = abstract_sites(example)
     for name, value in example.params.items():
@@ -65,7 +69,7 @@ def test_parameters_have_natural_supports_and_their_true_values_lie_inside(examp
         assert bool(jnp.all(support(jnp.asarray(value))))
 
 
-@EXAMPLES
+@every_example
 def test_component_parameters_stand_in_their_plate(example):
     sites = abstract_sites(example)
     k = example.kwargs.get("num_components")
@@ -76,7 +80,7 @@ def test_component_parameters_stand_in_their_plate(example):
             assert sites[name]["value"].shape[0] == k
 
 
-@EXAMPLES
+@every_example
 def test_log_density_of_simulated_data_is_finite(example, scored):
     log_probs = scored(example).log_probs
     assert set(log_probs) == {*example.params, "z", "x"}
@@ -84,7 +88,7 @@ def test_log_density_of_simulated_data_is_finite(example, scored):
         assert np.all(np.isfinite(value))
 
 
-@EXAMPLES
+@every_example
 def test_z_may_broadcast_over_the_rows(example, scored):
     it = scored(example)
     natural = it.log_probs["z"] + it.log_probs["x"]
@@ -94,7 +98,7 @@ def test_z_may_broadcast_over_the_rows(example, scored):
     assert sites["x"]["fn"].batch_shape == it.z.shape
 
 
-@EXAMPLES
+@every_example
 def test_one_component_is_legal(example, scored):
     if "num_components" not in example.kwargs:
         pytest.skip("the number of components is fixed")
@@ -103,7 +107,7 @@ def test_one_component_is_legal(example, scored):
     assert sites["z"]["fn"].support.upper_bound == 0
 
 
-@EXAMPLES
+@every_example
 def test_num_rows_is_not_needed_with_x(example, scored):
     kwargs = {n: v for n, v in example.kwargs.items() if n not in ("num_rows", "num_features")}
     fewer = models.Example(example.model, kwargs, {})

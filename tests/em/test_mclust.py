@@ -1,0 +1,106 @@
+"""The iris data against mclust (Scrucca, Fop, Murphy & Raftery 2016, The R Journal 8:289)."""
+
+import functools
+
+import jax
+import numpy as np
+import pytest
+from sklearn.datasets import load_iris
+
+from mixpyro import em, models
+
+KEY = jax.random.key(0)
+
+# Mclust(iris[, 1:4], G = 1:4)$BIC, in mclust's sign, with the number of parameters of each
+# covariance structure by its nVarParams: g components, d features, r = d (d - 1) / 2 rotations.
+MCLUST = {
+    "EII": (lambda g, d, r: 1, [-1804.0854, -1123.4117, -878.7650, -893.6140]),
+    "VII": (lambda g, d, r: g, [-1804.0854, -1012.2352, -853.8144, -812.6048]),
+    "EEI": (lambda g, d, r: d, [-1522.1202, -1042.9679, -813.0504, -827.4036]),
+    "VEI": (lambda g, d, r: g + d - 1, [-1522.1202, -956.2823, -779.1566, -748.4529]),
+    "EVI": (lambda g, d, r: 1 + g * (d - 1), [-1522.1202, -1007.3082, -797.8342, -837.5452]),
+    "VVI": (lambda g, d, r: g * d, [-1522.1202, -857.5515, -744.6382, -751.0198]),
+    "EEE": (lambda g, d, r: d + r, [-829.9782, -688.0972, -632.9647, -646.0258]),
+    "VEE": (lambda g, d, r: g + d - 1 + r, [-829.9782, -656.3270, -605.3982, -604.8371]),
+    "EVE": (lambda g, d, r: 1 + g * (d - 1) + r, [-829.9782, -657.2263, -666.5491, -705.5435]),
+    "VVE": (lambda g, d, r: g * d + r, [-829.9782, -605.1841, -636.4259, -639.7078]),
+    "EEV": (lambda g, d, r: d + g * r, [-829.9782, -644.5997, -644.7810, -699.8684]),
+    "VEV": (lambda g, d, r: g + d - 1 + g * r, [-829.9782, -561.7285, -562.5522, -602.0104]),
+    "EVV": (lambda g, d, r: 1 + g * (d - 1 + r), [-829.9782, -658.3306, -656.0359, -725.2925]),
+    "VVV": (lambda g, d, r: g * (d + r), [-829.9782, -574.0178, -580.8396, -630.6000]),
+}
+# All are the global optimum with two components; mclust's VVE stops before its own.
+SHORT = {("VVE", 2)}
+QUICK = {("EVI", 3), ("VVE", 3), ("VEV", 2)}
+
+
+@functools.cache
+def fitted(name, k, dtype="float64"):
+    with jax.enable_x64(dtype == "float64"):
+        x = load_iris().data.astype(dtype)
+        return em.EM(models.gaussian_mixture).run(KEY, x, num_components=k, covariance=name)
+
+
+def log_likelihood(name, k):
+    """mclust's, from its BIC; good to half a unit of the BIC's last digit."""
+    own, bic = MCLUST[name]
+    x = load_iris().data
+    n, d = x.shape
+    free = k - 1 + k * d + own(k, d, d * (d - 1) // 2)
+    return free, (bic[k - 1] + free * np.log(n)) / 2
+
+
+def pairs(table, quick=QUICK):
+    return [
+        pytest.param(
+            *pair, id="-".join(map(str, pair)), marks=[] if pair in quick else [pytest.mark.slow]
+        )
+        for pair in table
+    ]
+
+
+@pytest.mark.parametrize(("name", "k"), pairs([(n, k) for n in MCLUST for k in range(1, 5)]))
+def test_no_lower_than_mclust(name, k, x64):
+    fit = fitted(name, k)
+    free, theirs = log_likelihood(name, k)
+    assert fit.base_status is em.Status.CONVERGED
+    assert fit.spec.closed_form
+    assert fit.num_free_params == free
+    assert fit.log_likelihood > theirs - 5e-5
+    if k <= 2 and (name, k) not in SHORT:
+        assert fit.log_likelihood == pytest.approx(theirs, abs=5e-4)
+    rounding = 1e-12 * np.abs(fit.trace).max()
+    assert np.all(np.diff(fit.trace) >= -rounding)
+    # No peak that rests on a few rows: ten is what mclust's own smallest component has.
+    assert fit.counts.min() > 8
+
+
+# Every structure and those one step larger: E to V, or I to E.
+LARGER = [
+    (a, b)
+    for a in MCLUST
+    for b in MCLUST
+    if [x + y for x, y in zip(a, b, strict=True) if x != y] in (["EV"], ["IE"])
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("small", "large"), LARGER, ids="-".join)
+def test_a_larger_structure_goes_on_rising(small, large, x64):
+    """From the responsibilities of the smaller one, EM of the larger cannot end lower."""
+    x = load_iris().data
+    fit = fitted(small, 3)
+    model = em.EM(models.gaussian_mixture)
+    start = fit.responsibilities()
+    more = model.run(KEY, x, num_components=3, covariance=large, init_responsibilities=start)
+    assert more.log_likelihood > fit.log_likelihood
+    assert more.num_free_params > fit.num_free_params
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["EVE", "VEV", "VEI"])
+def test_single_precision(name):
+    fit = fitted(name, 2, "float32")
+    assert fit.params["loc"].dtype == "float32"
+    assert fit.base_status is em.Status.CONVERGED
+    assert fit.log_likelihood == pytest.approx(log_likelihood(name, 2)[1], rel=2e-5)

@@ -1,0 +1,152 @@
+"""`mixpyro.distributions`: rotations as parameters, and the normal that they serve."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from numpyro.distributions import biject_to
+from numpyro.distributions.transforms import Transform
+from scipy import integrate, linalg, stats
+
+from mixpyro.distributions import EigenNormal, HaarRotation, rotation
+
+
+@pytest.mark.parametrize("d", [1, 2, 5])
+def test_a_rotation_and_its_coordinates(d, precision):
+    size = d * (d - 1) // 2
+    transform = biject_to(rotation)
+    assert isinstance(transform, Transform)
+    assert transform.inverse_shape((4, d, d)) == (4, size)
+    assert transform.forward_shape((4, size)) == (4, d, d)
+    x = np.random.default_rng(0).normal(size=(4, size)).astype(precision)
+    rotations = transform(jnp.asarray(x))
+    assert rotations.shape == (4, d, d)
+    assert rotations.dtype == precision
+    assert np.all(rotation(rotations))
+    rtol = 1e-4 if precision == "float32" else 1e-12
+    np.testing.assert_allclose(transform.inv(rotations), x, rtol=rtol, atol=rtol)
+    np.testing.assert_array_equal(transform(jnp.zeros((size,))), np.eye(d))
+
+
+def test_what_is_no_rotation(precision):
+    matrices = jnp.array(
+        [[[1.0, 0.0], [0.0, -1.0]], [[1.0, 0.01], [0.0, 1.0]], [[0.0, -1.0], [1.0, 0.0]]]
+    )
+    np.testing.assert_array_equal(rotation(matrices), [False, False, True])
+
+
+QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+
+
+@functools.partial(jax.jit, compiler_options=QUICK)
+def rotated(x):
+    """The rotations of some coordinates, and the log density of these if they are uniform."""
+    y = biject_to(rotation)(x)
+    return y, biject_to(rotation).log_abs_det_jacobian(x, y)
+
+
+@pytest.mark.parametrize("d", [3, 4])
+def test_the_jacobian_grows_as_that_of_the_matrix_entries(d, x64):
+    """The metric of the entries is a multiple of Haar's: the volumes have a constant ratio."""
+    size, step = d * (d - 1) // 2, 1e-5
+    x = np.random.default_rng(1).normal(size=(6, 1, 1, size))
+    moved = x + np.array([[step], [-step]])[..., None] * np.eye(size)
+    entries = np.asarray(rotated(moved.reshape(-1, size))[0]).reshape(6, 2, size, d * d)
+    jacobian = (entries[:, 0] - entries[:, 1]) / (2 * step)
+    volume = np.linalg.slogdet(jacobian @ jacobian.swapaxes(1, 2))[1] / 2
+    difference = rotated(x[:, 0, 0])[1] - volume
+    np.testing.assert_allclose(difference, difference[0], rtol=1e-7)
+
+
+def test_the_coordinate_of_a_plane_rotation_is_cauchy(x64):
+    x = np.linspace(-20, 20, 41)
+    np.testing.assert_allclose(np.exp(rotated(x[:, None])[1]), stats.cauchy.pdf(x), rtol=1e-12)
+
+
+def test_the_coordinates_in_three_dimensions_have_a_density_of_mass_one(x64):
+    angle = np.linspace(0, np.pi / 2, 402)[1:-1]
+    radius = np.tan(angle)  # the density depends on the length alone
+    density = np.exp(rotated(radius[:, None] * [1.0, 0.0, 0.0])[1])
+    mass = integrate.simpson(4 * np.pi * radius**2 * density * (1 + radius**2), x=angle)
+    assert mass == pytest.approx(1, abs=1e-2)
+
+
+def test_the_density_has_mass_one_against_draws_in_four_dimensions(x64):
+    """``E[g(x) / p(x)] = 1`` over draws x of p, for another density g."""
+    draws = HaarRotation(4).sample(jax.random.key(0), (10_000,))
+    x = np.asarray(biject_to(rotation).inv(draws))
+    other = stats.multivariate_normal.pdf(x, np.zeros(6), 0.3 * np.eye(6))
+    ratio = other / np.exp(rotated(x)[1])
+    assert abs(ratio.mean() - 1) < 4 * ratio.std() / np.sqrt(len(ratio))
+    assert ratio.std() / np.sqrt(len(ratio)) < 0.05
+
+
+def test_uniform_rotations():
+    d = HaarRotation(3)
+    draws = np.asarray(d.sample(jax.random.key(1), (2000,)))
+    assert np.all(d.support(jnp.asarray(draws)))
+    np.testing.assert_array_equal(d.log_prob(jnp.asarray(draws[:5])), np.zeros(5))
+    # The angle of a uniform rotation has density (1 - cos t) / pi; its axis is uniform.
+    angles = np.arccos(np.clip((np.trace(draws, axis1=1, axis2=2) - 1) / 2, -1, 1))
+    assert stats.kstest(angles, lambda t: (t - np.sin(t)) / np.pi).pvalue > 1e-3
+    assert stats.kstest(draws[:, 2, 0], stats.uniform(-1, 2).cdf).pvalue > 1e-3
+    with pytest.raises(ValueError, match="dimension must be 1 or more"):
+        HaarRotation(0)
+
+
+LOC = np.array([[1.0, -2.0, 0.5], [0.0, 3.0, 1.0]])
+VOLUME = np.array([0.4, 2.5])
+LOG_SHAPE = np.array([[1.2, -0.2, -1.0], [0.3, 0.1, -0.4]])
+AXES = np.stack(
+    [linalg.expm([[0, a, b], [-a, 0, 0.3], [-b, -0.3, 0]]) for a, b in [(0.5, 1), (2, 0)]]
+)
+MATRICES = [
+    v * a @ np.diag(np.exp(s)) @ a.T for v, a, s in zip(VOLUME, AXES, LOG_SHAPE, strict=True)
+]
+
+
+def test_the_density_is_scipys(precision):
+    fn = EigenNormal(*(jnp.asarray(a) for a in (LOC, VOLUME, LOG_SHAPE, AXES)))
+    assert fn.batch_shape == (2,)
+    assert fn.event_shape == (3,)
+    x = np.random.default_rng(0).normal(size=(7, 1, 3)).astype(precision)
+    expected = [
+        stats.multivariate_normal.logpdf(x[:, 0], m, c) for m, c in zip(LOC, MATRICES, strict=True)
+    ]
+    rtol = 1e-5 if precision == "float32" else 1e-12
+    np.testing.assert_allclose(fn.log_prob(x), np.stack(expected, 1), rtol=rtol)
+    np.testing.assert_allclose(fn.covariance_matrix, MATRICES, rtol=100 * rtol, atol=rtol)
+    np.testing.assert_allclose(fn.variance, [np.diag(c) for c in MATRICES], rtol=10 * rtol)
+    np.testing.assert_allclose(fn.mean, LOC, rtol=rtol)
+
+
+def test_draws_have_the_mean_and_covariance(x64):
+    fn = EigenNormal(LOC, VOLUME, LOG_SHAPE, AXES)
+    draws = np.asarray(fn.sample(jax.random.key(0), (20_000,)))
+    assert draws.shape == (20_000, 2, 3)
+    for k in range(2):
+        np.testing.assert_allclose(draws[:, k].mean(0), LOC[k], atol=0.06)
+        np.testing.assert_allclose(np.cov(draws[:, k].T), MATRICES[k], atol=0.12)
+
+
+def test_shared_parts_broadcast(x64):
+    fn = EigenNormal(LOC, VOLUME[0], LOG_SHAPE[0], AXES[0])
+    apart = EigenNormal(LOC, VOLUME[[0, 0]], LOG_SHAPE[[0, 0]], AXES[[0, 0]])
+    x = np.ones((5, 1, 3))
+    np.testing.assert_allclose(fn.log_prob(x), apart.log_prob(x), rtol=1e-14)
+    assert fn.sample(jax.random.key(0)).shape == fn.batch_shape + fn.event_shape == (2, 3)
+
+
+def test_shapes_that_do_not_fit():
+    with pytest.raises(ValueError, match="must end in"):
+        EigenNormal(jnp.zeros(2), 1.0, jnp.zeros(3), jnp.eye(3))
+
+
+def test_inadmissible_arguments_are_refused():
+    good = {"loc": LOC[0], "volume": 1.0, "log_shape": np.zeros(3), "orientation": np.eye(3)}
+    EigenNormal(**good, validate_args=True)
+    for name, bad in {"volume": -1.0, "log_shape": np.ones(3), "orientation": -np.eye(3)}.items():
+        with pytest.raises(ValueError, match=f"invalid {name} parameter"):
+            EigenNormal(**good | {name: bad}, validate_args=True)
