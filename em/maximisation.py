@@ -14,6 +14,7 @@ from .families import Args, Statistics
 from .numeric import maximise
 from .program import CLOSED, Block, Params, Program, StatisticalSite
 from .rows import Rows
+from .separable import maximise_each, weighted_sum
 
 FIRST_STEPS, INNER_STEPS = 100, 10
 
@@ -91,6 +92,12 @@ def _numeric(
     rows: Rows,
     inner: jax.Array | int,
 ) -> Params:
+    if block.separable:
+        weights = expected.responsibilities
+        if weights is not None:
+            weights = weights * rows.weights
+        statistics = site_statistics(program, expected, rows)
+        return maximise_each(program, block, weights, statistics, params, rows, inner)
     objective = expected_log_likelihood(program, block, expected, rows)
     unconstrained = program.unconstrain(params, rows.arrays, block.parameters)
     limits = {n: jnp.full_like(v, program.limit(n, rows)) for n, v in unconstrained.items()}
@@ -142,6 +149,4 @@ def expected_log_likelihood(
 
 def _weighted(expected: Expectation, rows: Rows, log_density: jax.Array) -> jax.Array:
     assert expected.responsibilities is not None
-    weight = expected.responsibilities * rows.weights
-    # A component without responsibility for a row does not see its density, be it -inf.
-    return jnp.where(weight > 0, weight * jnp.where(weight > 0, log_density, 0), 0).sum()
+    return weighted_sum(expected.responsibilities * rows.weights, log_density)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,10 @@ import jax.numpy as jnp
 from . import layout, replay, ties
 from .arguments import Call
 from .families import Args, Augmented, Family, Statistics, Ties, find, incomplete
+from .families.linear_regression import LinearRegression
 from .reader import Params, Reader
+from .regression import coefficients, find_linear
+from .separable import is_separable
 from .structure import Data, plain_name
 
 if TYPE_CHECKING:
@@ -62,6 +65,7 @@ class Block:
     parameters: tuple[str, ...]
     sites: tuple[str, ...]
     rung: str
+    separable: bool = False  # slice j of every parameter reaches component j alone
 
 
 _FAR, _FAR_SINGLE = 18.0, 8.0
@@ -80,6 +84,12 @@ class Program(Reader):
             for site, args in shapes.items()
         }
         self._whole = {s: set(free[s]) == set(shapes[s]) and bool(shapes[s]) for s in shapes}
+        found = {
+            d.name: find_linear(self, call, d, set(shapes.get(d.name, ())) - set(free[d.name]))
+            for d in self.structure.data
+            if d.name in free
+        }
+        self.linear = {n: linear for n, linear in found.items() if linear is not None}
         arguments = jax.jit(self.arguments)
         probed, self.layout = ties.probe(
             lambda params: arguments(params, call.arrays), self.structure.free
@@ -88,6 +98,10 @@ class Program(Reader):
         self.sites = tuple(self._site(d, probed) for d in self.structure.data)
         self.prior = self._prior(probed)
         self.blocks = tuple(self._blocks())
+        self.blocks = tuple(
+            b if b.rung == CLOSED else replace(b, separable=is_separable(self, b, call))
+            for b in self.blocks
+        )
 
     def _component(self, params: Mapping, arrays: tuple, component: Any) -> dict[str, dict]:
         """The family arguments (1 or n, c, event...) of every site, for one component."""
@@ -121,9 +135,11 @@ class Program(Reader):
                 site: {n: v[0] for n, v in args.items()}
                 for site, args in found.items()
                 if self._whole[site]
-            }
+            } | {site: {"scale": found[site]["scale"][0]} for site in self.linear}
 
         found = jax.vmap(one)(jnp.arange(self.num_components))
+        for site, linear in self.linear.items():
+            found[site] = {"coefficients": coefficients(self, linear, params), **found[site]}
         name = self.structure.latent.name
         if name in found:  # the prior of z is one distribution, not one for each component
             found[name] = {n: v[:1] for n, v in found[name].items()}
@@ -155,6 +171,8 @@ class Program(Reader):
 
     def _site(self, data: Data, probed: Mapping) -> Site:
         family = incomplete(data.distribution) if data.partial else find(data.distribution)
+        if data.name in self.linear:
+            family = LinearRegression()
         return self._with_family(
             Site(data.name, plain_name(data.distribution), data.depends, data), family, probed
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import jax
@@ -58,6 +59,13 @@ class Reader:
         """The call with these arrays as its data."""
         return replace(self.template, arrays=arrays)
 
+    def unflatten(self, vector: jax.Array) -> Params:
+        """The free parameters from one flat vector of their entries."""
+        sizes = np.cumsum([int(np.prod(p.shape)) for p in self.structure.free])[:-1]
+        parts = jnp.split(vector, sizes)
+        free = self.structure.free
+        return {p.name: part.reshape(p.shape) for p, part in zip(free, parts, strict=True)}
+
     def run(
         self, params: Mapping, arrays: tuple, component: Any, z: Any = None, **chosen: Any
     ) -> dict:
@@ -85,18 +93,19 @@ class Reader:
 
     def replayed(self, params: Mapping, arrays: tuple, names: tuple[str, ...]) -> jax.Array:
         """(k, n) the log density of the named sites, by NumPyro's own ``log_prob``."""
-
-        def one(component: jax.Array) -> jax.Array:
-            trace = self.run(params, arrays, component)
-            total = jnp.zeros((self.num_rows,))
-            for data in self.structure.data:
-                if data.name in names:
-                    total = total + layout.row_log_prob(
-                        trace[data.name], self.structure.latent, data
-                    )
-            return total
-
+        one = partial(self.replayed_one, params, arrays, names)
         return jax.vmap(one)(jnp.arange(self.num_components))
+
+    def replayed_one(
+        self, params: Mapping, arrays: tuple, names: tuple[str, ...], component: Any
+    ) -> jax.Array:
+        """(n,) the same for one component."""
+        trace = self.run(params, arrays, component)
+        total = jnp.zeros((self.num_rows,))
+        for data in self.structure.data:
+            if data.name in names:
+                total += layout.row_log_prob(trace[data.name], self.structure.latent, data)
+        return total
 
     def constrain(self, unconstrained: Mapping, params: Mapping, arrays: tuple) -> Params:
         """Parameters from their unconstrained values; the others are taken from ``params``."""

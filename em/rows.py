@@ -12,6 +12,7 @@ import numpy as np
 from . import layout
 from .families import Args, Augmented, Ties, standardise
 from .program import Program, StatisticalSite
+from .regression import design
 from .structure import Data
 
 # A chunk's features should stay in the cache, but a chunk of few rows costs in dispatch: about
@@ -93,6 +94,9 @@ def prepare(program: Program, arrays: tuple) -> Rows:
         if site.name in program.numeric:
             modelled.append(values.ravel())
         if isinstance(site, StatisticalSite):
+            if site.name in program.linear:
+                covariates, offset = design(program, data, program.linear[site.name], arrays)
+                values = jnp.concatenate([values - offset, covariates])[None]
             rows = _site_rows(program, site, trace[site.name], values, seen, weights, args)
             found[site.name] = rows
             views.append(rows.view)

@@ -64,7 +64,7 @@ def select(program: Program, outcome: Outcome, scored_rows: float) -> Restarts:
 def rows_needed(program: Program) -> float:
     """How many numbers one component's own parameters are: the rows they need at least."""
     sizes = [
-        round(e.cells.shape[-1] ** 0.5) if site.family.rank.get(n, 0) == 2 else 1
+        site.family.width(n, e.cells.shape)
         for site in program.statistical
         for n, e in site.entries.items()
         if e is not None

@@ -120,6 +120,13 @@ class Family:
         """The rows (m, n) as points whose squared distances mean something, for starts."""
         return standardise(u, weights)
 
+    def width(self, name: str, shape: tuple[int, ...]) -> int:
+        """How many numbers of a row an argument of shape (k, c, e) must be told from.
+
+        As many rows, and one more, a component needs at least: d for a matrix (d, d).
+        """
+        return round(shape[-1] ** 0.5) if self.rank.get(name, 0) == 2 else 1
+
     def partial(self) -> Augmented | None:
         """The same family for events of which single entries may be missing, if there is one."""
         return None

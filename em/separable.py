@@ -1,0 +1,116 @@
+"""Numeric M-steps, one for each component, where components share no parameter."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.flatten_util import ravel_pytree
+
+from .numeric import maximise
+
+if TYPE_CHECKING:
+    from .arguments import Call
+    from .program import Block, Params, Program
+    from .rows import Rows
+
+
+def is_separable(program: Program, block: Block, call: Call) -> bool:
+    """Whether slice j of a block's parameters reaches component j alone.
+
+    Found by trying: at random parameters one slice is moved on the unconstrained scale, and what
+    every other component computes must stay the same, bit by bit.
+    """
+    k = program.num_components
+    shapes = {p.name: p.shape for p in program.structure.free if p.name in block.parameters}
+    if k == 1 or program.prior.name in block.sites or any(s[:1] != (k,) for s in shapes.values()):
+        return False
+
+    def evaluate(arrays: tuple) -> tuple[jax.Array, jax.Array]:
+        params = program.example(arrays, 3)
+        start = program.unconstrain(params, arrays, block.parameters)
+        if any(v.shape[:1] != (k,) for v in start.values()):
+            return jnp.zeros((k, k, 1)), jnp.ones((k, 1))
+
+        def outputs(unconstrained: dict) -> jax.Array:
+            new = program.constrain(unconstrained, params, arrays)
+            names = tuple(n for n in program.rowwise if n in block.sites)
+            parts = [program.replayed(new, arrays, names)] if names else []
+            args = program.arguments(new, arrays)
+            for site in program.statistical:
+                if site.name in block.sites:
+                    parts += [jnp.reshape(v, (k, -1)) for v in args[site.name].values()]
+            return jnp.concatenate(parts, 1)
+
+        def moved(component: jax.Array) -> jax.Array:
+            return outputs({n: v.at[component].add(0.3) for n, v in start.items()})
+
+        return jax.lax.map(moved, jnp.arange(k)), outputs(start)
+
+    changed, base = map(np.asarray, jax.jit(evaluate)(call.arrays))
+    same = ((changed == base) | (np.isnan(changed) & np.isnan(base))).all(-1)
+    return bool(same[~np.eye(k, dtype=bool)].all())
+
+
+def maximise_each(
+    program: Program,
+    block: Block,
+    weights: jax.Array | None,
+    statistics: dict,
+    params: Params,
+    rows: Rows,
+    inner: jax.Array | int,
+) -> Params:
+    """New parameters of a separable block, every component by its own Newton iterations.
+
+    ``weights`` (k, n) are the responsibilities times the row weights, for sites that are replayed.
+    """
+    unconstrained = program.unconstrain(params, rows.arrays, block.parameters)
+    limits = {n: program.limit(n, rows) for n in unconstrained}
+    replayed = tuple(n for n in program.rowwise if n in block.sites)
+    statistical = [s for s in program.statistical if s.name in block.sites]
+    _, unravel = ravel_pytree({n: v[0] for n, v in unconstrained.items()})
+
+    def bounded(vector: jax.Array) -> dict:
+        return {n: jnp.clip(v, -limits[n], limits[n]) for n, v in unravel(vector).items()}
+
+    def one(component: jax.Array) -> dict:
+        own = {n: v[component] for n, v in unconstrained.items()}
+        scale = jnp.ones(())
+
+        def objective(vector: jax.Array) -> jax.Array:
+            slices = bounded(vector)
+            full = {n: v.at[component].set(slices[n]) for n, v in unconstrained.items()}
+            new = program.constrain(full, params, rows.arrays)
+            total = jnp.zeros(())
+            args = program.arguments(new, rows.arrays) if statistical else {}
+            for site in statistical:
+                mine = {n: v[component][None] for n, v in args[site.name].items()}
+                eta, normaliser = site.family.natural(mine, rows.reference[site.name])
+                stats = statistics[site.name]
+                total += (eta[0] * stats.sums[component]).sum()
+                total -= (normaliser[0] * stats.count[component]).sum()
+            if replayed:
+                assert weights is not None
+                density = program.replayed_one(new, rows.arrays, replayed, component)
+                total += weighted_sum(weights[component], density)
+            return total / scale
+
+        if weights is not None:
+            scale = weights[component].sum()
+        elif statistical:
+            scale = statistics[statistical[0].name].count[component].max()
+        scale = jnp.maximum(scale, 1)
+        return bounded(maximise(objective, ravel_pytree(own)[0], inner))
+
+    found = jax.vmap(one)(jnp.arange(program.num_components))
+    new = program.constrain(found, params, rows.arrays)
+    return {name: new[name] for name in block.parameters}
+
+
+def weighted_sum(weight: jax.Array, log_density: jax.Array) -> jax.Array:
+    """A row without weight does not count, be its density 0."""
+    used = weight > 0
+    return jnp.where(used, weight * jnp.where(used, log_density, 0), 0).sum()
