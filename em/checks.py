@@ -11,6 +11,7 @@ import numpy as np
 from numpyro.distributions import constraints
 
 from . import layout
+from .families import find
 from .program import Params, Program
 from .reader import Reader
 from .replay import site_constraint
@@ -42,6 +43,9 @@ def findings(program: Reader, arrays: tuple) -> dict[str, Any]:
             support = support.base_constraint  # so that the entry is named, not only its row
         if not site.support_depends and support is not None:
             outside = ~support(value)
+            family = find(site.distribution)
+            if family is not None:
+                outside |= ~family.admits(value)
             if seen is not None:
                 outside &= seen.reshape(*outside.shape, -1).all(-1)
             found["inside"][site.name] = _first(outside)

@@ -10,7 +10,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from .expectation import Soft, e_step
-from .program import CLOSED, Params, Program
+from .program import Params, Program
 from .rows import Rows
 from .scores import scaling
 
@@ -49,7 +49,7 @@ def boundary(program: Program, params: Params, rows: Rows) -> dict[str, np.ndarr
 
     Or at the bound that numeric M-steps keep where the likelihood rises towards infinity.
     """
-    numeric = {n for b in program.blocks if b.rung != CLOSED for n in b.parameters}
+    numeric = {n for b in program.blocks if b.numeric for n in b.parameters}
     marks = {}
     for p in program.structure.free:
         value = np.asarray(params[p.name])

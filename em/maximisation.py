@@ -12,7 +12,7 @@ from jax.flatten_util import ravel_pytree
 from .expectation import Expectation, site_statistics
 from .families import Args, Statistics
 from .numeric import maximise
-from .program import CLOSED, Block, Params, Program, StatisticalSite
+from .program import Block, Params, Program, StatisticalSite
 from .rows import Rows
 from .separable import maximise_each, weighted_sum
 
@@ -33,14 +33,14 @@ def m_step(
     """
     new = dict(params)
     for block in program.blocks:
-        if block.rung == CLOSED:
-            new.update(_closed(program, block, expected, params, rows))
+        if not block.numeric:
+            new.update(_estimated(program, block, expected, params, rows))
         else:
             new.update(_numeric(program, block, expected, params, rows, inner))
     return new
 
 
-def _closed(
+def _estimated(
     program: Program, block: Block, expected: Expectation, params: Params, rows: Rows
 ) -> Params:
     (site,) = (s for s in (program.prior, *program.sites) if s.name in block.sites)

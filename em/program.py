@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CLOSED",
+    "EQUATIONS",
     "ROWS",
     "STATISTICS",
     "Block",
@@ -67,10 +68,16 @@ class Block:
     rung: str
     separable: bool = False  # slice j of every parameter reaches component j alone
 
+    @property
+    def numeric(self) -> bool:
+        """Whether an optimiser maximises it, rather than its family's `Family.estimate`."""
+        return self.rung in (STATISTICS, ROWS)
+
 
 _FAR, _FAR_SINGLE = 18.0, 8.0
 
-CLOSED, STATISTICS, ROWS = "closed form", "numeric, on statistics", "numeric, on rows"
+CLOSED, EQUATIONS = "closed form", "likelihood equations, on statistics"
+STATISTICS, ROWS = "numeric, on statistics", "numeric, on rows"
 
 
 class Program(Reader):
@@ -99,7 +106,7 @@ class Program(Reader):
         self.prior = self._prior(probed)
         self.blocks = tuple(self._blocks())
         self.blocks = tuple(
-            b if b.rung == CLOSED else replace(b, separable=is_separable(self, b, call))
+            replace(b, separable=is_separable(self, b, call)) if b.numeric else b
             for b in self.blocks
         )
 
@@ -213,9 +220,11 @@ class Program(Reader):
         if any(self._by_row(s) for s in sites):
             return ROWS
         (only, *others) = sites
-        if isinstance(only, StatisticalSite) and only.ties is not None and not others:
-            return CLOSED
-        return STATISTICS
+        if not isinstance(only, StatisticalSite) or only.ties is None or others:
+            return STATISTICS
+        if not only.family.solves(only.ties):
+            return STATISTICS
+        return CLOSED if only.family.closed else EQUATIONS
 
     def _by_row(self, site: Site) -> bool:
         if site.data is None:
@@ -246,7 +255,7 @@ class Program(Reader):
     @cached_property
     def numeric(self) -> frozenset[str]:
         """The names of the sites whose parameters have a numeric M-step."""
-        return frozenset(n for b in self.blocks if b.rung != CLOSED for n in b.sites)
+        return frozenset(n for b in self.blocks if b.numeric for n in b.sites)
 
     @cached_property
     def work(self) -> float:

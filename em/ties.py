@@ -24,6 +24,7 @@ NUM_PROBES = 3
 
 _WITHIN = {
     "real": {"real"},
+    "circular": {"real", "circular"},
     "positive": {"positive", "nonnegative", "softpluspositive"},
     "unit_interval": {"unitinterval"},
     "simplex": {"simplex"},
@@ -32,6 +33,7 @@ _WITHIN = {
     "positive_definite": {"positivedefinite"},
     "lower_cholesky": {"lowercholesky", "softpluslowercholesky", "scaledunitlowercholesky"},
 }
+_INTERVALS = {"unit_interval": (0.0, 1.0), "circular": (-np.pi, np.pi)}
 _WHOLE = {"simplex": 1, "zero_sum": 1, "rotation": 2, "positive_definite": 2, "lower_cholesky": 2}
 
 
@@ -149,9 +151,10 @@ def _allowed(
             continue
         owners = {layout.owner(int(place))[0].name for place in (cell[0], cell[-1])}
         parameter, within = layout.owner(int(cell[0]))
-        interval = parameter.constraint == "interval" and bounds.get(parameter.name) == (0.0, 1.0)
-        natural = parameter.constraint in _WITHIN[domain]
-        if not natural and not (interval and domain == "unit_interval"):
+        interval = parameter.constraint == "interval" and np.allclose(
+            bounds.get(parameter.name, np.nan), _INTERVALS.get(domain, np.nan), 1e-6, 0
+        )
+        if parameter.constraint not in _WITHIN[domain] and not interval:
             return False
         if domain in _WHOLE:
             event = int(np.prod(parameter.shape[-_WHOLE[domain] :]))

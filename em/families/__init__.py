@@ -1,4 +1,4 @@
-"""The families with a closed-form M-step: one file each, found by being here."""
+"""The families with an M-step of their own: one file each, found by being here."""
 
 from __future__ import annotations
 

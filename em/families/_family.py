@@ -46,6 +46,23 @@ class Ties(NamedTuple):
         shared = np.reshape(held, self.groups.shape) & (k > 1)
         return shared | self.fixed
 
+    @property
+    def sharing(self) -> np.ndarray:
+        """(k, c) like ``groups``, but every fixed cell is a group of its own."""
+        alone = -1 - np.arange(self.groups.size).reshape(self.groups.shape)
+        return np.where(self.fixed, alone, self.groups)
+
+    @property
+    def alone(self) -> bool:
+        """Whether every cell has a free value of its own."""
+        return not self.fixed.any() and len(np.unique(self.groups)) == self.groups.size
+
+    def within(self, other: Ties) -> bool:
+        """Whether cells that share this argument's free value share the other argument too."""
+        free = ~self.fixed
+        pairs = set(zip(self.groups[free], other.groups[free], strict=True))
+        return len(pairs) == len(set(self.groups[free]))
+
     def pool(self, values: jax.Array) -> jax.Array:
         """The group totals of ``values`` (k, c, ...), in the same layout."""
         unique, inverse = np.unique(self.groups, return_inverse=True)
@@ -55,6 +72,14 @@ class Ties(NamedTuple):
         flat = jnp.broadcast_to(values, self.groups.shape + tail).reshape(-1, *tail)
         totals = jax.ops.segment_sum(flat, inverse.ravel(), len(unique))
         return totals[inverse.ravel()].reshape(self.groups.shape + tail)
+
+    def largest(self, values: jax.Array) -> jax.Array:
+        """The largest of ``values`` (k, c) in each group, in the same layout."""
+        unique, inverse = np.unique(self.groups, return_inverse=True)
+        if len(unique) == self.groups.size:
+            return values
+        largest = jax.ops.segment_max(values.ravel(), inverse.ravel(), len(unique))
+        return largest[inverse.ravel()].reshape(self.groups.shape)
 
     def choose(self, new: jax.Array, old: jax.Array) -> jax.Array:
         """``new`` where the argument is free, ``old`` where it is fixed."""
@@ -77,16 +102,26 @@ class Family:
         alternatives: arguments of which exactly one is given, such as probs or logits.
         known: arguments that are data (``total_count``), which may differ from row to row.
         rank: the number of event dimensions of each argument.
+        closed: whether `estimate` is a formula; if not, it solves the likelihood equations.
     """
 
     distributions: ClassVar[tuple[type[dist.Distribution], ...]]
     domains: ClassVar[Mapping[str, str]]
     known: ClassVar[tuple[str, ...]] = ()
     rank: ClassVar[Mapping[str, int]] = {}
+    closed: ClassVar[bool] = True
 
     def arguments(self, fn: dist.Distribution) -> dict[str, Any]:
         """The arguments that were given to ``fn``, by name."""
         return {name: vars(fn)[name] for name in self.domains if name in vars(fn)}
+
+    def admits(self, x: jax.Array) -> jax.Array:
+        """Which observations have a finite log density, of those in the support (x's shape)."""
+        return jnp.ones(x.shape, bool)
+
+    def solves(self, ties: Mapping[str, Ties]) -> bool:
+        """Whether `estimate` can do with these ties; if not, a numeric M-step takes its place."""
+        return True
 
     def reference(
         self, x: jax.Array, weights: jax.Array, args: Args, ties: Mapping[str, Ties]
@@ -189,3 +224,26 @@ def ratio(numerator: jax.Array, denominator: jax.Array, otherwise: jax.Array) ->
     """``numerator / denominator`` where the denominator is positive: an empty component keeps."""
     good = denominator > 0
     return jnp.where(good, numerator / jnp.where(good, denominator, 1), otherwise)
+
+
+def own_scale(scale: jax.Array, tie: Ties) -> jax.Array:
+    """(k,) the smallest of the relative scales (k, c) that each component has to itself.
+
+    A scale that is shared counts only once rounding is all that is left of it.
+    """
+    gone = (scale <= 4 * jnp.finfo(scale.dtype).eps ** 0.5) & ~tie.fixed
+    return jnp.where(tie.across_components & ~gone, jnp.inf, scale).min(-1)
+
+
+def linked(groups: np.ndarray, values: jax.Array) -> jax.Array:
+    """Averages of ``values`` (c, ...) over the cells that any row of ``groups`` ties together."""
+    cells = np.arange(groups.shape[1])
+    for row in groups:
+        for group in np.unique(row):
+            members = np.nonzero(row == group)[0]
+            cells[np.isin(cells, cells[members])] = cells[members].min()
+    unique, inverse = np.unique(cells, return_inverse=True)
+    if len(unique) == len(cells):
+        return values
+    sizes = np.bincount(inverse).reshape(-1, *[1] * (values.ndim - 1))
+    return (jax.ops.segment_sum(values, inverse, len(unique)) / sizes)[inverse]

@@ -23,10 +23,14 @@ class MultivariateNormal(Family):
 
     The features of the standardised data u are u and the distinct products ``u_i u_j``: a density
     is one row of a matrix product, and so are the statistics. The estimates are the weighted
-    mean and the weighted scatter around it, pooled where a matrix is shared.
+    mean and the weighted scatter around it, pooled where a matrix is shared. The covariance of a
+    LowRankMultivariateNormal (factor analysis) is a function of its factor and diagonal.
     """
 
-    distributions: ClassVar[tuple[type[dist.Distribution], ...]] = (dist.MultivariateNormal,)
+    distributions: ClassVar[tuple[type[dist.Distribution], ...]] = (
+        dist.MultivariateNormal,
+        dist.LowRankMultivariateNormal,
+    )
     domains = {
         "loc": "real",
         "covariance_matrix": "positive_definite",
@@ -36,8 +40,8 @@ class MultivariateNormal(Family):
     rank = {"loc": 1, "covariance_matrix": 2, "precision_matrix": 2, "scale_tril": 2}
 
     def arguments(self, fn: dist.Distribution) -> dict:
-        given = next(m for m in _MATRICES if m in vars(fn))
-        return {"loc": fn.loc, given: vars(fn)[given]}
+        given = next((m for m in _MATRICES if m in vars(fn)), "covariance_matrix")
+        return {"loc": fn.loc, given: getattr(fn, given)}
 
     def reference(
         self, x: jax.Array, weights: jax.Array, args: Args, ties: Mapping[str, Ties]

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 
-from ._family import Args, Family, Statistics, Ties, ratio
+from ._family import Args, Family, Statistics, Ties, linked, ratio
 
 LOG_2PI = float(np.log(2 * np.pi))
 _MAX_SWEEPS = 200
@@ -140,21 +140,7 @@ def standardisation(x: jax.Array, weights: jax.Array, tie_loc: Ties, tie_scale: 
     mean = x @ weights / total
     # Twice, so that a wide offset leaves no rounding in the second pass.
     centre = mean + (x - mean[..., None]) @ weights / total
-    centre = _linked(tie_loc.groups, centre)
+    centre = linked(tie_loc.groups, centre)
     square = (x - centre[..., None]) ** 2 @ weights / total
-    spread = jnp.sqrt(_linked(np.concatenate([tie_loc.groups, tie_scale.groups]), square))
+    spread = jnp.sqrt(linked(np.concatenate([tie_loc.groups, tie_scale.groups]), square))
     return {"centre": centre, "spread": jnp.where(spread > 0, spread, 1)}
-
-
-def _linked(groups: np.ndarray, values: jax.Array) -> jax.Array:
-    """Averages of ``values`` (c, ...) over the cells that any row of ``groups`` ties together."""
-    cells = np.arange(groups.shape[1])
-    for row in groups:
-        for group in np.unique(row):
-            members = np.nonzero(row == group)[0]
-            cells[np.isin(cells, cells[members])] = cells[members].min()
-    unique, inverse = np.unique(cells, return_inverse=True)
-    if len(unique) == len(cells):
-        return values
-    sizes = np.bincount(inverse).reshape(-1, *[1] * (values.ndim - 1))
-    return (jax.ops.segment_sum(values, inverse, len(unique)) / sizes)[inverse]

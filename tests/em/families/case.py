@@ -29,7 +29,9 @@ class Case:
         log_density: log p(x) (n,) by SciPy, from the arguments of one component.
         known: values of an argument that is data, from a generator and n.
         identified: whether the likelihood determines every parameter.
-        again: another parametrisation of a case before it; its tests are marked slow.
+        slow: its tests by whole fits are marked slow: a case before it is much like it, or its
+            estimate is tested by itself.
+        m_step: the rung of the component's block when every argument is free.
     """
 
     distribution: type[dist.Distribution]
@@ -40,7 +42,8 @@ class Case:
     log_density: Callable[..., np.ndarray]
     known: Callable[..., np.ndarray] | None = None
     identified: bool = True
-    again: bool = False
+    slow: bool = False
+    m_step: str = "closed form"
     values: dict[str, np.ndarray] = field(init=False)
 
     def __post_init__(self) -> None:

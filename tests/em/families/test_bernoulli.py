@@ -23,6 +23,6 @@ CASES = [
         make=lambda logits: dist.Bernoulli(logits=logits).to_event(1),
         draw=lambda rng, logits: rng.binomial(1, special.expit(logits)),
         log_density=lambda x, logits: stats.bernoulli.logpmf(x, special.expit(logits)).sum(-1),
-        again=True,
+        slow=True,
     ),
 ]

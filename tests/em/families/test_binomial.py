@@ -31,6 +31,6 @@ CASES = [
         draw=lambda rng, known, logits: rng.binomial(known, special.expit(logits)),
         log_density=lambda x, known, logits: stats.binom.logpmf(x, known, special.expit(logits)),
         known=trials,
-        again=True,
+        slow=True,
     ),
 ]

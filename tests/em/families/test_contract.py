@@ -33,7 +33,7 @@ def discover() -> list[Case]:
             continue
         name = f"{__package__}.{path.stem}"
         module = sys.modules.get(name) or importlib.import_module(name)
-        cases += module.CASES
+        cases += getattr(module, "CASES", [])
     return cases
 
 
@@ -50,8 +50,8 @@ def param(case, *rest, name=""):
     return pytest.param(case, *rest, id=f"{case}{name}", marks=[] if quick else [pytest.mark.slow])
 
 
-slow_if_again = [pytest.param(c, id=str(c), marks=[pytest.mark.slow] * c.again) for c in CASES]
-every_case = pytest.mark.parametrize("case", slow_if_again)
+slow_if_told = [pytest.param(c, id=str(c), marks=[pytest.mark.slow] * c.slow) for c in CASES]
+every_case = pytest.mark.parametrize("case", slow_if_told)
 main_cases = pytest.mark.parametrize("case", [param(case) for case in CASES])
 every_argument = pytest.mark.parametrize(
     ("case", "name"),
@@ -242,7 +242,10 @@ def test_every_distribution_of_the_catalogue_has_a_case():
 
 def test_every_argument_of_every_family_has_a_case():
     for distribution, family in CATALOGUE.items():
-        used = {n for case in CASES if case.distribution is distribution for n in case.params}
+        cases = [case for case in CASES if case.distribution is distribution]
+        if {case.m_step for case in cases} == {"numeric, on statistics"}:
+            continue  # its arguments are functions of those of another type
+        used = {n for case in cases for n in case.params}
         given = set(family.domains)
         # BernoulliProbs takes no logits: NumPyro has two types where a family has alternatives.
         if distribution.__name__.endswith(("Probs", "Logits")):
@@ -266,7 +269,7 @@ def test_the_case_is_of_its_distribution(case):
 cases_by_precision = pytest.mark.parametrize(
     ("case", "precision"),
     [
-        pytest.param(c, p, id=f"{c}-{p}", marks=[pytest.mark.slow] * (p == "float32" or c.again))
+        pytest.param(c, p, id=f"{c}-{p}", marks=[pytest.mark.slow] * (p == "float32" or c.slow))
         for c in CASES
         for p in ("float32", "float64")
     ],
@@ -275,10 +278,12 @@ cases_by_precision = pytest.mark.parametrize(
 
 
 @cases_by_precision
-def test_the_fit_is_closed_form_and_converges(case, precision):
+def test_the_fit_takes_its_m_step_and_converges(case, precision):
     found = free_fit(case, str(precision))
-    assert found.spec.closed_form
-    assert {b.m_step for b in found.spec.blocks} == {"closed form"}
+    assert found.spec.closed_form == (case.m_step == "closed form")
+    assert [b.m_step for b in found.spec.blocks] == [
+        "closed form" if b.parameters == ("weights",) else case.m_step for b in found.spec.blocks
+    ]
     assert {n: v.shape for n, v in found.params.items()} == {
         "weights": (2,),
         **{n: v.shape for n, v in case.values.items()},
@@ -312,7 +317,9 @@ def test_the_log_likelihood_is_scipys(case, precision):
 def test_no_step_lowers_the_likelihood(case, precision):
     found = free_fit(case, str(precision))
     assert len(found.trace) == found.num_steps >= 2
-    rounding = 16 * jnp.finfo(precision).eps * np.abs(found.trace).max()
+    # Of the terms of the rows, whose sum may be smaller than they are.
+    size = np.abs(found.trace).max() + found.total_weight
+    rounding = 64 * jnp.finfo(precision).eps * size
     assert np.all(np.diff(found.trace) >= -rounding)
 
 
@@ -348,7 +355,7 @@ def assert_same_optimum(case, found, tied=(), fixed=(), determined=True):
 def test_an_argument_may_be_shared_by_the_components(case, name, x64):
     start = {"weights": WEIGHTS, **case.truth((name,))}
     found = fit(models_of(case, (name,)), start, arguments(data_of(case, (name,)).rows))
-    assert found.spec.closed_form
+    assert found.spec.closed_form or case.m_step != "closed form"
     assert found.params[name].shape == case.values[name].shape[1:]
     assert np.all(np.diff(found.trace) >= -1e-11 * np.abs(found.trace).max())
     left, gradient = likelihood_of(case).remaining(found.params, tied=(name,))
@@ -364,7 +371,7 @@ def test_an_argument_may_be_held_fixed(case, name, x64):
     model = handlers.condition(models_of(case), {name: jnp.asarray(value)})
     start = {n: v for n, v in {"weights": WEIGHTS, **case.values}.items() if n != name}
     found = fit(model, start, arguments(data_of(case).rows))
-    assert found.spec.closed_form
+    assert found.spec.closed_form or case.m_step != "closed form"
     np.testing.assert_array_equal(found.params[name], value)
     free = {p.name: p.free for p in found.spec.parameters}
     assert free[name] == 0
@@ -400,6 +407,8 @@ def test_statistics_of_chunks_add_up(case, x64):
     whole, first, rest = (statistics(s) for s in (slice(None), slice(cut), slice(cut, None)))
     summed = jax.tree.map(jnp.add, first, rest)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-10), whole, summed)
+    if site.ties is None:
+        return
     # The estimate from the summed statistics is EM's next step, and the fit is its fixed point.
     estimate = family.estimate(summed, args, site.ties, reference)
     for name in case.params:

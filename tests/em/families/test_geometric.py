@@ -25,6 +25,6 @@ CASES = [
         make=lambda logits: dist.Geometric(logits=logits),
         draw=lambda rng, logits: rng.geometric(special.expit(logits)) - 1,
         log_density=lambda x, logits: stats.geom.logpmf(x + 1, special.expit(logits)),
-        again=True,
+        slow=True,
     ),
 ]

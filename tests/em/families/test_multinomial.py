@@ -30,6 +30,6 @@ CASES = [
         draw=lambda rng, logits: draw(rng, np.exp(logits)),
         log_density=lambda x, logits: stats.multinomial.logpmf(x, DRAWS, special.softmax(logits)),
         identified=False,  # a constant added to all logits changes nothing
-        again=True,
+        slow=True,
     ),
 ]

@@ -32,8 +32,34 @@ def case(name):
         make=dist.MultivariateNormal,
         draw=draw,
         log_density=log_density,
-        again=name != "covariance_matrix",
+        slow=name != "covariance_matrix",
     )
 
 
-CASES = [case(name) for name in FORMS]
+def factors(rng, loc, cov_factor, cov_diag):
+    noise = rng.normal(size=loc.shape) * np.sqrt(cov_diag)
+    return loc + noise + (cov_factor @ rng.normal(size=(*loc.shape[:-1], 1, 1)))[..., 0]
+
+
+CASES = [case(name) for name in FORMS] + [
+    Case(
+        distribution=dist.LowRankMultivariateNormal,
+        params={
+            "loc": [[-2.0, 0.0, 3.0, 0.0], [3.0, 4.0, 0.0, -3.0]],
+            "cov_factor": [[[0.9], [0.7], [-0.8], [1.0]], [[0.5], [1.5], [1.0], [-1.2]]],
+            "cov_diag": [[0.5, 0.6, 0.4, 0.5], [1.0, 0.7, 0.5, 0.8]],
+        },
+        supports={
+            "loc": constraints.real_vector,
+            "cov_factor": constraints.independent(constraints.real, 2),
+            "cov_diag": constraints.independent(constraints.positive, 1),
+        },
+        make=dist.LowRankMultivariateNormal,
+        draw=factors,
+        log_density=lambda x, loc, cov_factor, cov_diag: stats.multivariate_normal.logpdf(
+            x, loc, cov_factor @ cov_factor.T + np.diag(cov_diag)
+        ),
+        m_step="numeric, on statistics",
+        slow=True,
+    )
+]
