@@ -116,8 +116,8 @@ class Family:
         return {name: vars(fn)[name] for name in self.domains if name in vars(fn)}
 
     def admits(self, x: jax.Array) -> jax.Array:
-        """Which observations have a finite log density, of those in the support (x's shape)."""
-        return jnp.ones(x.shape, bool)
+        """Which observations have a finite log density, of those in the support: True for all."""
+        return jnp.asarray(True)
 
     def solves(self, ties: Mapping[str, Ties]) -> bool:
         """Whether `estimate` can do with these ties; if not, a numeric M-step takes its place."""
