@@ -18,8 +18,8 @@ from .scores import scaling
 BUDGET = 5e9
 # Squared scores this small along a flat direction count as none (information is scaled to 1).
 _NO_SCORE = 1e-4
-_BOUNDED = {"unitinterval", "simplex", "interval"}
-_POSITIVE = {"positive", "nonnegative", "softpluspositive"}
+BOUNDED = {"unitinterval", "simplex", "interval"}
+POSITIVE = {"positive", "nonnegative", "softpluspositive"}
 
 
 class Information(NamedTuple):
@@ -55,9 +55,9 @@ def boundary(program: Program, params: Params, rows: Rows) -> dict[str, np.ndarr
         value = np.asarray(params[p.name])
         tiny = _edge(value.dtype)
         mark = np.zeros(value.shape, bool)
-        if p.constraint in _BOUNDED and p.constraint != "interval":
+        if p.constraint in BOUNDED and p.constraint != "interval":
             mark = (value <= tiny) | (value >= 1 - tiny)
-        elif p.constraint in _POSITIVE:
+        elif p.constraint in POSITIVE:
             mark = value <= tiny
             if p.name in numeric:
                 mark |= np.abs(np.log(value)) >= 0.999 * float(program.limit(p.name, rows))
@@ -69,17 +69,17 @@ def _edge(dtype: Any) -> float:
     return 1e-10 if np.finfo(dtype).bits > 32 else 1e-5
 
 
-def inside(program: Program, params: Params) -> Params:
+def inside(program: Program, params: Params, hair: float | None = None) -> Params:
     """The parameters, moved off the edges of their supports by a hair."""
     new = {}
     for p in program.structure.free:
         value = jnp.asarray(params[p.name])
-        tiny = _edge(value.dtype)
-        if p.constraint in _BOUNDED and p.constraint != "interval":
-            value = jnp.clip(value, tiny, 1 - tiny)
+        tiny = _edge(value.dtype) if hair is None else hair
+        if p.constraint in BOUNDED and p.constraint != "interval":
+            value = jnp.clip(value, tiny, 1 - max(tiny, float(jnp.finfo(value.dtype).eps)))
             if p.constraint == "simplex":
                 value = value / value.sum(-1, keepdims=True)
-        elif p.constraint in _POSITIVE:
+        elif p.constraint in POSITIVE:
             value = jnp.maximum(value, tiny)
         new[p.name] = value
     return new

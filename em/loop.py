@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .acceleration import Accelerate, Leap, begin, leap
 from .expectation import Assign, Expectation, e_step
 from .maximisation import FIRST_STEPS, INNER_STEPS, m_step
 from .program import Params, Program
@@ -18,6 +19,8 @@ from .rows import Rows
 from .status import Status
 
 RUNNING = -1
+# An accelerated step may not take a component's relative scale below this and far below EM's step.
+_SOUND = 0.05
 
 
 @dataclass(frozen=True)
@@ -27,10 +30,14 @@ class Settings:
     assign: Assign
     max_steps: int
     progress: Callable[[Any, Any], None] | None = None
+    accelerate: Accelerate | None = None
 
 
 class State(NamedTuple):
-    """Where a climb is: parameters, the E-step at them, and what the stopping rule remembers."""
+    """Where a climb is: parameters, the E-step at them, and what the stopping rule remembers.
+
+    ``flight`` is None without acceleration.
+    """
 
     params: Params
     expected: Expectation
@@ -38,6 +45,15 @@ class State(NamedTuple):
     steps: jax.Array
     code: jax.Array
     reseeded: jax.Array
+    flight: Flight | None
+
+
+class Flight(NamedTuple):
+    """The objective's gradient here, whether the last proposal was taken, what is remembered."""
+
+    slope: Params
+    moved: jax.Array
+    memory: Any
 
 
 class Outcome(NamedTuple):
@@ -81,18 +97,19 @@ def climb(
     params: Params,
     expected: Expectation,
     tolerance: jax.Array,
+    limit: jax.Array | int,
 ) -> Outcome:
     """EM from r starts at once, given as the statistics ``expected`` (r, ...) of each.
 
     The M-step of a start gives its first parameters; ``params`` (r, ...) are only where numeric
     M-steps begin. ``trace[:, t]`` is the objective after step t + 1. A climb stops when what is
     left of it, by Aitken's rule, is below ``tolerance`` (see `stopping`), or when no row changes
-    its component if the assignment is hard; the others go on.
+    its component if the assignment is hard; the others go on, for ``limit`` steps at most.
     """
     dtype = expected.counts.dtype
     starts = expected.counts.shape[0]
 
-    def advance(state: State) -> State:
+    def plain(state: State) -> State:
         # The first M-step may be far from where numeric rungs start: it gets more inner steps.
         inner = jnp.where(state.steps == 0, FIRST_STEPS, INNER_STEPS)
         params = m_step(program, state.expected, state.params, rows, inner)
@@ -103,7 +120,39 @@ def climb(
         scale = relative_scale(program, params, rows).min()
         gain = new.objective - state.expected.objective
         code = _judge(state, new, gain, scale, reseeded, tolerance)
-        return State(params, new, gain, state.steps + 1, code, state.reseeded + reseeded)
+        return State(params, new, gain, state.steps + 1, code, state.reseeded + reseeded, None)
+
+    def accelerated(state: State) -> State:
+        assert settings.accelerate is not None
+        assert state.flight is not None
+        slope, moved, memory = state.flight
+        inner = jnp.where(state.steps == 0, FIRST_STEPS, INNER_STEPS)
+        image = m_step(program, state.expected, state.params, rows, inner)
+        params, ahead, memory = leap(
+            program, settings.accelerate, memory, state.params, image, slope, moved, rows
+        )
+        # The starting parameters are no point of the climb, their statistics are.
+        first = state.steps == 0
+        start = begin(program, settings.accelerate, state.params, rows)
+        memory = jax.tree.map(lambda new, old: jnp.where(first, old, new), memory, start)
+        params = {n: jnp.where(first, image[n], v) for n, v in params.items()}
+        ahead = ahead._replace(plain=ahead.plain | first)
+        new, slope = _with_slope(program, settings.assign, params, rows)
+        scale = relative_scale(program, params, rows).min()
+        plain_scale = relative_scale(program, image, rows).min()
+        sound = ahead.plain | (scale >= jnp.minimum(plain_scale / 2, _SOUND))
+        higher = new.objective >= state.expected.objective
+        taken = first | ((higher | (ahead.plain & ~jnp.isfinite(new.objective))) & sound)
+        code = _judge_leap(state, new, ahead, scale, taken, tolerance)
+        here = (state.params, state.expected, state.flight.slope)
+        params, expected, slope = jax.tree.map(
+            lambda a, b: jnp.where(taken, a, b), (params, new, slope), here
+        )
+        gain = jnp.where(taken, new.objective - state.expected.objective, 0)
+        flight = Flight(slope, taken, memory)
+        return State(params, expected, gain, state.steps + 1, code, state.reseeded, flight)
+
+    advance = plain if settings.accelerate is None else accelerated
 
     def every(state: State) -> State:
         return jax.vmap(advance)(state) if starts > 1 else _expand(advance(_squeeze(state)))
@@ -116,7 +165,7 @@ def climb(
 
     def go_on(carry: tuple) -> jax.Array:
         state, _, t = carry
-        return (state.code == RUNNING).any() & (t < settings.max_steps)
+        return (state.code == RUNNING).any() & (t < jnp.minimum(limit, settings.max_steps))
 
     def step(carry: tuple) -> tuple:
         state, trace, t = carry
@@ -128,7 +177,12 @@ def climb(
 
     zeros = jnp.zeros((starts,), jnp.int32)
     infinite = jnp.full((starts,), jnp.inf, dtype)
-    state = State(params, expected, infinite, zeros, zeros + RUNNING, zeros)
+    flight = None
+    if settings.accelerate is not None:
+        accelerate = settings.accelerate
+        memory = jax.vmap(lambda p: begin(program, accelerate, p, rows))(params)
+        flight = Flight(jax.tree.map(jnp.zeros_like, params), zeros > 0, memory)
+    state = State(params, expected, infinite, zeros, zeros + RUNNING, zeros, flight)
     trace = jnp.full((starts, settings.max_steps), jnp.nan, dtype)
     state, trace, _ = jax.lax.while_loop(go_on, step, (state, trace, 0))
     scales = jax.vmap(lambda p, _: relative_scale(program, p, rows))(state.params, zeros)
@@ -198,6 +252,44 @@ def _judge(
     code = jnp.where(fell, Status.LOWERED, code)
     code = jnp.where(jnp.isfinite(objective), code, Status.NOT_FINITE)
     collapsed = ~(scale >= scale_floor(objective.dtype))
+    return jnp.where(collapsed, Status.COLLAPSED, code).astype(jnp.int32)
+
+
+def _with_slope(
+    program: Program, assign: Assign, params: Params, rows: Rows
+) -> tuple[Expectation, Params]:
+    def objective(params: Params) -> tuple[jax.Array, Expectation]:
+        found = e_step(program, assign, params, rows)
+        return found.objective, found
+
+    (_, found), slope = jax.value_and_grad(objective, has_aux=True)(params)
+    return found, slope
+
+
+def _judge_leap(
+    state: State,
+    new: Expectation,
+    ahead: Leap,
+    scale: jax.Array,
+    taken: jax.Array,
+    tolerance: jax.Array,
+) -> jax.Array:
+    """As `_judge`, for a step that may be longer than EM's own.
+
+    Aitken's estimate is for steps that shrink by a steady factor; here the accelerator's model
+    of the objective says what is left, and the step to that model's top must have confirmed it:
+    both below ``tolerance``. A full step that changes no more than rounding does stops as well.
+    """
+    objective = new.objective
+    change = jnp.abs(objective - state.expected.objective)
+    calm = (state.steps > 0) & ahead.full
+    settled = (ahead.rest < tolerance) & (change < tolerance)
+    done = calm & (settled | (change <= rounding(objective)))
+    fell = ahead.plain & (state.steps > 0) & (change > 100 * rounding(objective)) & ~taken
+    code = jnp.where(done, Status.CONVERGED, RUNNING)
+    code = jnp.where(fell, Status.LOWERED, code)
+    code = jnp.where(ahead.plain & ~jnp.isfinite(objective), Status.NOT_FINITE, code)
+    collapsed = taken & ~(scale >= scale_floor(objective.dtype))
     return jnp.where(collapsed, Status.COLLAPSED, code).astype(jnp.int32)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -18,13 +18,18 @@ _FEW_ROWS = 3.0
 
 @dataclass(frozen=True, eq=False)
 class Restarts:
-    """All climbs: final objective, steps, status, and the smallest relative scale of each."""
+    """All climbs: final objective, steps, status, and the smallest relative scale of each.
+
+    ``ranking`` has them from the best to the worst; ``chosen`` is the first of those that differ
+    from the best by rounding only.
+    """
 
     objective: np.ndarray
     num_steps: np.ndarray
     status: np.ndarray
     smallest_scale: np.ndarray
     chosen: int
+    ranking: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
 
 
 def select(program: Program, outcome: Outcome, scored_rows: float) -> Restarts:
@@ -58,7 +63,8 @@ def select(program: Program, outcome: Outcome, scored_rows: float) -> Restarts:
     # Starts that reached the same peak differ by rounding: the first of them is taken.
     best = np.max(finite[top])
     chosen = int(np.argmax(top & (finite >= best - 1e-7 * (1 + abs(best)))))
-    return Restarts(objective, np.asarray(outcome.steps), code, scale.min(1), chosen)
+    ranking = np.lexsort((-finite, -rank))
+    return Restarts(objective, np.asarray(outcome.steps), code, scale.min(1), chosen, ranking)
 
 
 def rows_needed(program: Program) -> float:
