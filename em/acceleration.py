@@ -30,7 +30,7 @@ _UNITLESS = BOUNDED | POSITIVE
 
 
 class Here(NamedTuple):
-    """Where a climb is: ``point`` u (m,), EM's own ``step`` from there, the objective's ``gradient``.
+    """Where a climb is: ``point`` u (m,), EM's own ``step``, the objective's ``gradient``.
 
     ``moved`` says whether the last proposal was taken (else u is where it was before).
     """
@@ -166,8 +166,8 @@ class Squarem:
 
     Scandinavian Journal of Statistics 35:335. From two steps of EM, ``r = F(u) - u`` and
     ``v = F(F(u)) - 2 F(u) + u``, it goes to ``u + 2 a r + a^2 v`` with ``a = |r| / |v|``, and then
-    takes one step of EM. ``a = 1`` is EM's own second step. The bound on ``a`` begins there, grows fourfold
-    each time it is met, and shrinks when a proposal fails.
+    takes one step of EM. ``a = 1`` is EM's own second step. The bound on ``a`` begins there, grows
+    fourfold each time it is met, and shrinks when a proposal fails.
     """
 
     def start(self, zeros: jax.Array) -> _Cycle:
@@ -224,7 +224,7 @@ def leap(
     moved: jax.Array,
     rows: Rows,
 ) -> tuple[Params, Leap, Any]:
-    """The parameters to try next, from ``params``, EM's ``image`` of them, and the gradient there."""
+    """The parameters to try next, from ``params``, EM's ``image`` of them, and the gradient."""
     here, there = _Coordinates(program, params, rows), _Coordinates(program, image, rows)
     gradient = jax.vjp(here.back, here.vector)[1](slope)[0]
     finite = jnp.isfinite(here.vector) & jnp.isfinite(there.vector) & jnp.isfinite(gradient)

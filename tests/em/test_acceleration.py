@@ -83,6 +83,7 @@ def test_an_unknown_name_is_refused():
         em.EM(normals, accelerate="warp")
 
 
+@pytest.mark.slow
 def test_a_probability_that_goes_to_zero_does_not_stop_the_others(x64):
     """One item is never solved in one class; EM takes long for all of them."""
     rng = np.random.default_rng(6)
