@@ -106,6 +106,7 @@ _SUPPORTS = {
     "lowercholesky": "lower Cholesky",
     "corrcholesky": "Cholesky of a correlation",
     "softpluspositive": "positive",
+    "zerosum": "sum 0",
     "orderedvector": "ordered",
     "positiveorderedvector": "positive, ordered",
 }

@@ -156,6 +156,10 @@ def _allowed(
         )
         if parameter.constraint not in _WITHIN[domain] and not interval:
             return False
+        if domain == "zero_sum" and parameter.size != np.prod(parameter.shape[:-1]) * (
+            parameter.shape[-1] - 1
+        ):
+            return False  # its sums over other axes are 0 as well
         if domain in _WHOLE:
             event = int(np.prod(parameter.shape[-_WHOLE[domain] :]))
             whole = event == len(cell) and within % event == 0

@@ -139,7 +139,8 @@ def gaussian_mixture(
 
     ``log_shape`` is the log of the shape, whose entries have sum 0; the columns of ``orientation``
     are axes. Axes may be renumbered and turned around without any effect on the density: EM gives
-    shapes in decreasing order and axes near those of the features.
+    shapes in decreasing order and axes near those of the features. EII, VII, EEV, VEV, EVE and VVE
+    depend on the units of the columns, which should be comparable; the others do not.
 
     Sites: ``weights`` (k,); ``loc`` (k, d); the ones above; ``z`` (n,); ``x`` (n, d). With one
     feature d is 1 everywhere: x is (n, 1) and loc (k, 1), and there is no shape or orientation.

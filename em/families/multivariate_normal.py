@@ -15,7 +15,6 @@ from ._family import Args, Augmented, Family, Statistics, Ties, ratio
 from .normal import LOG_2PI, nested, standard, standardisation
 
 _MATRICES = ("covariance_matrix", "precision_matrix", "scale_tril")
-_MAX_SWEEPS = 100
 
 
 class MultivariateNormal(Family):

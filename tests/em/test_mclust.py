@@ -98,6 +98,18 @@ def test_a_larger_structure_goes_on_rising(small, large, x64):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["EEI", "VEI", "EVI", "VEE", "EVV"])
+def test_units_of_the_columns_do_not_matter(name, x64):
+    """To the structures that a change of units maps to themselves; it costs its Jacobian."""
+    units = np.array([100.0, 1.0, 0.01, 3.0])
+    fit = fitted(name, 2)
+    x = load_iris().data * units
+    other = em.EM(models.gaussian_mixture).run(KEY, x, num_components=2, covariance=name)
+    expected = fit.log_likelihood - len(x) * np.log(units).sum()
+    assert other.log_likelihood == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["EVE", "VEV", "VEI"])
 def test_single_precision(name):
     fit = fitted(name, 2, "float32")
