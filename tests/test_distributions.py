@@ -12,8 +12,12 @@ from scipy import integrate, linalg, stats
 
 from mixpyro.distributions import EigenNormal, HaarRotation, rotation
 
+# Compiling is what these tests spend their time on.
+QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+compiled = functools.partial(jax.jit, compiler_options=QUICK)
 
-@pytest.mark.parametrize("d", [1, 2, 5])
+
+@pytest.mark.parametrize("d", [1, 5])
 def test_a_rotation_and_its_coordinates(d, precision):
     size = d * (d - 1) // 2
     transform = biject_to(rotation)
@@ -21,26 +25,29 @@ def test_a_rotation_and_its_coordinates(d, precision):
     assert transform.inverse_shape((4, d, d)) == (4, size)
     assert transform.forward_shape((4, size)) == (4, d, d)
     x = np.random.default_rng(0).normal(size=(4, size)).astype(precision)
-    rotations = transform(jnp.asarray(x))
+
+    @compiled
+    def there_and_back(x):
+        rotations = transform(x)
+        return rotations, transform.inv(rotations), rotation(rotations), transform(0 * x)
+
+    rotations, back, inside, neutral = there_and_back(x)
     assert rotations.shape == (4, d, d)
     assert rotations.dtype == precision
-    assert np.all(rotation(rotations))
+    assert np.all(inside)
     rtol = 1e-4 if precision == "float32" else 1e-12
-    np.testing.assert_allclose(transform.inv(rotations), x, rtol=rtol, atol=rtol)
-    np.testing.assert_array_equal(transform(jnp.zeros((size,))), np.eye(d))
+    np.testing.assert_allclose(back, x, rtol=rtol, atol=rtol)
+    np.testing.assert_array_equal(neutral, np.broadcast_to(np.eye(d), (4, d, d)))
 
 
 def test_what_is_no_rotation(precision):
     matrices = jnp.array(
         [[[1.0, 0.0], [0.0, -1.0]], [[1.0, 0.01], [0.0, 1.0]], [[0.0, -1.0], [1.0, 0.0]]]
     )
-    np.testing.assert_array_equal(rotation(matrices), [False, False, True])
+    np.testing.assert_array_equal(compiled(lambda x: rotation(x))(matrices), [False, False, True])
 
 
-QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
-
-
-@functools.partial(jax.jit, compiler_options=QUICK)
+@compiled
 def rotated(x):
     """The rotations of some coordinates, and the log density of these if they are uniform."""
     y = biject_to(rotation)(x)
@@ -75,8 +82,8 @@ def test_the_coordinates_in_three_dimensions_have_a_density_of_mass_one(x64):
 
 def test_the_density_has_mass_one_against_draws_in_four_dimensions(x64):
     """``E[g(x) / p(x)] = 1`` over draws x of p, for another density g."""
-    draws = HaarRotation(4).sample(jax.random.key(0), (10_000,))
-    x = np.asarray(biject_to(rotation).inv(draws))
+    sample = compiled(lambda key: biject_to(rotation).inv(HaarRotation(4).sample(key, (10_000,))))
+    x = np.asarray(sample(jax.random.key(0)))
     other = stats.multivariate_normal.pdf(x, np.zeros(6), 0.3 * np.eye(6))
     ratio = other / np.exp(rotated(x)[1])
     assert abs(ratio.mean() - 1) < 4 * ratio.std() / np.sqrt(len(ratio))
@@ -84,10 +91,16 @@ def test_the_density_has_mass_one_against_draws_in_four_dimensions(x64):
 
 
 def test_uniform_rotations():
-    d = HaarRotation(3)
-    draws = np.asarray(d.sample(jax.random.key(1), (2000,)))
-    assert np.all(d.support(jnp.asarray(draws)))
-    np.testing.assert_array_equal(d.log_prob(jnp.asarray(draws[:5])), np.zeros(5))
+    uniform = HaarRotation(3)
+
+    @compiled
+    def sample(key):
+        draws = uniform.sample(key, (2000,))
+        return draws, uniform.support(draws), uniform.log_prob(draws)
+
+    draws, inside, log_prob = map(np.asarray, sample(jax.random.key(1)))
+    assert np.all(inside)
+    np.testing.assert_array_equal(log_prob, np.zeros(2000))
     # The angle of a uniform rotation has density (1 - cos t) / pi; its axis is uniform.
     angles = np.arccos(np.clip((np.trace(draws, axis1=1, axis2=2) - 1) / 2, -1, 1))
     assert stats.kstest(angles, lambda t: (t - np.sin(t)) / np.pi).pvalue > 1e-3
@@ -108,18 +121,25 @@ MATRICES = [
 
 
 def test_the_density_is_scipys(precision):
-    fn = EigenNormal(*(jnp.asarray(a) for a in (LOC, VOLUME, LOG_SHAPE, AXES)))
-    assert fn.batch_shape == (2,)
-    assert fn.event_shape == (3,)
     x = np.random.default_rng(0).normal(size=(7, 1, 3)).astype(precision)
     expected = [
         stats.multivariate_normal.logpdf(x[:, 0], m, c) for m, c in zip(LOC, MATRICES, strict=True)
     ]
     rtol = 1e-5 if precision == "float32" else 1e-12
-    np.testing.assert_allclose(fn.log_prob(x), np.stack(expected, 1), rtol=rtol)
-    np.testing.assert_allclose(fn.covariance_matrix, MATRICES, rtol=100 * rtol, atol=rtol)
-    np.testing.assert_allclose(fn.variance, [np.diag(c) for c in MATRICES], rtol=10 * rtol)
-    np.testing.assert_allclose(fn.mean, LOC, rtol=rtol)
+
+    @compiled
+    def everything(*arguments):
+        fn = EigenNormal(*arguments)
+        assert fn.batch_shape == (2,)
+        assert fn.event_shape == (3,)
+        return fn.log_prob(x), fn.covariance_matrix, fn.variance, fn.mean
+
+    arguments = [np.asarray(a, precision) for a in (LOC, VOLUME, LOG_SHAPE, AXES)]
+    log_prob, matrices, variance, mean = everything(*arguments)
+    np.testing.assert_allclose(log_prob, np.stack(expected, 1), rtol=rtol)
+    np.testing.assert_allclose(matrices, MATRICES, rtol=100 * rtol, atol=rtol)
+    np.testing.assert_allclose(variance, [np.diag(c) for c in MATRICES], rtol=10 * rtol)
+    np.testing.assert_allclose(mean, LOC, rtol=rtol)
 
 
 def test_draws_have_the_mean_and_covariance(x64):
@@ -132,11 +152,15 @@ def test_draws_have_the_mean_and_covariance(x64):
 
 
 def test_shared_parts_broadcast(x64):
-    fn = EigenNormal(LOC, VOLUME[0], LOG_SHAPE[0], AXES[0])
-    apart = EigenNormal(LOC, VOLUME[[0, 0]], LOG_SHAPE[[0, 0]], AXES[[0, 0]])
-    x = np.ones((5, 1, 3))
-    np.testing.assert_allclose(fn.log_prob(x), apart.log_prob(x), rtol=1e-14)
-    assert fn.sample(jax.random.key(0)).shape == fn.batch_shape + fn.event_shape == (2, 3)
+    @compiled
+    def both(x):
+        fn = EigenNormal(LOC, VOLUME[0], LOG_SHAPE[0], AXES[0])
+        apart = EigenNormal(LOC, VOLUME[[0, 0]], LOG_SHAPE[[0, 0]], AXES[[0, 0]])
+        return fn.log_prob(x), apart.log_prob(x), fn.sample(jax.random.key(0))
+
+    together, apart, draw = both(np.ones((5, 1, 3)))
+    np.testing.assert_allclose(together, apart, rtol=1e-14)
+    assert draw.shape == (2, 3)
 
 
 def test_shapes_that_do_not_fit():

@@ -20,6 +20,9 @@ from .case import Case
 
 K, D, N = 3, 3, 60
 FAMILY = find(EigenNormal)
+# Compiling is what these tests spend their time on.
+QUICKLY = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+compiled = functools.partial(jax.jit, compiler_options=QUICKLY)
 
 
 def turned(*angles):
@@ -120,10 +123,14 @@ def ties_of(name):
     }
 
 
+@functools.cache
+def estimator(name):
+    reference = problem()[-1]
+    return compiled(lambda s, a: FAMILY.estimate(s, a, ties_of(name), reference))
+
+
 def estimated(name, args=None):
-    _, _, statistics, reference = problem()
-    args = start(name) if args is None else args
-    found = jax.jit(lambda s, a: FAMILY.estimate(s, a, ties_of(name), reference))(statistics, args)
+    found = estimator(name)(problem()[2], start(name) if args is None else args)
     return {n: np.asarray(v)[:, 0] for n, v in found.items()}
 
 
@@ -223,12 +230,12 @@ def test_shapes_decrease_and_axes_stay_near_the_features(name, x64):
 
 
 def test_an_empty_component_keeps_what_it_had(x64):
-    *_, statistics, reference = problem()
+    statistics = problem()[2]
     count = statistics.count.at[1].set(0)
     sums = statistics.sums.at[1].set(0)
     args = start("VVV")
     args["log_shape"] = jnp.asarray(np.sort(FIXED_SHAPE)[:, ::-1].copy())[:, None]
-    found = FAMILY.estimate(Statistics(count, sums), args, ties_of("VVV"), reference)
+    found = estimator("VVV")(Statistics(count, sums), args)
     for part, value in found.items():
         assert np.all(np.isfinite(value))
         np.testing.assert_allclose(value[1], args[part][1], rtol=1e-12, atol=1e-12, err_msg=part)
@@ -266,7 +273,7 @@ def test_the_rounds_meet_every_pair_once(d):
 def test_signs_make_a_rotation_far_from_half_a_turn(d, precision):
     draws = np.random.default_rng(0).normal(size=(200, d, d))
     axes = np.linalg.qr(draws)[0].astype(precision)
-    found = np.asarray(rotations(jnp.asarray(axes)))
+    found = np.asarray(compiled(rotations)(axes))
     np.testing.assert_array_equal(np.abs(found), np.abs(axes))
     np.testing.assert_allclose(np.linalg.det(found), 1, rtol=1e-5)
     assert np.linalg.det(np.eye(d) + found).min() > 1 - 1e-5
@@ -278,16 +285,19 @@ def test_plane_rotations_of_one_matrix_find_its_eigenvectors(precision):
     matrix = jnp.asarray(half @ half.T, precision)[None, None]
     inverse = jnp.arange(1.0, 6.0)[None, None]  # the largest eigenvalue first
     single = Ties(np.zeros((1, 1), int), np.zeros((1, 1), bool))
-    axes = jnp.eye(5)[None, None]
-    values = []
-    for _ in range(8):
+
+    @compiled
+    def sweep(axes):
         axes = plane_rotations(axes, matrix, inverse, single)
-        values.append(
-            float((jnp.diagonal(axes[0, 0].T @ matrix[0, 0] @ axes[0, 0]) * inverse).sum())
-        )
+        return axes, (jnp.einsum("...ip,...ij,...jp->...p", axes, matrix, axes) * inverse).sum()
+
+    axes, values = jnp.eye(5)[None, None], []
+    for _ in range(8):
+        axes, value = sweep(axes)
+        values.append(float(value))
     rounding = 1e-5 if precision == "float32" else 1e-12
     assert np.all(np.diff(values) <= rounding * values[0])
-    expected = np.asarray(principal_axes(matrix))[0, 0][:, ::-1]
+    expected = np.asarray(compiled(principal_axes)(matrix))[0, 0][:, ::-1]
     overlap = np.abs(expected.T @ np.asarray(axes)[0, 0])
     np.testing.assert_allclose(overlap, np.eye(5), atol=100 * rounding)
 
