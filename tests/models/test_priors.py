@@ -4,12 +4,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from numpyro import handlers
+from numpyro import handlers, infer
 from numpyro.infer.util import log_density
 from scipy import stats
 
-from mixpyro import models
-from mixpyro.models._priors import center_and_spread, covariance_prior, scale_prior
+from mixpyro import em, models
+from mixpyro.models._priors import (
+    center_and_spread,
+    covariance_prior,
+    scale_prior,
+    shape_prior,
+    volume_prior,
+)
 
 X = np.random.default_rng(5).normal(size=(40, 2)) * [1.0, 3.0]
 Z = jnp.arange(40) % 2
@@ -89,6 +95,48 @@ def test_covariance_and_scale_priors_have_one_size():
     mean = jax.jit(lambda: covariance_prior(spread).mean)()
     np.testing.assert_allclose(mean, np.diag([0.02, 2.0]), rtol=1e-5)
     np.testing.assert_allclose(scale_prior(spread).icdf(0.5) ** 2, [0.02, 2.0], rtol=1e-4)
+
+
+def test_volume_and_shape_are_those_of_independent_scales():
+    """Of a diagonal covariance whose log variances are independent, by the prior of the scales."""
+    d, extent = 3, 5.0
+    spread = jnp.full(d, extent)
+    volumes = np.array([0.01, 0.5, 20.0])
+    theirs = stats.lognorm(2.0, scale=0.02 * extent**2)
+    np.testing.assert_allclose(volume_prior(spread).log_prob(volumes), theirs.logpdf(volumes), 1e-4)
+    # The log variances about their mean: 4 (1 - 1 / d) each, -4 / d together.
+    draws = np.asarray(shape_prior(spread).sample(jax.random.key(0), (4000,)))
+    np.testing.assert_allclose(draws.sum(1), 0, atol=1e-5)
+    np.testing.assert_allclose(np.cov(draws.T), 4 * np.eye(d) - 4 / d, atol=0.25)
+
+
+def test_the_prior_of_shapes_is_wider_where_columns_differ_in_size():
+    draws = shape_prior(jnp.array([1.0, np.e**6])).sample(jax.random.key(0), (4000,))
+    # Var(log R^2) = 36: of two entries that sum to 0, each has half of 4 + 36.
+    np.testing.assert_allclose(np.var(draws, axis=0), 20.0, rtol=0.1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("covariance", ["EVE", "VEV"])
+def test_nuts_agrees_with_the_fit_of_labelled_data(covariance, x64):
+    example = next(
+        e
+        for e in models.examples(models.gaussian_mixture)
+        if e.kwargs.get("covariance") == covariance
+    )
+    draws = example.simulate(jax.random.key(3))
+    model = handlers.condition(models.gaussian_mixture, {"z": draws["z"]})
+    fit = em.EM(model).run(jax.random.key(0), draws["x"], **example.kwargs)
+    start = infer.init_to_value(values=dict(fit.params))
+    kernel = infer.NUTS(model, init_strategy=start)
+    nuts = infer.MCMC(kernel, num_warmup=300, num_samples=500, progress_bar=False)
+    nuts.run(jax.random.key(1), draws["x"], **example.kwargs)
+    errors = fit.standard_errors()
+    for name, samples in nuts.get_samples().items():
+        away = np.abs(samples.mean(0) - fit.params[name]) / np.asarray(errors[name])
+        # 600 rows outweigh the prior; 500 correlated draws leave a tenth of an error.
+        assert np.all(away < 0.75), (name, away)
+        np.testing.assert_allclose(samples.std(0), errors[name], rtol=0.35, err_msg=name)
 
 
 def test_rates_have_the_mean_of_the_data():
