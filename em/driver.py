@@ -23,10 +23,16 @@ from .program import Params, Program
 from .progress import Progress
 from .rows import Rows, find_patterns
 from .rows import prepare as read_rows
+from .schedule import Annealed, Schedule, Stochastic, at
 from .selection import Restarts, select
 from .status import FitError, Status
 
-ASSIGN: dict[str, Assign] = {"soft": Soft(), "hard": Hard()}
+ASSIGN: dict[str, Assign] = {
+    "soft": Soft(),
+    "hard": Hard(),
+    "stochastic": Stochastic(),
+    "annealed": Annealed(),
+}
 _programs: OrderedDict[Hashable, tuple[Program, tuple]] = OrderedDict()
 _MAX_PROGRAMS = 64
 # Steps of all starts together that cost more multiplications than this are worth saving.
@@ -45,7 +51,9 @@ class EM:
     Args:
         model: a NumPyro model with an explicit discrete z; handlers around it keep their meaning.
         objective: ``"likelihood"`` (priors are ignored).
-        assign: ``"soft"`` (EM), ``"hard"`` (classification EM) or an `Assign` value.
+        assign: ``"soft"`` (EM), ``"hard"`` (classification EM), ``"stochastic"`` (classes are drawn
+            at first), ``"annealed"`` (responsibilities are tempered at first), or a value: an
+            `Assign`, `em.Stochastic(...)` or `em.Annealed(...)`. The last two end as soft EM.
         start: ``"kmeans++"``, ``"random"`` responsibilities, or ``"quantile"`` groups.
         num_restarts: how many starts climb at once; the best sound one is kept. With many rows
             the others stop once they are within 0.5 of their end, by the same estimate; of more
@@ -170,7 +178,7 @@ class EM:
         Analysis 41:561).
         """
         costly = len(keys) > 1 and not self.assign.hard and program.work * len(keys) > _COSTLY
-        many = costly and len(keys) > _MANY
+        many = costly and len(keys) > _MANY and not isinstance(self.assign, Schedule)
         tolerance = max(self.tolerance, _SHORT_TOLERANCE) if costly else self.tolerance
         limit = min(_SHORT_STEPS, self.max_steps) if many else self.max_steps
         climbed = self._climb(program, rows, keys, given, tolerance, limit)
@@ -187,7 +195,11 @@ class EM:
                     continue
                 break
             params = {n: jnp.asarray(v[best]) for n, v in outcome.params.items()}
-            rest = self._climb(program, rows, keys[:1], params, self.tolerance, self.max_steps)
+            # A schedule has run; what is left is soft EM.
+            assign = Soft() if isinstance(self.assign, Schedule) else self.assign
+            rest = self._climb(
+                program, rows, keys[:1], params, self.tolerance, self.max_steps, assign
+            )
             outcome = outcome.continued(best, jax.tree.map(np.asarray, rest))
             restarts = select(program, outcome, total)
         return outcome, restarts
@@ -200,13 +212,15 @@ class EM:
         given: Any,
         tolerance: float,
         limit: int,
+        assign: Assign | None = None,
     ) -> Outcome:
+        assign = assign or self.assign
         kind = "none" if given is None else "params" if isinstance(given, dict) else "resp"
-        key = (self.assign, self.accelerate, self.max_steps, self.start, kind, self.progress_bar)
+        key = (assign, self.accelerate, self.max_steps, self.start, kind, self.progress_bar)
         compiled = program.compiled.get(key)
         if compiled is None:
             settings = Settings(
-                self.assign,
+                assign,
                 self.max_steps,
                 Progress.report if self.progress_bar else None,
                 self.accelerate,
@@ -230,9 +244,12 @@ def _from_start(
     prototype, hard = starts.first_guess(program, rows), settings.assign.hard
     fixed_start = {} if given is None or not isinstance(given, dict) else given
 
+    def first(key: jax.Array) -> Assign:
+        return at(settings.assign, jnp.zeros((), int), key)
+
     def one(key: jax.Array) -> tuple[Params, Expectation]:
         if set(fixed_start) == set(prototype) and fixed_start:
-            return fixed_start, e_step(program, settings.assign, fixed_start, rows)
+            return fixed_start, e_step(program, first(key), fixed_start, rows)
         if given is not None and not isinstance(given, dict):
             return prototype, statistics_of(program, given, rows, hard)
         resp = starts.responsibilities(program, rows, start, hard, key)
@@ -240,10 +257,10 @@ def _from_start(
         if not fixed_start:
             return prototype, expected
         params = m_step(program, expected, prototype, rows, FIRST_STEPS) | fixed_start
-        return params, e_step(program, settings.assign, params, rows)
+        return params, e_step(program, first(key), params, rows)
 
     params, expected = jax.lax.map(one, keys)
-    return climb(program, settings, rows, params, expected, tolerance, limit)
+    return climb(program, settings, rows, params, expected, tolerance, limit, keys)
 
 
 def program_for(model: Callable, call: Call) -> Program:

@@ -16,6 +16,7 @@ from .maximisation import FIRST_STEPS, INNER_STEPS, m_step
 from .program import Params, Program
 from .reseeding import reseed
 from .rows import Rows
+from .schedule import at, settles_after
 from .status import Status
 
 RUNNING = -1
@@ -98,6 +99,7 @@ def climb(
     expected: Expectation,
     tolerance: jax.Array,
     limit: jax.Array | int,
+    keys: jax.Array,
 ) -> Outcome:
     """EM from r starts at once, given as the statistics ``expected`` (r, ...) of each.
 
@@ -105,24 +107,26 @@ def climb(
     M-steps begin. ``trace[:, t]`` is the objective after step t + 1. A climb stops when what is
     left of it, by Aitken's rule, is below ``tolerance`` (see `stopping`), or when no row changes
     its component if the assignment is hard; the others go on, for ``limit`` steps at most.
+    ``keys`` (r,) are for assignments that draw.
     """
     dtype = expected.counts.dtype
     starts = expected.counts.shape[0]
 
-    def plain(state: State) -> State:
+    def plain(state: State, key: jax.Array) -> State:
         # The first M-step may be far from where numeric rungs start: it gets more inner steps.
         inner = jnp.where(state.steps == 0, FIRST_STEPS, INNER_STEPS)
         params = m_step(program, state.expected, state.params, rows, inner)
-        new = e_step(program, settings.assign, params, rows)
+        new = e_step(program, at(settings.assign, state.steps, key), params, rows)
         reseeded = jnp.zeros((), jnp.int32)
         if settings.assign.hard:
             new, reseeded = reseed(program, new, rows)
         scale = relative_scale(program, params, rows).min()
         gain = new.objective - state.expected.objective
-        code = _judge(state, new, gain, scale, reseeded, tolerance)
+        settled = state.steps > settles_after(settings.assign)
+        code = _judge(state, new, gain, scale, reseeded, tolerance, settled)
         return State(params, new, gain, state.steps + 1, code, state.reseeded + reseeded, None)
 
-    def accelerated(state: State) -> State:
+    def accelerated(state: State, _: jax.Array) -> State:
         assert settings.accelerate is not None
         assert state.flight is not None
         slope, moved, memory = state.flight
@@ -155,7 +159,9 @@ def climb(
     advance = plain if settings.accelerate is None else accelerated
 
     def every(state: State) -> State:
-        return jax.vmap(advance)(state) if starts > 1 else _expand(advance(_squeeze(state)))
+        if starts > 1:
+            return jax.vmap(advance)(state, keys)
+        return _expand(advance(_squeeze(state), keys[0]))
 
     def record(trace: jax.Array, state: State, t: jax.Array, active: jax.Array) -> jax.Array:
         values = jnp.where(active, state.expected.objective, jnp.nan)
@@ -241,9 +247,10 @@ def _judge(
     scale: jax.Array,
     reseeded: jax.Array,
     tolerance: jax.Array,
+    settled: jax.Array,
 ) -> jax.Array:
     objective = new.objective
-    calm = (reseeded == 0) & (state.steps > 0)
+    calm = (reseeded == 0) & settled
     done = calm & stopping(gain, state.gain, objective, tolerance)
     if new.labels is not None and state.expected.labels is not None:
         done = calm & (new.labels == state.expected.labels).all() | (calm & (gain == 0))
