@@ -59,7 +59,9 @@ def confirm(reader: Reader, call: Call) -> Structure:
         broadcast = density(jnp.ones(shape, int), arrays) if structure.pointwise else one
         return each, one, broadcast
 
-    each, one, broadcast = map(np.asarray, jax.jit(both)(jnp.asarray(base), call.arrays))
+    with jax.ensure_compile_time_eval():
+        found = jax.jit(both)(jnp.asarray(base), call.arrays)
+        each, one, broadcast = map(np.asarray, found)
     for row, changed in zip(rows, each[1:], strict=True):
         moved = ~np.isclose(changed, each[0], rtol=1e-5, atol=1e-6, equal_nan=True)
         moved[row] = False

@@ -94,14 +94,11 @@ def observed_information(
     direction is flat if there is no curvature along it and no row's score either: a density with
     a corner (Laplace) has no curvature, yet its rows do feel the direction.
     """
-    key = "information"
-    if key not in program.compiled:
-        program.compiled[key] = jax.jit(lambda p, r: _hessian(program, p, r))
     inner = inside(program, params)
-    matrix, jacobian = program.compiled[key](inner, rows)
-    matrix = -np.asarray(matrix, float)
+    _, hessian, slopes = derivatives(program, inner, rows)
+    matrix = -np.asarray(hessian, float)
     matrix = (matrix + matrix.T) / 2
-    jacobian = {n: np.asarray(j, float) for n, j in jacobian.items()}
+    jacobian = {n: np.asarray(j, float) for n, j in slopes.items()}
     null = _null_space(matrix, rows.weights.dtype)
     if null.shape[1]:
         directions = null * scaling(matrix)[:, None]
@@ -110,7 +107,17 @@ def observed_information(
     return Information(matrix, gram, jacobian, boundary(program, params, rows), null)
 
 
-def _hessian(program: Program, params: Params, rows: Rows) -> tuple[jax.Array, dict]:
+def derivatives(program: Program, params: Params, rows: Rows) -> tuple[jax.Array, jax.Array, dict]:
+    """Gradient (m,) and Hessian (m, m) of the log-likelihood; the Jacobian of the parameters.
+
+    All in unconstrained coordinates, in the order of sorted site names.
+    """
+    if "information" not in program.compiled:
+        program.compiled["information"] = jax.jit(lambda p, r: _derivatives(program, p, r))
+    return program.compiled["information"](params, rows)
+
+
+def _derivatives(program: Program, params: Params, rows: Rows) -> tuple[jax.Array, jax.Array, dict]:
     names = tuple(p.name for p in program.structure.free)
     start, unravel = ravel_pytree(program.unconstrain(params, rows.arrays, names))
 
@@ -118,15 +125,16 @@ def _hessian(program: Program, params: Params, rows: Rows) -> tuple[jax.Array, d
         new = program.constrain(unravel(vector), params, rows.arrays)
         return e_step(program, Soft(), new, rows).objective
 
-    def column(direction: jax.Array) -> jax.Array:
-        return jax.jvp(jax.grad(log_likelihood), (start,), (direction,))[1]
+    def column(direction: jax.Array) -> tuple[jax.Array, jax.Array]:
+        return jax.jvp(jax.grad(log_likelihood), (start,), (direction,))
 
     def flat(vector: jax.Array) -> dict[str, jax.Array]:
         new = program.constrain(unravel(vector), params, rows.arrays)
         return {n: v.ravel() for n, v in new.items()}
 
     eye = jnp.eye(start.size, dtype=start.dtype)
-    return jax.lax.map(column, eye), jax.jacfwd(flat)(start)
+    slopes, hessian = jax.lax.map(column, eye)
+    return slopes[0] if start.size else start, hessian, jax.jacfwd(flat)(start)
 
 
 def _null_space(matrix: np.ndarray, dtype: Any) -> np.ndarray:

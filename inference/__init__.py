@@ -1,9 +1,20 @@
 """Check a fitted mixture with the very same model: marginalise z, NUTS, SVI, Laplace, ArviZ."""
 
 from .arviz import to_arviz
+from .laplace import run_laplace
 from .latent import draw_latent
 from .marginal import marginalize
 from .nuts import run_nuts
 from .relabel import relabel
+from .variational import init_to_fit, run_svi
 
-__all__ = ["draw_latent", "marginalize", "relabel", "run_nuts", "to_arviz"]
+__all__ = [
+    "draw_latent",
+    "init_to_fit",
+    "marginalize",
+    "relabel",
+    "run_laplace",
+    "run_nuts",
+    "run_svi",
+    "to_arviz",
+]

@@ -41,6 +41,7 @@ def to_arviz(
     guide: Any = None,
     rng_key: jax.Array | None = None,
     num_samples: int = 1000,
+    method: str | None = None,
     **output: Any,
 ) -> DataTree:
     """Draws of the parameters, relabelled, with all that ArviZ can use.
@@ -52,6 +53,7 @@ def to_arviz(
         guide: the guide of an SVI result.
         rng_key: draws from the guide.
         num_samples: how many.
+        method: what the tree's attribute ``method`` says.
         output: what goes into the tree:
 
             * ``relabel`` (True): match the components to the fit's (see `relabel`);
@@ -81,10 +83,10 @@ def to_arviz(
     statistics: dict[str, np.ndarray] = {}
     losses = None
     if hasattr(run, "get_extra_fields"):
-        method = "MCMC"
+        name = "MCMC"
         statistics = sampler_statistics(run)
     elif hasattr(run, "losses") and hasattr(run, "params"):
-        method, losses = "SVI", np.asarray(run.losses)
+        name, losses = "SVI", np.asarray(run.losses)
         if guide is None or rng_key is None:
             raise ValueError("an SVI result needs guide=... and rng_key=... to draw from")
         args, kwargs = fit.call.rebuild()
@@ -93,8 +95,8 @@ def to_arviz(
         )
         run = {n: np.asarray(v)[None] for n, v in drawn.items()}
     else:
-        method = "draws"
-    return tree(site_draws(run, fit), fit, method, statistics, losses=losses, **output)
+        name = "draws"
+    return tree(site_draws(run, fit), fit, method or name, statistics, losses=losses, **output)
 
 
 def sampler_statistics(mcmc: Any) -> dict[str, np.ndarray]:

@@ -58,8 +58,9 @@ def marginalize(model: Callable) -> Callable:
 
     @functools.wraps(model)
     def marginal(*args: Any, **kwargs: Any) -> None:
-        with handlers.block(), jax.ensure_compile_time_eval():
+        with jax.ensure_compile_time_eval():  # the data, under jit too, unless they are traced
             call = split(args, kwargs)
+        with handlers.block():
             reading = reading_of(model, call)
         if reading is None:
             model(*args, **kwargs)

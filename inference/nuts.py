@@ -14,7 +14,7 @@ from numpyro.infer import MCMC, NUTS
 from ..em import Fit
 from ..em.program import Params
 from .arviz import STATISTICS, sampler_statistics, tree
-from .posterior import Posterior, posterior_of
+from .posterior import Posterior, posterior_of, quick_jit
 
 if TYPE_CHECKING:
     from xarray import DataTree
@@ -68,7 +68,7 @@ def run_nuts(
         **(kernel or {}),
     }
     sampler = MCMC(
-        NUTS(potential_fn=posterior.energy, **options),
+        CompiledNUTS(posterior, **options),
         num_warmup=num_warmup,
         num_samples=num_samples,
         num_chains=num_chains,
@@ -85,17 +85,40 @@ def run_nuts(
     return tree(draws, fit, "NUTS", sampler_statistics(sampler), attrs=attrs, **output)
 
 
+class CompiledNUTS(NUTS):
+    """NumPyro's NUTS, its start compiled whole instead of operation by operation."""
+
+    def __init__(self, posterior: Posterior, **options: Any) -> None:
+        super().__init__(potential_fn=posterior.energy, **options)
+        self.program = posterior.fit.program
+
+    def init(
+        self,
+        rng_key: jax.Array,
+        num_warmup: int,
+        init_params: Any = None,
+        model_args: tuple = (),
+        model_kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """The first state of every chain."""
+
+        def first(rng_key: jax.Array, init_params: Any) -> Any:
+            return NUTS.init(
+                self, rng_key, num_warmup, init_params, model_args, dict(model_kwargs or {})
+            )
+
+        return quick_jit(self.program, first)(rng_key, init_params)
+
+
 def starts(posterior: Posterior, rng_key: jax.Array, num_chains: int) -> Params:
     """u of each chain's start, (c, ...): the mode, jittered by the posterior's scale.
 
     A start without a finite density is drawn in towards the mode.
     """
-    centre = posterior.normal(rng_key, (num_chains,), 0.0)
-    away = posterior.normal(rng_key, (num_chains,)) - centre
-    energies = jax.jit(jax.vmap(posterior.energy))
+    away = jax.random.normal(rng_key, (num_chains, posterior.size))
     for _ in range(20):
-        found = posterior.unravel(centre + away)
-        bad = ~np.isfinite(np.asarray(energies(found)))
+        found = posterior.unravel(posterior.from_white(away))
+        bad = ~np.isfinite(posterior.energies(found))
         if not bad.any():
             break
         away = jnp.where(jnp.asarray(bad)[:, None], away / 4, away)

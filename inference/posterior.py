@@ -17,15 +17,15 @@ from numpyro.infer.util import constrain_fn, log_density, potential_energy
 
 from ..em import Fit
 from ..em.expectation import Soft, e_step
-from ..em.information import inside
-from ..em.numeric import lbfgs
+from ..em.information import derivatives, inside
 from ..em.program import Params, Program
 from ..em.rows import Rows
 from .marginal import SumOut, read
 
-_NEWTON_LIMIT = 300
 _NEWTON_STEPS = 100
-_HALVINGS = 2.0 ** -np.arange(20)
+_LENGTHS = np.array([0.0, *2.0 ** -np.arange(19)])
+# Programs that do less than this are run a few times only, and compiled without much ado.
+_SMALL = 1e6
 # Curvatures, scaled to a unit diagonal, below which a direction counts as flat.
 _FLAT = 1e-6
 
@@ -80,9 +80,20 @@ class Posterior:
 
     @cached_property
     def spread(self) -> dict[str, np.ndarray]:
-        """{site: standard deviation} of the normal approximation, on the parameters' own scale."""
-        draws = self.constrain(self.unravel(self.normal(jax.random.key(0), (500,))))
-        return {n: np.asarray(draws[n]).std(0) for n in self.start}
+        """{site: standard deviation} of the normal approximation, by the delta method."""
+        params = {n: v for n, v in self.constrain(self.mode).items() if n in self.mode}
+        jacobian = derivatives(self.fit.program, params, self.fit.rows)[2]
+        return {
+            n: np.linalg.norm(np.asarray(j, float) @ self.root, axis=1).reshape(params[n].shape)
+            for n, j in jacobian.items()
+        }
+
+    def energies(self, u: Params) -> np.ndarray:
+        """The energies of u with one leading axis; infinite where the density is not finite."""
+        number, size = len(next(iter(u.values()))), len(_LENGTHS)
+        index = np.arange(-(-number // size) * size).clip(max=number - 1).reshape(-1, size)
+        found = [energies_at(self.fit, {n: v[i] for n, v in u.items()}) for i in index]
+        return np.concatenate(found)[:number]
 
     def unravel(self, vectors: Any) -> Params:
         """(..., m) to u."""
@@ -92,11 +103,20 @@ class Posterior:
         shape = vectors.shape[:-1]
         return {n: v.reshape(*shape, *v.shape[1:]) for n, v in found.items()}
 
-    def normal(self, rng_key: jax.Array, shape: tuple[int, ...], scale: float = 1.0) -> jax.Array:
-        """(..., m) draws around the mode, of the covariance times ``scale``^2."""
+    @property
+    def size(self) -> int:
+        """m, the number of unconstrained coordinates."""
+        return len(self.covariance)
+
+    @cached_property
+    def root(self) -> np.ndarray:
+        """(m, m) the Cholesky factor of the covariance."""
+        return np.linalg.cholesky(self.covariance)
+
+    def from_white(self, v: jax.Array) -> jax.Array:
+        """(..., m) the mode plus the covariance's root times v (..., m)."""
         centre = ravel_pytree(self.mode)[0]
-        root = jnp.asarray(np.linalg.cholesky(self.covariance), centre.dtype)
-        return centre + scale * jax.random.normal(rng_key, (*shape, centre.size)) @ root.T
+        return centre + v @ jnp.asarray(self.root.T, centre.dtype)
 
 
 def posterior_of(fit: Fit) -> Posterior:
@@ -121,7 +141,7 @@ def _find(fit: Fit) -> Posterior:
 
     if not free:
         raise ValueError("every parameter is held fixed; there is nothing to sample")
-    start = jax.jit(unconstrained)(free, fit.call.arrays)
+    start = quick_jit(program, unconstrained)(free, fit.call.arrays)
     bare = [n for n in free if kinds[n] == "param"]
     if bare:
         raise ValueError(
@@ -157,12 +177,36 @@ def _kept(program: Program, name: str, make: Callable[[], Any]) -> Any:
     return program.compiled[name]
 
 
+def quick_jit(program: Program, function: Callable) -> Callable:
+    """Compile fast rather than well, where a run is nothing beside the compilation."""
+    options = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+    small = program.work < _SMALL and jax.default_backend() == "cpu"
+    return jax.jit(function, compiler_options=options if small else None)
+
+
+def _prior_derivatives(program: Program) -> Callable:
+    """Parameters at u; gradient and Hessian of the log prior density of u."""
+
+    def local(u: Params, arrays: tuple) -> tuple[Params, jax.Array, jax.Array]:
+        args, kwargs = program.template_call(arrays).rebuild()
+        model = _scored(program, arrays, lambda _: jnp.zeros(()))
+        vector, unravel = ravel_pytree(u)
+
+        def log_prior(vector: jax.Array) -> jax.Array:
+            return -potential_energy(model, args, kwargs, unravel(vector))
+
+        params = constrain_fn(model, args, kwargs, u)
+        return params, jax.grad(log_prior)(vector), jax.hessian(log_prior)(vector)
+
+    return _kept(program, "prior derivatives", lambda: quick_jit(program, local))
+
+
 def _energy(program: Program) -> Callable:
     def energy(u: Params, rows: Rows, arrays: tuple) -> jax.Array:
         args, kwargs = program.template_call(arrays).rebuild()
         return potential_energy(_model(program, rows, arrays), args, kwargs, u)
 
-    return _kept(program, "energy", lambda: jax.jit(energy))
+    return energy
 
 
 def _constrained(program: Program) -> Callable:
@@ -181,7 +225,7 @@ def _log_prior(program: Program) -> Callable:
         model = _scored(program, arrays, lambda _: jnp.zeros(()))
         return log_density(model, args, kwargs, params)[0]
 
-    return _kept(program, "log_prior", lambda: jax.jit(log_prior))
+    return _kept(program, "log_prior", lambda: quick_jit(program, log_prior))
 
 
 def _deterministic(program: Program) -> Callable:
@@ -203,7 +247,9 @@ def _batched(function: Callable, like: Params, u: Params, fit: Fit) -> Params:
     def every(flat: Params, rows: Rows, arrays: tuple) -> Params:
         return jax.vmap(lambda one: function(one, rows, arrays))(flat)
 
-    compiled = _kept(fit.program, f"every {function.__name__}", lambda: jax.jit(every))
+    compiled = _kept(
+        fit.program, f"every {function.__name__}", lambda: quick_jit(fit.program, every)
+    )
     found = compiled(flat, fit.rows, fit.call.arrays)
     return {n: v.reshape(*shape, *v.shape[1:]) for n, v in found.items()}
 
@@ -214,34 +260,16 @@ def _mode(fit: Fit, start: jax.Array, unravel: Callable) -> tuple[np.ndarray, np
     Where the energy is not convex the step follows ``|H|`` (Nocedal & Wright 2006, Numerical
     Optimization, section 3.4) and so always descends; it is halved until it does.
     """
-    energy = _energy(fit.program)
-
-    def value(vector: jax.Array, rows: Rows, arrays: tuple) -> jax.Array:
-        return energy(unravel(vector), rows, arrays)
-
-    def local(vector: jax.Array, *data: Any) -> tuple[jax.Array, jax.Array]:
-        slope = jax.grad(value)
-        eye = jnp.eye(vector.size, dtype=vector.dtype)
-        column = lambda e: jax.jvp(lambda v: slope(v, *data), (vector,), (e,))[1]  # noqa: E731
-        return slope(vector, *data), jax.lax.map(column, eye)
-
-    def along(vector: jax.Array, step: jax.Array, *data: Any) -> jax.Array:
-        lengths = jnp.asarray(_HALVINGS, vector.dtype)
-        return jax.lax.map(lambda a: value(vector + a * step, *data), lengths)
-
-    def uphill(vector: jax.Array, *data: Any) -> jax.Array:
-        return lbfgs(lambda v: -value(v, *data), vector, 10 * _NEWTON_STEPS)
-
-    program, data = fit.program, (fit.rows, fit.call.arrays)
-    values = _kept(program, "energies along", lambda: jax.jit(along))
-    derivatives = _kept(program, "energy derivatives", lambda: jax.jit(local))
-    if start.size > _NEWTON_LIMIT:
-        start = _kept(program, "uphill", lambda: jax.jit(uphill))(start, *data)
+    program, dtype = fit.program, start.dtype
     point = np.asarray(start, float)
-    enough = 1e-8 if start.dtype == np.float64 else 1e-4
+    enough = 1e-8 if dtype == np.float64 else 1e-4
     for _ in range(_NEWTON_STEPS):
-        here = jnp.asarray(point, start.dtype)
-        slope, hessian = (np.asarray(a, float) for a in derivatives(here, *data))
+        here = jnp.asarray(point, dtype)
+        params, *prior = _prior_derivatives(program)(unravel(here), fit.call.arrays)
+        slope, hessian = (
+            -np.asarray(a + b, float)
+            for a, b in zip(prior, derivatives(program, params, fit.rows)[:2], strict=True)
+        )
         hessian = (hessian + hessian.T) / 2
         if not (np.isfinite(slope).all() and np.isfinite(hessian).all()):
             raise ValueError(
@@ -252,12 +280,25 @@ def _mode(fit: Fit, start: jax.Array, unravel: Callable) -> tuple[np.ndarray, np
         step *= min(1.0, 10.0 / max(np.abs(step).max(), 1e-300))
         if -slope @ step < 2 * enough:
             break
-        energies = np.asarray(values(here, jnp.asarray(step, start.dtype), *data), float)
-        lower = np.flatnonzero(energies < float(energy(unravel(here), *data)))
-        if not lower.size:
+        path = jnp.asarray(point + _LENGTHS[:, None] * step, dtype)
+        energies = energies_at(fit, jax.vmap(unravel)(path))
+        lowest = int(np.nanargmin(energies))
+        if lowest == 0:
             break
-        point = point + _HALVINGS[lower[np.argmin(energies[lower])]] * step
+        point = np.asarray(path[lowest], float)
     return point, hessian
+
+
+def energies_at(fit: Fit, u: Params) -> np.ndarray:
+    """Energies at ``len(_LENGTHS)`` points; not finite where the density is not."""
+    program = fit.program
+
+    def every(u: Params, rows: Rows, arrays: tuple) -> jax.Array:
+        return jax.lax.map(lambda one: _energy(program)(one, rows, arrays), u)
+
+    compiled = _kept(program, "energies", lambda: quick_jit(program, every))
+    found = np.asarray(compiled(u, fit.rows, fit.call.arrays), float)
+    return np.where(np.isfinite(found), found, np.inf)
 
 
 def invert(hessian: np.ndarray) -> tuple[np.ndarray, bool]:

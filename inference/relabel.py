@@ -51,10 +51,9 @@ class Relabelling:
     def message(self) -> str:
         """What was done, and whether chains agree now, in sentences."""
         worst = [largest(d, 0) for d in (self.before, self.after)]
-        parts = [
-            f"{self.moved:.0%} of the draws were relabelled; the largest R-hat went from "
-            f"{worst[0]:.3g} to {worst[1]:.3g}."
-        ]
+        parts = [f"{self.moved:.0%} of the draws were relabelled."]
+        if np.isfinite(worst[1]):
+            parts.append(f"The largest R-hat went from {worst[0]:.3f} to {worst[1]:.3f}.")
         if self.symmetry.reason:
             parts.append(self.symmetry.reason[0].upper() + self.symmetry.reason[1:] + ".")
         if worst[1] > 1.05:
@@ -134,7 +133,10 @@ def assign(cost: np.ndarray, classes: tuple[tuple[int, ...], ...]) -> np.ndarray
 
 
 def diagnostics(draws: Mapping[str, np.ndarray]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """{site: (R-hat, bulk effective sample size)}, rank-normalised (Vehtari et al. 2021)."""
+    """{site: (R-hat, bulk effective sample size)}, rank-normalised (Vehtari et al. 2021).
+
+    One chain has no R-hat: NaN.
+    """
     import arviz as az
 
     found = {}
@@ -143,10 +145,12 @@ def diagnostics(draws: Mapping[str, np.ndarray]) -> dict[str, tuple[np.ndarray, 
         c, s, *shape = values.shape
         flat = values.reshape(c, s, -1)
         constant = np.ptp(flat.reshape(c * s, -1), axis=0) == 0
-        rhat, ess = np.ones(flat.shape[-1]), np.full(flat.shape[-1], float(c * s))
+        rhat = np.full(flat.shape[-1], 1.0 if c > 1 else np.nan)
+        ess = np.full(flat.shape[-1], float(c * s))
         if not constant.all() and s >= 4:
             rest = flat[..., ~constant]
-            rhat[~constant] = az.rhat(rest, chain_axis=0, draw_axis=1)
+            if c > 1:
+                rhat[~constant] = az.rhat(rest, chain_axis=0, draw_axis=1)
             ess[~constant] = az.ess(rest, chain_axis=0, draw_axis=1)
         found[name] = (rhat.reshape(shape), ess.reshape(shape))
     return found
@@ -155,7 +159,8 @@ def diagnostics(draws: Mapping[str, np.ndarray]) -> dict[str, tuple[np.ndarray, 
 def largest(found: Mapping[str, tuple[np.ndarray, np.ndarray]], which: int) -> float:
     """The largest R-hat (which = 0); or the smallest ESS (which = 1)."""
     values = np.concatenate([np.ravel(v[which]) for v in found.values()])
-    return float(np.nanmax(values) if which == 0 else np.nanmin(values))
+    values = values[np.isfinite(values)]
+    return float(values.max() if which == 0 else values.min()) if values.size else np.nan
 
 
 def _by_rows(flat: Mapping[str, np.ndarray], fit: Fit) -> np.ndarray:

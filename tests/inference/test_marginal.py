@@ -218,7 +218,7 @@ def test_guides_climb(guide):
     x = jnp.where(jnp.arange(60) < 40, -2.0, 2.0) + jax.random.normal(KEY, (60,)) / 2
     target = marginalize(functools.partial(one_site, batch=30))
     svi = SVI(target, guide(target), optim.Adam(0.1), Trace_ELBO())
-    state = svi.init(KEY, x)
+    state = jax.jit(svi.init)(KEY, x)
     update = jax.jit(svi.update)
     losses = []
     for _ in range(150):

@@ -1,0 +1,72 @@
+"""The normal approximation at the posterior mode, and how good it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+
+from ..em import Fit
+from .arviz import tree
+from .posterior import Posterior, posterior_of
+
+if TYPE_CHECKING:
+    from xarray import DataTree
+
+
+def run_laplace(
+    fit: Fit, rng_key: jax.Array, *, num_samples: int = 1000, **output: Any
+) -> DataTree:
+    r"""Draws from the Laplace approximation of the posterior, z summed out.
+
+    ::
+
+        u ~ Normal(u*, H^-1),    H = -d^2 log p(u | data) / du du' at the mode u*
+
+    in unconstrained coordinates u (NumPyro's bijections), to which Newton's method leads from the
+    fit. How far the draws can be trusted is judged by importance ratios ``p(u | data) / q(u)``:
+    their Pareto shape k (Yao et al. 2018, ICML; Vehtari et al. 2024, JMLR 25:72) is the attribute
+    ``pareto_k``; above 0.7 the approximation is poor.
+
+    Args:
+        fit: the fit; every free parameter needs a prior.
+        rng_key: a JAX key.
+        num_samples: how many independent draws.
+        output: what goes into the tree, as in `to_arviz`.
+
+    Returns:
+        A DataTree of one chain, see `to_arviz`; ``sample_stats`` has ``lp`` and ``log_q``, up to
+        constants.
+
+    Raises:
+        ValueError: a parameter without a prior, nothing to sample, or a density without finite
+            derivatives at the fit.
+    """
+    posterior = posterior_of(fit)
+    v = jax.random.normal(rng_key, (num_samples, posterior.size))
+    u = posterior.unravel(posterior.from_white(v))
+    log_q = -0.5 * (np.asarray(v, float) ** 2).sum(1)
+    return from_guide(posterior, u, log_q, method="Laplace", **output)
+
+
+def from_guide(
+    posterior: Posterior, u: dict[str, jax.Array], log_q: np.ndarray, *, method: str, **output: Any
+) -> DataTree:
+    """The tree of independent draws u from an approximation of log density ``log_q``."""
+    log_p = -posterior.energies(u)
+    statistics = {"lp": log_p[None], "log_q": np.asarray(log_q, float)[None]}
+    found = posterior.constrain(u)
+    draws = {n: np.asarray(found[n])[None] for n in u}
+    attrs = {"pareto_k": pareto_k(log_p - log_q), **output.pop("attrs", {})}
+    return tree(draws, posterior.fit, method, statistics, attrs=attrs, **output)
+
+
+def pareto_k(log_ratios: np.ndarray) -> float:
+    """The Pareto shape of importance ratios: below 0.7 they can be trusted."""
+    from arviz_stats.base import array_stats
+
+    log_ratios = np.where(np.isfinite(log_ratios), log_ratios, -1e300)
+    if np.ptp(log_ratios) < 1e-12:
+        return 0.0
+    return float(array_stats.psislw(-log_ratios)[1])
