@@ -16,8 +16,9 @@ from ..em.program import Params
 from .draws import site_draws
 from .latent import rows_given
 from .posterior import posterior_of
-from .relabel import Relabelling, diagnostics, largest, relabel
-from .symmetry import Symmetry
+from .relabel import Relabelling, diagnostics
+from .relabel import relabel as match
+from .symmetry import Symmetry, symmetry_of
 
 if TYPE_CHECKING:
     from xarray import Dataset, DataTree
@@ -257,9 +258,7 @@ def _deterministics(draws: Mapping[str, np.ndarray], fit: Fit) -> dict[str, np.n
 
 def _relabelled(draws: Mapping[str, np.ndarray], fit: Fit, wanted: bool) -> Relabelling:
     if wanted:
-        return relabel(draws, fit)
-    from .symmetry import symmetry_of
-
+        return match(draws, fit)
     c, s = next(iter(draws.values())).shape[:2]
     k = fit.program.num_components
     same = np.broadcast_to(np.arange(k), (c, s, k))
@@ -332,10 +331,3 @@ def _predictive(draws: Mapping[str, np.ndarray], fit: Fit, rng_key: jax.Array) -
     every = jax.jit(jax.vmap(lambda p, key, arrays: one({**fixed, **p}, key, arrays), (0, 0, None)))
     found = every(flat, jax.random.split(rng_key, c * s), fit.call.arrays)
     return {n: np.asarray(v).reshape(c, s, *v.shape[1:]) for n, v in found.items()}
-
-
-def summary_line(found: Relabelling) -> str:
-    """The worst R-hat and ESS in a sentence."""
-    return (
-        f"largest R-hat {largest(found.after, 0):.3g}, smallest ESS {largest(found.after, 1):.0f}"
-    )

@@ -65,7 +65,9 @@ class Posterior:
 
     def log_prior(self, params: Params) -> jax.Array:
         """The log prior density of parameters, on their own scale."""
-        return _log_prior(self.fit.program)(params, self.fit.call.arrays)
+        program = self.fit.program
+        compiled = _kept(program, "log prior", lambda: quick_jit(program, _log_prior(program)))
+        return compiled(params, self.fit.call.arrays)
 
     def deterministics(self, params: Params) -> Params:
         """The deterministic sites at parameters with any leading axes; none that depend on z."""
@@ -81,12 +83,36 @@ class Posterior:
     @cached_property
     def spread(self) -> dict[str, np.ndarray]:
         """{site: standard deviation} of the normal approximation, by the delta method."""
-        params = {n: v for n, v in self.constrain(self.mode).items() if n in self.mode}
-        jacobian = derivatives(self.fit.program, params, self.fit.rows)[2]
+        shapes = {n: np.shape(v) for n, v in self.fit.params.items()}
         return {
-            n: np.linalg.norm(np.asarray(j, float) @ self.root, axis=1).reshape(params[n].shape)
-            for n, j in jacobian.items()
+            n: np.linalg.norm(j @ self.root, axis=1).reshape(shapes[n])
+            for n, j in self.jacobian.items()
         }
+
+    @cached_property
+    def jacobian(self) -> dict[str, np.ndarray]:
+        """{site: (entries, m)} d parameters / du at the mode."""
+        params = {n: v for n, v in self.constrain(self.mode).items() if n in self.mode}
+        found = derivatives(self.fit.program, params, self.fit.rows)[2]
+        return {n: np.asarray(j, float) for n, j in found.items()}
+
+    def prior_slope(self) -> np.ndarray:
+        """(m,) d log p(parameters) / du at the start, the prior on the parameters' own scale."""
+        program = self.fit.program
+
+        def slope(u: Params, arrays: tuple) -> jax.Array:
+            vector, unravel = ravel_pytree(u)
+
+            def log_prior(vector: jax.Array) -> jax.Array:
+                args, kwargs = program.template_call(arrays).rebuild()
+                model = _scored(program, arrays, lambda _: jnp.zeros(()))
+                params = constrain_fn(model, args, kwargs, unravel(vector))
+                return _log_prior(program)(params, arrays)
+
+            return jax.grad(log_prior)(vector)
+
+        compiled = _kept(program, "prior slope", lambda: quick_jit(program, slope))
+        return np.asarray(compiled(self.start, self.fit.call.arrays), float)
 
     def energies(self, u: Params) -> np.ndarray:
         """The energies of u with one leading axis; infinite where the density is not finite."""
@@ -225,7 +251,7 @@ def _log_prior(program: Program) -> Callable:
         model = _scored(program, arrays, lambda _: jnp.zeros(()))
         return log_density(model, args, kwargs, params)[0]
 
-    return _kept(program, "log_prior", lambda: quick_jit(program, log_prior))
+    return log_prior
 
 
 def _deterministic(program: Program) -> Callable:

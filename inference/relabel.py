@@ -51,9 +51,13 @@ class Relabelling:
     def message(self) -> str:
         """What was done, and whether chains agree now, in sentences."""
         worst = [largest(d, 0) for d in (self.before, self.after)]
-        parts = [f"{self.moved:.0%} of the draws were relabelled."]
+        if self.moved:
+            parts = [f"{self.moved:.1%} of the draws were relabelled."]
+            change = f"went from {worst[0]:.3f} to {worst[1]:.3f}"
+        else:
+            parts, change = ["No draw needed another labelling."], f"is {worst[1]:.3f}"
         if np.isfinite(worst[1]):
-            parts.append(f"The largest R-hat went from {worst[0]:.3f} to {worst[1]:.3f}.")
+            parts.append(f"The largest R-hat {change}.")
         if self.symmetry.reason:
             parts.append(self.symmetry.reason[0].upper() + self.symmetry.reason[1:] + ".")
         if worst[1] > 1.05:

@@ -1,0 +1,293 @@
+"""One report on whether EM and the posterior of the same model agree."""
+
+from __future__ import annotations
+
+import itertools
+import textwrap
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from ..em import Fit
+from ..em.information import boundary
+from .draws import site_draws
+from .marginal import scores
+from .posterior import posterior_of
+from .relabel import diagnostics
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+# The rule. Estimates: posterior standard deviations that the mean may be away, and the factor by
+# which the standard deviation may differ from EM's standard error.
+DISTANCE, FACTOR = 0.5, 1.5
+# At the edge of a support no normal approximation holds, and the mean lies inside.
+EDGE_DISTANCE = 2.0
+# Responsibilities: total variation that the worst row may be away.
+VARIATION = 0.1
+# Sampling: R-hat and effective sample size that are good enough to judge by.
+RHAT, ESS = 1.05, 100
+PARETO = 0.7
+
+RULE = (
+    f"Agrees: the posterior mean is within {DISTANCE} posterior standard deviations of the "
+    f"estimate (and 3 Monte Carlo errors), and the standard deviation within a factor {FACTOR} of "
+    f"the standard error; at the edge of a support, the mean within {EDGE_DISTANCE:g} standard "
+    f"deviations. Log-likelihood at the posterior mean: lower by at most {DISTANCE**2 / 2:g} a "
+    f"free parameter. Responsibilities: no row further than {VARIATION} in total variation. "
+    f"Chains: R-hat up to {RHAT}, ESS from {ESS}."
+)
+_WHY = {
+    "prior": "the prior moves the posterior off the estimate: EM is at the likelihood, NUTS is not",
+    "few data": "too few rows for the likelihood to be close to normal around its maximum",
+    "chains disagree": "R-hat or ESS is poor: run longer, or look for other modes",
+    "approximation": f"the approximation is poor (Pareto k above {PARETO}): trust NUTS instead",
+    "not finite": "a number is missing or infinite",
+}
+_FINE = ("agrees", "agrees (edge)", "fixed", "")
+
+
+@dataclass(frozen=True, eq=False)
+class CrossCheck:
+    """Whether EM and posteriors of the same model agree.
+
+    Attributes:
+        table: one row a quantity: ``em``, ``se``; for each posterior its ``mean``, ``sd`` and
+            ``diff``, the distance of the mean from EM's estimate in posterior standard deviations
+            (log-likelihood: in nats; responsibilities: none); NUTS's ``rhat`` and ``ess``;
+            ``verdict``.
+        agrees: whether every verdict is good.
+        priors: the parameters that the prior moves by more than the rule allows.
+        notes: what else is to be said, in sentences.
+        intervals: {method: {quantity: (2.5%, mean, 97.5%)}} of the parameters.
+    """
+
+    table: pd.DataFrame
+    agrees: bool
+    priors: tuple[str, ...]
+    notes: tuple[str, ...]
+    intervals: dict[str, dict[str, tuple[float, float, float]]]
+
+    @property
+    def message(self) -> str:
+        """The outcome in sentences."""
+        bad = self.table["verdict"][~self.table["verdict"].isin(_FINE)]
+        if self.agrees:
+            parts = ["EM and the posterior agree."]
+        else:
+            parts = [f"EM and the posterior do not agree on {_listed(bad.index)}."]
+            reasons = dict.fromkeys(v for verdict in bad for v in verdict.split(", "))
+            parts += [f"{r[0].upper()}{r[1:]}: {_WHY[r]}." for r in reasons if r in _WHY]
+        if self.priors:
+            parts.append(f"Priors that matter: {_listed(self.priors)}.")
+        return " ".join([*parts, *self.notes])
+
+    def __str__(self) -> str:
+        shown = self.table.map(_number).to_string()
+        wrapped = [textwrap.fill(words, 96) for words in (self.message, RULE)]
+        return f"{wrapped[0]}\n\n{shown}\n\n{wrapped[1]}"
+
+    def __repr__(self) -> str:
+        return f"CrossCheck(agrees={self.agrees}, {len(self.table)} quantities)"
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        table = self.table.map(_number).to_html()
+        return f"<p>{escape(self.message)}</p>{table}<p><small>{escape(RULE)}</small></p>"
+
+    def plot(self) -> Figure:
+        """EM's 95% intervals beside those of the posteriors, in units of EM's standard errors."""
+        from .forest import forest
+
+        return forest(self)
+
+
+def cross_check(fit: Fit, nuts: Any = None, svi: Any = None, laplace: Any = None) -> CrossCheck:
+    r"""Compare an EM fit with posteriors of the same model, quantity by quantity.
+
+    Each entry of each free parameter gets a row (of a covariance matrix the lower triangle), and so
+    do the log-likelihood at the posterior mean and the responsibilities: the largest total
+    variation distance ``max_n 1/2 sum_k |r_nk(EM) - E[r_nk | data]|``. The rule for the verdicts
+    is `mixpyro.inference.cross_check.RULE`, printed with the report. A verdict that is not good
+    gives the reason:
+
+    * *prior*: the step ``H^-1 d log p(theta) / du`` that the prior alone makes from the estimate
+      explains at least half of the distance, H being the information of the posterior;
+    * *chains disagree*: R-hat or the effective sample size;
+    * *approximation*: Laplace or SVI with a Pareto shape above 0.7;
+    * *few data* otherwise: the likelihood is not close to normal around its maximum.
+
+    Args:
+        fit: the EM fit.
+        nuts: what `run_nuts` gave, or `to_arviz` of an own run.
+        svi: what `run_svi` gave.
+        laplace: what `run_laplace` gave.
+
+    Raises:
+        ValueError: no posterior is given, or one lacks a parameter.
+    """
+    import pandas as pd
+
+    given = {"nuts": nuts, "svi": svi, "laplace": laplace}
+    trees = {name: tree for name, tree in given.items() if tree is not None}
+    if not trees:
+        raise ValueError("give at least one posterior: nuts=..., svi=... or laplace=...")
+    draws = {name: site_draws(tree, fit) for name, tree in trees.items()}
+    quality = {name: float(t.attrs.get("pareto_k", 0.0)) for name, t in trees.items()}
+    errors, edges = fit.standard_errors(), boundary(fit.program, fit.params, fit.rows)
+    pull = prior_pull(fit)
+    chains = {name: diagnostics(d) for name, d in draws.items()}
+    rows: dict[str, dict[str, Any]] = {}
+    intervals: dict[str, dict[str, tuple[float, float, float]]] = {n: {} for n in trees}
+    moved = []
+    for label, site, index in quantities(fit):
+        entry = int(np.ravel_multi_index(index, errors[site].shape)) if index else 0
+        error = errors[site][index]
+        se = np.nan if error is np.ma.masked else float(error)
+        estimate = float(np.asarray(fit.params[site])[index])
+        row: dict[str, Any] = {"em": estimate, "se": se}
+        verdicts = []
+        for name, sites in draws.items():
+            values = np.asarray(sites[site], float)
+            values = values.reshape(*values.shape[:2], -1)[..., entry]
+            rhat, ess = (float(d[index]) for d in chains[name][site])
+            mean, sd = values.mean(), values.std()
+            low, high = np.quantile(values, [0.025, 0.975])
+            intervals[name][label] = (float(low), float(mean), float(high))
+            diff = (mean - estimate) / sd if sd > 0 else np.inf
+            row |= {f"{name}_mean": mean, f"{name}_sd": sd, f"{name}_diff": diff}
+            if name == "nuts":
+                row |= {"rhat": rhat, "ess": ess}
+            shift = float(pull[site][index]) / sd if sd > 0 else 0.0
+            verdicts.append(
+                verdict(diff, sd / se, rhat, ess, shift, bool(edges[site][index]), quality[name])
+            )
+            if abs(shift) > DISTANCE and label not in moved:
+                moved.append(label)
+        rows[label] = row | {"verdict": worst(verdicts)}
+    _whole(fit, trees, draws, rows)
+    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("quantity")
+    table["verdict"] = table.pop("verdict")  # last
+    agrees = bool(table["verdict"].isin(_FINE).all())
+    return CrossCheck(table, agrees, tuple(moved), tuple(_notes(fit, trees, quality)), intervals)
+
+
+def verdict(
+    diff: float, ratio: float, rhat: float, ess: float, shift: float, edge: bool, pareto: float
+) -> str:
+    """The rule for one parameter entry, and the reason where it is not met.
+
+    ``diff`` and ``shift`` (what the prior alone explains of it) are in posterior standard
+    deviations, ``ratio`` is posterior standard deviation over standard error.
+    """
+    if not np.isfinite(diff):
+        return "not finite"
+    if rhat > RHAT or ess < ESS:
+        return "chains disagree"
+    allowed = (EDGE_DISTANCE if edge else DISTANCE) + 3 / np.sqrt(ess)
+    near = abs(diff) <= allowed
+    if edge and near:
+        return "agrees (edge)"
+    if near and (np.isnan(ratio) or 1 / FACTOR <= ratio <= FACTOR):
+        return "agrees"
+    if pareto > PARETO:
+        return "approximation"
+    if (not near and shift * diff >= 0.5 * diff**2) or (near and abs(shift) > DISTANCE):
+        return "prior"
+    return "few data"
+
+
+def worst(verdicts: list[str]) -> str:
+    """The reasons of all posteriors that disagree; or that they agree."""
+    bad = list(dict.fromkeys(v for v in verdicts if v not in _FINE))
+    return ", ".join(bad) if bad else verdicts[0]
+
+
+def quantities(fit: Fit) -> Iterator[tuple[str, str, tuple[int, ...]]]:
+    """Label, site and index of every free parameter entry that is not the copy of another."""
+    for p in fit.program.structure.free:
+        for index in itertools.product(*map(range, p.shape)):
+            if p.constraint == "positivedefinite" and index[-1] > index[-2]:
+                continue
+            yield p.name + (f"[{', '.join(map(str, index))}]" if index else ""), p.name, index
+
+
+def prior_pull(fit: Fit) -> dict[str, np.ndarray]:
+    """{site: the step that the prior alone makes from the estimate}, to first order.
+
+    ``J H^-1 g``, with g the gradient of the log prior density (on the parameters' own scale) in
+    unconstrained coordinates u, H the posterior's information and J the parameters' Jacobian.
+    """
+    posterior = posterior_of(fit)
+    step = posterior.covariance @ posterior.prior_slope()
+    jacobian = posterior.jacobian
+    return {n: (j @ step).reshape(np.shape(fit.params[n])) for n, j in jacobian.items()}
+
+
+def _whole(
+    fit: Fit, trees: Mapping[str, Any], draws: Mapping[str, dict], rows: dict[str, dict[str, Any]]
+) -> None:
+    """The rows of the log-likelihood and of the responsibilities."""
+    log_likelihood: dict[str, Any] = {"em": fit.log_likelihood}
+    variation: dict[str, Any] = {"em": 0.0}
+    names: dict[str, list[str]] = {
+        "log-likelihood at the mean": [],
+        "responsibilities (largest TV)": [],
+    }
+    first, second = names
+    resp = np.asarray(fit.responsibilities())
+    weights = np.asarray(fit.rows.weights)
+    for name, tree in trees.items():
+        mean = {n: jnp.asarray(v.mean((0, 1))) for n, v in draws[name].items()}
+        by_row = np.asarray(scores(fit.program, mean, fit.call.arrays)[1])
+        total = float((weights * np.where(weights > 0, by_row, 0)).sum())
+        lost = fit.log_likelihood - total
+        log_likelihood |= {f"{name}_mean": total, f"{name}_diff": -lost}
+        fine = np.isfinite(total) and lost <= DISTANCE**2 / 2 * fit.num_free_params
+        names[first].append(
+            "agrees" if fine else "few data" if np.isfinite(total) else "not finite"
+        )
+        if "responsibilities" in tree.children:
+            average = tree["responsibilities"]["responsibilities"].values
+            largest = float(0.5 * np.abs(average - resp)[weights > 0].sum(1).max())
+            variation[f"{name}_mean"] = largest
+            names[second].append("agrees" if largest <= VARIATION else "few data")
+    parameters = [r["verdict"] for r in rows.values()]
+    reasons = [v for v in dict.fromkeys(parameters) if v not in _FINE]
+    for label, row in ((first, log_likelihood), (second, variation)):
+        found = worst(names[label]) if names[label] else ""
+        if found == "few data" and reasons:
+            found = reasons[0]  # what moves the parameters moves what follows from them
+        rows[label] = row | {"verdict": found}
+
+
+def _notes(fit: Fit, trees: Mapping[str, Any], quality: Mapping[str, float]) -> Iterator[str]:
+    if not fit.status.ok:
+        yield f"The fit itself is not sound: {fit.message}"
+    for name, tree in trees.items():
+        if quality[name] > PARETO:
+            yield f"{name}: Pareto k is {quality[name]:.2f}, so this approximation is poor."
+        if tree.attrs.get("settled", 1) == 0:
+            yield f"{name}: the loss had not settled."
+        if "diverging" in tree.get("sample_stats", {}):
+            number = int(tree["sample_stats"]["diverging"].sum())
+            if number:
+                yield f"{name}: {number} divergent steps; the posterior has corners."
+    if "nuts" in trees and "relabelling" in trees["nuts"].children:
+        yield trees["nuts"]["relabelling"].attrs["message"]
+
+
+def _listed(names: Any) -> str:
+    names = list(names)
+    return ", ".join(names if len(names) <= 6 else [*names[:6], f"and {len(names) - 6} more"])
+
+
+def _number(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return "" if np.isnan(value) else f"{value:.4g}"
