@@ -13,9 +13,9 @@ from numpyro import handlers
 
 from ..em import Fit
 from ..em.program import Params
+from .density import deterministics
 from .draws import site_draws
 from .latent import rows_given
-from .posterior import posterior_of
 from .relabel import Relabelling, diagnostics
 from .relabel import relabel as match
 from .symmetry import Symmetry, symmetry_of
@@ -132,7 +132,7 @@ def tree(
     rows = rows_given(done.draws, fit, log_likelihood=log_likelihood, each=each)
     names = Names(fit, done.symmetry, dims, coords)
     groups: dict[str, dict[str, Any]] = {
-        "posterior": {**done.draws, **_deterministics(done.draws, fit)},
+        "posterior": {**done.draws, **deterministics(fit, done.draws)},
         "sample_stats": dict(statistics or {}),
         "observed_data": observations(fit),
         "responsibilities": {"responsibilities": rows.responsibilities},
@@ -249,11 +249,6 @@ def _dataset(group: str, values: Mapping[str, Any], names: Names) -> Dataset:
         used.update(zip([*ahead, *own], array.shape, strict=True))
     coords = {d: names.coords.get(d, np.arange(size)) for d, size in used}
     return xarray.Dataset(variables, coords=coords)
-
-
-def _deterministics(draws: Mapping[str, np.ndarray], fit: Fit) -> dict[str, np.ndarray]:
-    params = {n: jnp.asarray(v) for n, v in draws.items()}
-    return {n: np.asarray(v) for n, v in posterior_of(fit).deterministics(params).items()}
 
 
 def _relabelled(draws: Mapping[str, np.ndarray], fit: Fit, wanted: bool) -> Relabelling:

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..em import Fit
 from ..em.information import boundary
+from .density import prior_slope
 from .draws import site_draws
 from .marginal import scores
 from .posterior import posterior_of
@@ -224,7 +225,7 @@ def prior_pull(fit: Fit) -> dict[str, np.ndarray]:
     unconstrained coordinates u, H the posterior's information and J the parameters' Jacobian.
     """
     posterior = posterior_of(fit)
-    step = posterior.covariance @ posterior.prior_slope()
+    step = posterior.covariance @ prior_slope(fit, posterior.start)
     jacobian = posterior.jacobian
     return {n: (j @ step).reshape(np.shape(fit.params[n])) for n, j in jacobian.items()}
 

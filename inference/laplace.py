@@ -9,6 +9,7 @@ import numpy as np
 
 from ..em import Fit
 from .arviz import tree
+from .density import energies
 from .posterior import Posterior, posterior_of
 
 if TYPE_CHECKING:
@@ -54,10 +55,9 @@ def from_guide(
     posterior: Posterior, u: dict[str, jax.Array], log_q: np.ndarray, *, method: str, **output: Any
 ) -> DataTree:
     """The tree of independent draws u from an approximation of log density ``log_q``."""
-    log_p = -posterior.energies(u)
+    log_p = -energies(posterior.fit, u)
     statistics = {"lp": log_p[None], "log_q": np.asarray(log_q, float)[None]}
-    found = posterior.constrain(u)
-    draws = {n: np.asarray(found[n])[None] for n in u}
+    draws = {n: v[None] for n, v in posterior.constrain(u).items()}
     attrs = {"pareto_k": pareto_k(log_p - log_q), **output.pop("attrs", {})}
     return tree(draws, posterior.fit, method, statistics, attrs=attrs, **output)
 

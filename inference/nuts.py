@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -14,7 +15,8 @@ from numpyro.infer import MCMC, NUTS
 from ..em import Fit
 from ..em.program import Params
 from .arviz import STATISTICS, sampler_statistics, tree
-from .posterior import Posterior, posterior_of, quick_jit
+from .density import energies, energy, quick_jit
+from .posterior import Posterior, posterior_of
 
 if TYPE_CHECKING:
     from xarray import DataTree
@@ -79,8 +81,7 @@ def run_nuts(
         start = {n: v[0] for n, v in start.items()}
     began = time.perf_counter()
     sampler.run(key_run, init_params=start, extra_fields=tuple(STATISTICS))
-    found = posterior.constrain(sampler.get_samples(group_by_chain=True))
-    draws = {n: np.asarray(found[n]) for n in start}
+    draws = posterior.constrain(sampler.get_samples(group_by_chain=True))
     attrs = {"num_warmup": num_warmup, "sampling_time": time.perf_counter() - began}
     return tree(draws, fit, "NUTS", sampler_statistics(sampler), attrs=attrs, **output)
 
@@ -89,7 +90,7 @@ class CompiledNUTS(NUTS):
     """NumPyro's NUTS, its start compiled whole instead of operation by operation."""
 
     def __init__(self, posterior: Posterior, **options: Any) -> None:
-        super().__init__(potential_fn=posterior.energy, **options)
+        super().__init__(potential_fn=partial(energy, posterior.fit), **options)
         self.program = posterior.fit.program
 
     def init(
@@ -118,7 +119,7 @@ def starts(posterior: Posterior, rng_key: jax.Array, num_chains: int) -> Params:
     away = jax.random.normal(rng_key, (num_chains, posterior.size))
     for _ in range(20):
         found = posterior.unravel(posterior.from_white(away))
-        bad = ~np.isfinite(posterior.energies(found))
+        bad = ~np.isfinite(energies(posterior.fit, found))
         if not bad.any():
             break
         away = jnp.where(jnp.asarray(bad)[:, None], away / 4, away)

@@ -15,7 +15,7 @@ import numpy as np
 from ..em import Fit
 from ..em.expectation import log_joint
 from ..em.program import Program
-from .posterior import Posterior, posterior_of
+from .density import log_prior
 
 # No more ways to read the parameters than this are tried.
 _MAX_READINGS = 2048
@@ -80,16 +80,16 @@ def symmetry_of(fit: Fit) -> Symmetry:
     components swaps their rows of the log joint and leaves the prior density as it is.
     """
     if fit not in _symmetries:
-        _symmetries[fit] = _find(fit, posterior_of(fit))
+        _symmetries[fit] = _find(fit)
     return _symmetries[fit]
 
 
-def _find(fit: Fit, posterior: Posterior) -> Symmetry:
+def _find(fit: Fit) -> Symmetry:
     program, k = fit.program, fit.program.num_components
     alone = tuple((j,) for j in range(k))
     if k == 1:
         return Symmetry(classes=((0,),))
-    probe = _Probe(fit, posterior)
+    probe = _Probe(fit)
     pairs = list(itertools.combinations(range(k), 2))
     for pair in pairs:
         for reading in itertools.islice(_readings(program, probe), _MAX_READINGS):
@@ -109,8 +109,8 @@ def _find(fit: Fit, posterior: Posterior) -> Symmetry:
 class _Probe:
     """Densities at random parameters, and whether a reading of the parameters fits them."""
 
-    def __init__(self, fit: Fit, posterior: Posterior) -> None:
-        self.posterior, self.program, self.arrays = posterior, fit.program, fit.call.arrays
+    def __init__(self, fit: Fit) -> None:
+        self.fit, self.program, self.arrays = fit, fit.program, fit.call.arrays
         program, arrays = fit.program, fit.call.arrays
         if "symmetry" not in program.compiled:
             example = jax.jit(lambda a: [program.example(a, s) for s in (1, 2)])
@@ -131,17 +131,17 @@ class _Probe:
     def log_prior(self, params: Mapping) -> float:
         """The log prior density."""
         params = {n: jnp.asarray(v, float) for n, v in params.items()}
-        return float(self.posterior.log_prior(params))
+        return float(log_prior(self.fit, params))
 
     def swaps(self, reading: Symmetry, pair: tuple[int, int], prior: bool) -> bool:
         """Whether the reading's way to swap two components does that and nothing else."""
         order = np.arange(self.program.num_components)
         order[list(pair)] = order[list(pair)[::-1]]
-        for point, joint, log_prior in zip(self.points, self.joints, self.priors, strict=True):
+        for point, joint, density in zip(self.points, self.joints, self.priors, strict=True):
             new = reading.apply(point, order)
             if not self._same(self.joint(new), joint[order]):
                 return False
-            if prior and not self._same(self.log_prior(new), log_prior):
+            if prior and not self._same(self.log_prior(new), density):
                 return False
         return True
 

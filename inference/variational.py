@@ -19,6 +19,7 @@ from numpyro.infer.autoguide import AutoMultivariateNormal
 from ..em import Fit
 from ..em.information import inside
 from .arviz import to_arviz
+from .density import energy
 from .laplace import from_guide
 from .marginal import marginalize
 from .posterior import Posterior, posterior_of
@@ -131,8 +132,8 @@ def whitened(posterior: Posterior) -> Callable[[], None]:
         v = numpyro.sample("v", dist.ImproperUniform(flat, (), (posterior.size,)))
         u = posterior.unravel(posterior.from_white(v))
         with handlers.block():  # the sites inside are no sites of this model
-            energy = posterior.energy(u)
-        numpyro.factor("log_density", -energy)
+            log_density = -energy(posterior.fit, u)
+        numpyro.factor("log_density", log_density)
 
     return model
 

@@ -1,0 +1,293 @@
+"""One fit, its NUTS and Laplace runs, and what is made of them: trees, labels, the cross-check."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro
+import numpyro.distributions as dist
+import pytest
+from numpyro.infer import log_likelihood
+from scipy import special, stats
+
+from mixpyro import em, inference
+
+pytestmark = pytest.mark.usefixtures("x64")
+
+KEY = jax.random.key(0)
+N = 200
+_rng = np.random.default_rng(11)
+X = np.where(np.arange(N) < 120, -2.0, 2.5) + _rng.normal(size=N) * np.where(
+    np.arange(N) < 120, 1.0, 0.6
+)
+
+
+def normals(x=None, num_components=2, n=N):
+    weights = numpyro.sample("weights", dist.Dirichlet(jnp.ones(num_components)))
+    with numpyro.plate("components", num_components):
+        loc = numpyro.sample("loc", dist.Normal(0.0, 5.0))
+        scale = numpyro.sample("scale", dist.HalfNormal(3.0))
+    numpyro.deterministic("mean", (weights * loc).sum())
+    with numpyro.plate("rows", n):
+        z = numpyro.sample("z", dist.Categorical(weights))
+        numpyro.sample("x", dist.Normal(loc[z], scale[z]), obs=x)
+
+
+@pytest.fixture(scope="module")
+def fit():
+    with jax.enable_x64(True):
+        return em.EM(normals).run(KEY, X)
+
+
+@pytest.fixture(scope="module")
+def nuts(fit):
+    with jax.enable_x64(True):
+        return inference.run_nuts(
+            fit,
+            KEY,
+            num_warmup=150,
+            num_samples=250,
+            kernel={"target_accept_prob": 0.85},
+            posterior_predictive=jax.random.key(5),
+        )
+
+
+@pytest.fixture(scope="module")
+def laplace(fit):
+    with jax.enable_x64(True):
+        return inference.run_laplace(fit, KEY, num_samples=1000)
+
+
+def params_of(tree, chain=0, draw=0):
+    return {n: tree["posterior"][n].values[chain, draw] for n in ("weights", "loc", "scale")}
+
+
+def joint(params):
+    return np.log(params["weights"]) + stats.norm.logpdf(X[:, None], params["loc"], params["scale"])
+
+
+# ---- what a run holds ---------------------------------------------------------------------------
+
+
+def test_the_tree_has_named_groups_and_dimensions(nuts):
+    groups = {"posterior", "sample_stats", "log_likelihood", "observed_data", "responsibilities"}
+    assert groups | {"posterior_predictive", "relabelling", "em"} == set(nuts.children)
+    posterior = nuts["posterior"]
+    assert dict(posterior.sizes) == {"chain": 4, "draw": 250, "component": 2}
+    assert posterior["loc"].dims == ("chain", "draw", "component")
+    assert posterior["mean"].dims == ("chain", "draw")
+    assert nuts["log_likelihood"]["x"].dims == ("chain", "draw", "row")
+    assert nuts["observed_data"]["x"].dims == ("row",)
+    assert nuts["posterior_predictive"]["x"].shape == (4, 250, N)
+    assert nuts.attrs["method"] == "NUTS"
+    assert nuts["em"].attrs["status"] == "CONVERGED"
+
+
+def test_a_draw_has_the_densities_that_the_formula_gives(nuts):
+    params = params_of(nuts, 2, 17)
+    by_row = special.logsumexp(joint(params), axis=1)
+    found = nuts["log_likelihood"]["x"].values[2, 17]
+    np.testing.assert_allclose(found, by_row, rtol=1e-9)
+    mean = (params["weights"] * params["loc"]).sum()
+    assert nuts["posterior"]["mean"].values[2, 17] == pytest.approx(mean)
+    # lp is the density of u: likelihood, prior, and the Jacobian of NumPyro's bijections.
+    prior = stats.norm.logpdf(params["loc"], 0, 5).sum()
+    prior += stats.halfnorm.logpdf(params["scale"], scale=3).sum()
+    jacobian = np.log(params["scale"]).sum() + np.log(params["weights"]).sum()
+    lp = nuts["sample_stats"]["lp"].values[2, 17]
+    assert lp == pytest.approx(by_row.sum() + prior + jacobian, rel=1e-9)
+
+
+def test_the_same_rows_by_numpyro(nuts):
+    draws = {n: jnp.asarray(v) for n, v in params_of(nuts, 0, slice(3)).items()}
+    found = log_likelihood(inference.marginalize(normals), draws, X)["x"]
+    np.testing.assert_allclose(found, nuts["log_likelihood"]["x"].values[0, :3], rtol=1e-9)
+
+
+def test_chains_agree_and_arviz_takes_them(nuts):
+    import arviz as az
+
+    summary = az.summary(nuts, round_to="none")
+    assert summary["r_hat"].max() < 1.03
+    assert summary["ess_bulk"].min() > 300
+    assert nuts["sample_stats"]["diverging"].sum() == 0
+    loo = az.loo(nuts)
+    # An independent approximation of the same number: the log-likelihood less the penalty.
+    assert loo.elpd == pytest.approx(float(nuts["em"].attrs["log_likelihood"]) - 5, abs=2)
+    az.plot_trace(nuts, var_names=["weights"])
+
+
+def test_posterior_predictive_has_the_mixture_s_moments(nuts):
+    drawn = nuts["posterior_predictive"]["x"].values.ravel()
+    assert drawn.mean() == pytest.approx(X.mean(), abs=0.15)
+    assert drawn.std() == pytest.approx(X.std(), abs=0.15)
+
+
+def test_every_group_survives_a_netcdf_file(nuts, tmp_path):
+    import xarray
+
+    for name, group in nuts.children.items():
+        data = group.to_dataset()
+        small = data.map(lambda v: v.astype("int32") if v.dtype == "int64" else v)
+        small = small.assign_coords({n: c.astype("int32") for n, c in data.coords.items()})
+        path = tmp_path / f"{name}.nc"
+        small.to_netcdf(path, engine="scipy")
+        back = xarray.load_dataset(path, engine="scipy")
+        xarray.testing.assert_allclose(back, small)
+        assert set(back.attrs) == set(small.attrs)
+
+
+def test_the_whole_tree_survives_a_netcdf_file(nuts, tmp_path):
+    pytest.importorskip("h5netcdf")
+    import xarray
+
+    nuts.to_netcdf(tmp_path / "run.nc", engine="h5netcdf")
+    back = xarray.open_datatree(tmp_path / "run.nc", engine="h5netcdf").load()
+    xarray.testing.assert_allclose(back, nuts)
+
+
+def test_own_names_for_axes(fit, laplace):
+    draws = {n: laplace["posterior"][n].values[:, :20] for n in ("weights", "loc", "scale")}
+    tree = inference.to_arviz(
+        draws, fit, coords={"component": ["low", "high"]}, log_likelihood=False
+    )
+    assert list(tree["posterior"]["component"].values) == ["low", "high"]
+    assert "log_likelihood" not in tree.children
+    with pytest.raises(ValueError, match="dims\\['loc'\\] names 2 axes"):
+        inference.to_arviz(draws, fit, dims={"loc": ["a", "b"]})
+
+
+# ---- labels -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("by", ["responsibilities", "parameters"])
+def test_switched_draws_are_switched_back(fit, nuts, by):
+    original = {n: nuts["posterior"][n].values for n in ("weights", "loc", "scale")}
+    switched = np.random.default_rng(0).random((4, 250)) < 0.5
+    mixed = {n: np.where(switched[..., None], v[..., ::-1], v) for n, v in original.items()}
+    found = inference.relabel(mixed, fit, by=by)
+    for name, values in original.items():
+        np.testing.assert_array_equal(found.draws[name], values)
+    assert found.moved == switched.mean()
+    assert found.symmetry.classes == ((0, 1),)
+    assert found.before["loc"][1].max() < 20 + found.after["loc"][1].min()
+    whole = {n: np.concatenate([v[:2], v[2:, :, ::-1]]) for n, v in original.items()}
+    found = inference.relabel(whole, fit)
+    assert found.before["loc"][0].min() > 1.5
+    assert found.after["loc"][0].max() < 1.03
+    assert "50.0% of the draws were relabelled" in found.message
+
+
+def test_z_and_responsibilities_given_draws(fit, nuts):
+    draws = {n: nuts["posterior"][n].values[:, :50] for n in ("weights", "loc", "scale")}
+    found = inference.draw_latent(draws, fit, KEY, each=True)
+    assert found.z.shape == (4, 50, N)
+    table = joint({n: v[1, 7] for n, v in draws.items()})
+    each = np.exp(table - special.logsumexp(table, axis=1)[:, None])
+    np.testing.assert_allclose(found.each[1, 7], each, rtol=1e-8, atol=1e-12)
+    np.testing.assert_allclose(found.responsibilities, found.each.mean((0, 1)), rtol=1e-9)
+    # The share of draws with z = 1 estimates the same, with binomial error.
+    error = np.sqrt(0.25 / 200)
+    np.testing.assert_allclose(found.z.mean((0, 1)), found.responsibilities[:, 1], atol=5 * error)
+
+
+def test_draws_of_another_shape_are_refused(fit):
+    with pytest.raises(ValueError, match="no site 'weights'"):
+        inference.relabel({"loc": np.zeros((1, 2, 2))}, fit)
+    with pytest.raises(ValueError, match="'weights' have shape"):
+        inference.relabel({"weights": np.zeros((2, 2))}, fit)
+    with pytest.raises(ValueError, match="by must be one of"):
+        inference.relabel({}, fit, by="name")
+
+
+# ---- the cross-check ----------------------------------------------------------------------------
+
+
+def test_they_agree(fit, nuts, laplace):
+    report = inference.cross_check(fit, nuts=nuts, laplace=laplace)
+    assert report.agrees
+    assert set(report.table["verdict"]) == {"agrees"}
+    row = report.table.loc["loc[1]"]
+    values = nuts["posterior"]["loc"].values[..., 1]
+    assert row["em"] == pytest.approx(float(fit.params["loc"][1]))
+    assert row["se"] == pytest.approx(float(fit.standard_errors()["loc"][1]))
+    assert row["nuts_diff"] == pytest.approx((values.mean() - row["em"]) / values.std())
+    mean = {n: nuts["posterior"][n].values.mean((0, 1)) for n in ("weights", "loc", "scale")}
+    total = special.logsumexp(joint(mean), axis=1).sum()
+    assert report.table.loc["log-likelihood at the mean", "nuts_mean"] == pytest.approx(total)
+    average = nuts["responsibilities"]["responsibilities"].values
+    distance = 0.5 * np.abs(average - np.asarray(fit.responsibilities())).sum(1).max()
+    found = report.table.loc["responsibilities (largest TV)", "nuts_mean"]
+    assert found == pytest.approx(distance)
+
+
+def test_the_report_reads_and_draws(fit, nuts, laplace):
+    report = inference.cross_check(fit, nuts=nuts, laplace=laplace)
+    words = str(report)
+    assert words.startswith("EM and the posterior agree. No draw needed another labelling.")
+    assert "within 0.5 posterior standard deviations" in words
+    assert "<table" in report._repr_html_()
+    axes = report.plot().axes[0]
+    assert [t.get_text() for t in axes.get_yticklabels()] == list(report.table.index[:6])
+    with pytest.raises(ValueError, match="at least one posterior"):
+        inference.cross_check(fit)
+
+
+def test_a_shifted_posterior_is_found_out(fit, laplace):
+    draws = {n: laplace["posterior"][n].values.copy() for n in ("weights", "loc", "scale")}
+    draws["loc"][..., 0] += 2 * draws["loc"][..., 0].std()
+    report = inference.cross_check(fit, laplace=inference.to_arviz(draws, fit))
+    assert not report.agrees
+    assert report.table.loc["loc[0]", "verdict"] == "few data"
+    assert report.table.loc["loc[1]", "verdict"] == "agrees"
+    assert "do not agree on loc[0]" in report.message
+
+
+@pytest.mark.parametrize(
+    ("case", "expected"),
+    [
+        ({}, "agrees"),
+        ({"diff": 0.55}, "few data"),
+        ({"diff": 0.55, "shift": 0.4}, "prior"),
+        ({"diff": 0.55, "shift": -0.4}, "few data"),
+        ({"ratio": 1.6}, "few data"),
+        ({"ratio": 0.6, "shift": 0.7}, "prior"),
+        ({"ratio": np.nan}, "agrees"),
+        ({"rhat": 1.06}, "chains disagree"),
+        ({"ess": 50.0}, "chains disagree"),
+        ({"diff": 1.5, "edge": True, "ratio": np.nan}, "agrees (edge)"),
+        ({"diff": 0.7, "pareto": 0.9}, "approximation"),
+        ({"diff": np.inf}, "not finite"),
+    ],
+)
+def test_the_rule(case, expected):
+    from mixpyro.inference.cross_check import verdict
+
+    usual = {"diff": 0.1, "ratio": 1.0, "rhat": 1.0, "ess": 1e6, "shift": 0.0, "edge": False}
+    assert verdict(**{**usual, "pareto": 0.3, **case}) == expected
+
+
+# ---- SVI ----------------------------------------------------------------------------------------
+
+
+def test_svi_settles_and_agrees(fit, nuts):
+    svi = inference.run_svi(fit, KEY, num_steps=600)
+    assert svi.attrs["settled"] == 1
+    assert svi["optimisation"]["loss"].shape == (600,)
+    assert svi.attrs["pareto_k"] < 1
+    for name in ("weights", "loc", "scale"):
+        ours, theirs = svi["posterior"][name].values[0], nuts["posterior"][name].values
+        sd = theirs.std((0, 1))
+        np.testing.assert_allclose(ours.mean(0), theirs.mean((0, 1)), atol=0.2 * sd.max())
+        np.testing.assert_allclose(ours.std(0), sd, rtol=0.15)
+
+
+def test_what_has_no_posterior_is_refused():
+    def bare(x):
+        loc = numpyro.param("loc", jnp.array([-1.0, 1.0]))
+        with numpyro.plate("rows", N):
+            z = numpyro.sample("z", dist.Categorical(jnp.array([0.6, 0.4])))
+            numpyro.sample("x", dist.Normal(loc[z], 1.0), obs=x)
+
+    fit = em.EM(bare).run(KEY, X)
+    with pytest.raises(ValueError, match=r"'loc': numpyro\.param declares no prior"):
+        inference.run_laplace(fit, KEY)
