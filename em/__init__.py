@@ -1,5 +1,6 @@
 """Fit finite mixtures by EM: read a NumPyro model, climb its likelihood, return a `Fit`."""
 
+from .bootstrap import Bootstrap, BootstrapTest, bootstrap, bootstrap_lrt
 from .driver import EM
 from .fit import Fit
 from .kmeans import KMeans, kmeans
@@ -7,16 +8,25 @@ from .schedule import Annealed, Stochastic
 from .spec import Spec
 from .status import FitError, Status
 from .storage import load
+from .sweep import CrossValidation, Sweep, cross_validate, sweep
 
 __all__ = [
     "EM",
     "Annealed",
+    "Bootstrap",
+    "BootstrapTest",
+    "CrossValidation",
     "Fit",
     "FitError",
     "KMeans",
     "Spec",
     "Status",
     "Stochastic",
+    "Sweep",
+    "bootstrap",
+    "bootstrap_lrt",
+    "cross_validate",
     "kmeans",
     "load",
+    "sweep",
 ]

@@ -160,6 +160,13 @@ class Fit:
         used = weights > 0
         return self.bic - 2 * float(weights[used] @ np.log(best[used]))
 
+    @cached_property
+    def entropy(self) -> float:
+        """``-sum_n w_n sum_k r_nk log r_nk``: how unclear the classes are (0: certain)."""
+        resp = np.asarray(self.responsibilities(), float)
+        logs = np.log(np.where(resp > 0, resp, 1))
+        return -float(np.asarray(self.rows.weights, float) @ (resp * logs).sum(1))
+
     # ---- rows ------------------------------------------------------------------------------
 
     def responsibilities(self, *args: Any, **kwargs: Any) -> jax.Array:

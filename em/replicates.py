@@ -1,0 +1,105 @@
+"""Fits of other data like these, many in one compiled call: rows reweighed, or simulated anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpyro import handlers
+
+from .expectation import Soft, e_step
+from .fit import Fit
+from .loop import Outcome, Settings, climb
+from .program import Params, Program
+from .rows import Rows
+from .rows import prepare as read_rows
+
+# So many multiplications of an E-step are worth doing side by side.
+_SIDE_BY_SIDE = 2e6
+
+
+def reweighed(rows: Rows, weights: jax.Array) -> Rows:
+    """The same rows with other weights (n,); a weight of 0 leaves a row out.
+
+    ``log_base`` stays: objectives of different weights do not compare.
+    """
+    old = rows.chunks.weights
+    filled = jnp.pad(weights, (0, old.size - weights.size)).reshape(old.shape)
+    return rows._replace(weights=weights, chunks=rows.chunks._replace(weights=filled))
+
+
+def each(program: Program, function: Callable, inputs: Any) -> Any:
+    """``function`` of every entry of ``inputs`` (b, ...), some of them at a time."""
+    number = len(jax.tree.leaves(inputs)[0])
+    batch = int(np.clip(_SIDE_BY_SIDE // max(program.work, 1), 1, number))
+    return jax.lax.map(function, inputs, batch_size=batch if batch > 1 else None)
+
+
+def from_params(
+    program: Program, rows: Rows, params: Params, max_steps: int, tolerance: float
+) -> Outcome:
+    """Soft EM from given parameters, one climb (without a leading axis)."""
+    settings = Settings(Soft(), max_steps)
+    start = jax.tree.map(lambda a: a[None], (params, e_step(program, Soft(), params, rows)))
+    bound = jnp.asarray(tolerance, rows.weights.dtype)
+    key = jax.random.key(0)[None]  # soft EM draws nothing
+    outcome = climb(program, settings, rows, *start, bound, max_steps, key)
+    return jax.tree.map(lambda a: a[0], outcome)
+
+
+def simulator(fit: Fit, program: Program) -> Callable[[jax.Array], Rows]:
+    """A function of a key that gives rows simulated from ``fit``, as ``program`` reads them.
+
+    Raises:
+        ValueError: observations that are no argument of the model, or rows that are weighted.
+    """
+    if not np.all(np.asarray(fit.rows.weights) == 1):
+        raise ValueError(
+            "a parametric bootstrap simulates rows, so it cannot keep row weights; repeat the rows "
+            "as often as their weights say, or use kind='weighted'"
+        )
+    if program.augmented or fit.program.structure.latent.labels is not None:
+        raise ValueError(
+            "a parametric bootstrap does not know how labels or entries came to be missing; use "
+            "kind='weighted'"
+        )
+    places = observed_arguments(fit)
+    positional, keywords = fit.call.rebuild()
+    model = handlers.substitute(handlers.uncondition(fit.program.model), data=fit.params)
+
+    def simulate(rng_key: jax.Array) -> Rows:
+        trace = handlers.trace(handlers.seed(model, rng_key)).get_trace(*positional, **keywords)
+        arrays = list(fit.call.arrays)
+        for name, place in places.items():
+            old = arrays[place]
+            new = trace[name]["value"].reshape(old.shape).astype(old.dtype)
+            missing = jnp.isnan(old) if jnp.issubdtype(old.dtype, jnp.floating) else None
+            arrays[place] = new if missing is None else jnp.where(missing, jnp.nan, new)
+        return read_rows(program, tuple(arrays))
+
+    return simulate
+
+
+def observed_arguments(fit: Fit) -> dict[str, int]:
+    """{site: which of the call's arrays it observes}, found by comparing their numbers."""
+    program, arrays = fit.program, fit.call.arrays
+    trace = program.run(program.probe_values, arrays, 0)
+    places = {}
+    for data in program.structure.data:
+        value = np.asarray(trace[data.name]["value"], float)
+        same = [
+            i
+            for i, a in enumerate(arrays)
+            if a.size == value.size
+            and np.array_equal(np.asarray(a, float).ravel(), value.ravel(), equal_nan=True)
+        ]
+        if not same:
+            raise ValueError(
+                f"the observations of site {data.name!r} are no argument of the model, so that "
+                "simulated ones cannot take their place; pass them to the model as they are"
+            )
+        places[data.name] = same[0]
+    return places

@@ -1,0 +1,179 @@
+"""Many fits in one call: a grid of keywords, and held-out likelihood by cross-validation."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .arguments import split
+from .bootstrap import best, from_starts
+from .checks import check
+from .driver import EM, prepare, program_for
+from .expectation import Soft, log_joint
+from .fit import Fit
+from .replicates import each, reweighed
+from .rows import Rows
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_CRITERIA = ("aic", "bic", "icl", "log_likelihood")
+
+
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """Fits over a grid of keywords.
+
+    Attributes:
+        keywords: the keywords of each fit that were swept over.
+        fits: the fits, in the same order (the last keyword changes fastest).
+    """
+
+    keywords: tuple[dict[str, Any], ...]
+    fits: tuple[Fit, ...]
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row a fit: its keywords, log-likelihood, dimensions, criteria, entropy, status."""
+        import pandas as pd
+
+        rows = [
+            {
+                **keywords,
+                "log_likelihood": fit.log_likelihood,
+                "num_free_params": fit.num_free_params,
+                "aic": fit.aic,
+                "bic": fit.bic,
+                "icl": fit.icl,
+                "entropy": fit.entropy,
+                "status": fit.status.name,
+            }
+            for keywords, fit in zip(self.keywords, self.fits, strict=True)
+        ]
+        return pd.DataFrame(rows)
+
+    def best(self, criterion: str = "bic") -> Fit:
+        """The fit of the lowest AIC, BIC or ICL (or highest log-likelihood).
+
+        Fits whose status is not ok are passed over, unless none is.
+
+        Raises:
+            ValueError: an unknown criterion.
+        """
+        if criterion not in _CRITERIA:
+            raise ValueError(f"criterion must be one of {', '.join(_CRITERIA)}, not {criterion!r}")
+        sign = -1 if criterion == "log_likelihood" else 1
+        sound = [fit for fit in self.fits if fit.status.ok] or list(self.fits)
+        return min(sound, key=lambda fit: sign * getattr(fit, criterion))
+
+
+def sweep(
+    model: Callable | EM, rng_key: jax.Array, *args: Any, init_params: Any = None, **kwargs: Any
+) -> Sweep:
+    """Fit a model for every combination of the keywords that are given as a list, tuple or range.
+
+    ``em.sweep(model, key, x, num_components=range(1, 10), covariance=("full", "tied"))`` makes 18
+    fits. A keyword whose value is itself a tuple goes into a list: ``[(1, 2)]``.
+
+    Args:
+        model: a NumPyro model, or ``EM(model, ...)`` with the options to fit by.
+        rng_key: a JAX key; every fit uses it.
+        args: the model's positional arguments.
+        init_params: not allowed: the fits differ in their parameters.
+        kwargs: the model's keyword arguments; lists, tuples and ranges are swept over.
+
+    Raises:
+        ValueError: no keyword to sweep over, an empty one, or what `EM.run` raises.
+    """
+    if init_params is not None:
+        raise ValueError("a sweep takes no init_params: its fits have different parameters")
+    fitter = model if isinstance(model, EM) else EM(model)
+    grid = {n: list(v) for n, v in kwargs.items() if isinstance(v, list | tuple | range)}
+    fixed = {n: v for n, v in kwargs.items() if n not in grid}
+    if not grid or not all(grid.values()):
+        raise ValueError(
+            "give at least one keyword as a list, tuple or range of values to sweep over, none "
+            "of them empty, such as num_components=range(1, 10)"
+        )
+    keywords, fits = [], []
+    for values in itertools.product(*grid.values()):
+        chosen = dict(zip(grid, values, strict=True))
+        keywords.append(chosen)
+        fits.append(fitter.run(rng_key, *args, **fixed, **chosen))
+    return Sweep(tuple(keywords), tuple(fits))
+
+
+@dataclass(frozen=True, eq=False)
+class CrossValidation:
+    """Held-out log-likelihood.
+
+    Attributes:
+        log_likelihood: ``sum_n w_n log p(x_n | fit without x_n's fold)``; higher is better.
+        by_fold: (f,) its parts.
+        per_row: (n,) ``log p(x_n)``, unweighted.
+        folds: (n,) the fold of each row.
+        status: (f,) how the climb of each fold ended (`Status` codes).
+    """
+
+    log_likelihood: float
+    by_fold: np.ndarray
+    per_row: np.ndarray
+    folds: np.ndarray
+    status: np.ndarray
+
+
+def cross_validate(
+    model: Callable,
+    rng_key: jax.Array,
+    *args: Any,
+    num_folds: int = 5,
+    num_restarts: int = 5,
+    max_steps: int = 2000,
+    tolerance: float = 1e-6,
+    **kwargs: Any,
+) -> CrossValidation:
+    """k-fold cross-validation of the log-likelihood (Smyth 2000, Statistics and Computing 10:63).
+
+    The rows of a fold get the weight 0, the model is fitted to the others, and the fold is scored:
+    all folds in one compiled call, on the same shapes.
+
+    Raises:
+        ValueError: fewer than two folds, or more than rows; what `EM.run` raises for its data.
+    """
+    call = split(args, kwargs)
+    program = program_for(model, call)
+    rows, found = prepare(program, call.arrays)
+    check(program, call.arrays, found)
+    n = len(rows.weights)
+    if not isinstance(num_folds, int | np.integer) or not 2 <= num_folds <= n:
+        raise ValueError(f"num_folds must be a whole number from 2 to {n}, not {num_folds!r}")
+    key, sub = jax.random.split(rng_key)
+    folds = jax.random.permutation(key, jnp.arange(n) % num_folds)
+
+    def fold(inputs: tuple, rows: Rows, folds: jax.Array) -> tuple:
+        number, keys = inputs
+        held = folds == number
+        fewer = reweighed(rows, jnp.where(held, 0, rows.weights))
+        outcome = from_starts(program, fewer, keys, max_steps, tolerance)
+        which = best(outcome)
+        params = jax.tree.map(lambda a: a[which], outcome.params)
+        return Soft()(log_joint(program, params, rows.arrays))[1], outcome.code[which]
+
+    name = ("cross_validate", max_steps, tolerance)
+    if name not in program.compiled:
+        program.compiled[name] = jax.jit(
+            lambda inputs, rows, folds: each(program, lambda i: fold(i, rows, folds), inputs)
+        )
+    keys = jax.random.split(sub, (num_folds, num_restarts))
+    scores, status = program.compiled[name]((jnp.arange(num_folds), keys), rows, folds)
+    folds, weights = np.asarray(folds), np.asarray(rows.weights, float)
+    per_row = np.asarray(scores, float)[folds, np.arange(n)]
+    terms = np.where(weights > 0, weights * per_row, 0)
+    by_fold = np.array([terms[folds == f].sum() for f in range(num_folds)])
+    return CrossValidation(float(terms.sum()), by_fold, per_row, folds, np.asarray(status))
