@@ -46,7 +46,7 @@ def from_params(
     start = jax.tree.map(lambda a: a[None], (params, e_step(program, Soft(), params, rows)))
     bound = jnp.asarray(tolerance, rows.weights.dtype)
     key = jax.random.key(0)[None]  # soft EM draws nothing
-    outcome = climb(program, settings, rows, *start, bound, max_steps, key)
+    outcome = climb(program, settings, rows, start[0], start[1], bound, max_steps, key)
     return jax.tree.map(lambda a: a[0], outcome)
 
 

@@ -172,8 +172,8 @@ def cross_validate(
         )
     keys = jax.random.split(sub, (num_folds, num_restarts))
     scores, status = program.compiled[name]((jnp.arange(num_folds), keys), rows, folds)
-    folds, weights = np.asarray(folds), np.asarray(rows.weights, float)
-    per_row = np.asarray(scores, float)[folds, np.arange(n)]
+    places, weights = np.asarray(folds), np.asarray(rows.weights, float)
+    per_row = np.asarray(scores, float)[places, np.arange(n)]
     terms = np.where(weights > 0, weights * per_row, 0)
-    by_fold = np.array([terms[folds == f].sum() for f in range(num_folds)])
-    return CrossValidation(float(terms.sum()), by_fold, per_row, folds, np.asarray(status))
+    by_fold = np.array([terms[places == f].sum() for f in range(num_folds)])
+    return CrossValidation(float(terms.sum()), by_fold, per_row, places, np.asarray(status))
