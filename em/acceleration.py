@@ -26,7 +26,7 @@ _SHORTEST = 1e-3
 _SHRINK = 0.25
 _GROWTH = 4.0
 _HISTORY = 10
-_UNITLESS = BOUNDED | POSITIVE
+_UNITLESS = BOUNDED | POSITIVE | {"zerosum", "rotation"}
 
 
 class Here(NamedTuple):
