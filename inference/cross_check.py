@@ -88,7 +88,7 @@ class CrossCheck:
         return " ".join([*parts, *self.notes])
 
     def __str__(self) -> str:
-        shown = self.table.map(_number).to_string()
+        shown = _shown(self.table).to_string()
         wrapped = [textwrap.fill(words, 96) for words in (self.message, RULE)]
         return f"{wrapped[0]}\n\n{shown}\n\n{wrapped[1]}"
 
@@ -98,7 +98,7 @@ class CrossCheck:
     def _repr_html_(self) -> str:
         from html import escape
 
-        table = self.table.map(_number).to_html()
+        table = _shown(self.table).to_html()
         return f"<p>{escape(self.message)}</p>{table}<p><small>{escape(RULE)}</small></p>"
 
     def plot(self) -> Figure:
@@ -288,7 +288,18 @@ def _listed(names: Any) -> str:
     return ", ".join(names if len(names) <= 6 else [*names[:6], f"and {len(names) - 6} more"])
 
 
-def _number(value: Any) -> str:
+def _shown(table: pd.DataFrame) -> pd.DataFrame:
+    """The table in few digits: distances in hundredths, the rest in four that count."""
+    return table.apply(lambda column: column.map(lambda v: _number(v, str(column.name))))
+
+
+def _number(value: Any, column: str) -> str:
     if isinstance(value, str):
         return value
-    return "" if np.isnan(value) else f"{value:.4g}"
+    if np.isnan(value):
+        return ""
+    if column.endswith("_diff"):
+        return f"{value:+.2f}"
+    if column == "rhat":
+        return f"{value:.3f}"
+    return f"{value:.2f}" if abs(value) >= 1000 and column != "ess" else f"{value:.4g}"

@@ -6,7 +6,7 @@ likelihood is EM's own: from the statistics of the E-step, row weights and label
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import jax
@@ -30,7 +30,7 @@ POINTS = 20
 
 def energy(fit: Fit, u: Params) -> jax.Array:
     """Minus the log posterior density of u, without the evidence: NumPyro's potential."""
-    return _energy(fit.program, u, fit.rows, fit.call.arrays)
+    return energy_of(fit.program, u, fit.rows, fit.call.arrays)
 
 
 def energies(fit: Fit, u: Params) -> np.ndarray:
@@ -38,7 +38,7 @@ def energies(fit: Fit, u: Params) -> np.ndarray:
     program = fit.program
 
     def every(u: Params, rows: Rows, arrays: tuple) -> jax.Array:
-        return jax.lax.map(lambda one: _energy(program, one, rows, arrays), u)
+        return jax.lax.map(lambda one: energy_of(program, one, rows, arrays), u)
 
     compiled = kept(program, "energies", lambda: quick_jit(program, every))
     number = len(next(iter(u.values())))
@@ -119,7 +119,7 @@ def deterministics(fit: Fit, draws: dict[str, np.ndarray]) -> dict[str, np.ndarr
     return {n: np.asarray(v) for n, v in found.items()}
 
 
-def kept(program: Program, name: str, make: Callable[[], Any]) -> Any:
+def kept(program: Program, name: Hashable, make: Callable[[], Any]) -> Any:
     """What is made once for a program."""
     key = ("inference", name)
     if key not in program.compiled:
@@ -134,7 +134,9 @@ def quick_jit(program: Program, function: Callable) -> Callable:
     return jax.jit(function, compiler_options=options if small else None)
 
 
-def _energy(program: Program, u: Params, rows: Rows, arrays: tuple) -> jax.Array:
+def energy_of(program: Program, u: Params, rows: Rows, arrays: tuple) -> jax.Array:
+    """`energy`, for any data of the program's shapes."""
+
     def likelihood(params: Params) -> jax.Array:
         return e_step(program, Soft(), params, rows).objective
 

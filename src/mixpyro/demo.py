@@ -8,12 +8,12 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from . import em, models, pictures
+from . import em, inference, models, pictures
 from .data import load_old_faithful
 
 
 def run(out: Path) -> None:
-    """Fit Old Faithful by soft EM, hard EM and k-means; print tables, write pictures to ``out``."""
+    """Fit Old Faithful by EM and k-means, check it by NUTS; print tables, write pictures."""
     with jax.enable_x64(True):
         _run(out)
 
@@ -70,10 +70,22 @@ def _run(out: Path) -> None:
         "\n",
     )
 
+    _title("The same model under NUTS, SVI and the Laplace approximation: do they agree?")
+    posterior = inference.run_nuts(fit, key, num_warmup=300, num_samples=500)
+    report = inference.cross_check(
+        fit,
+        nuts=posterior,
+        svi=inference.run_svi(fit, key, num_steps=1500),
+        laplace=inference.run_laplace(fit, key),
+    )
+    print(report, "\n")
+
     out.mkdir(parents=True, exist_ok=True)
     files = [
         pictures.clusters(fit, x, out / "old_faithful_clusters.png", labels),
         pictures.climb({"soft EM": fit, "hard EM": hard}, out / "old_faithful_objective.png"),
+        pictures.write(report.plot(), out / "old_faithful_cross_check.png"),
+        pictures.posterior(fit, posterior, x, out / "old_faithful_posterior.png"),
     ]
     _title("Pictures")
     for file in files:

@@ -11,6 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from xarray import DataTree
 
     from .em import Fit
 
@@ -62,7 +63,7 @@ def clusters(fit: Fit, x: np.ndarray, path: Path, labels: Mapping[str, np.ndarra
         axes.set_xlabel("eruption (minutes)")
         axes.set_ylabel("waiting (minutes)")
         axes.spines[["top", "right"]].set_visible(False)
-    return _write(figure, path)
+    return write(figure, path)
 
 
 def climb(fits: Mapping[str, Fit], path: Path) -> Path:
@@ -88,7 +89,47 @@ def climb(fits: Mapping[str, Fit], path: Path) -> Path:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False)
-    return _write(figure, path)
+    return write(figure, path)
+
+
+def posterior(fit: Fit, tree: DataTree, x: np.ndarray, path: Path) -> Path:
+    """What the posterior adds to EM: ellipses of single draws, and rows whose class is unsure.
+
+    On the left the 95% ellipses of 40 draws under those of the fit; on the right each row's
+    responsibility by EM against the posterior's mean.
+    """
+    import matplotlib.pyplot as plt
+
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.8), layout="constrained")
+    left.scatter(x[:, 0], x[:, 1], s=9, color="0.6", linewidths=0)
+    sites = ("loc", "covariance_matrix")
+    every = [np.asarray(tree[f"posterior/{n}"]) for n in sites]
+    loc, covariance = (v.reshape(-1, *v.shape[2:]) for v in every)
+    for s in np.linspace(0, len(loc) - 1, 40).astype(int):
+        for k in range(loc.shape[1]):
+            left.plot(
+                *_ellipse(loc[s, k], covariance[s, k], 0.95), color=COLOURS[k], lw=0.5, alpha=0.35
+            )
+    for k, (centre, matrix) in enumerate(
+        zip(np.asarray(fit.params["loc"]), np.asarray(fit.params["covariance_matrix"]), strict=True)
+    ):
+        label = "EM" if k == 0 else None
+        left.plot(*_ellipse(centre, matrix, 0.95), color="black", lw=1.6, label=label)
+    left.legend(loc="upper left", frameon=False, fontsize=9)
+    left.set_title("95% ellipses: EM (black) and 40 posterior draws", fontsize=10)
+    left.set_xlabel("eruption (minutes)")
+    left.set_ylabel("waiting (minutes)")
+
+    by_em = np.asarray(fit.responsibilities())[:, 0]
+    averaged = np.asarray(tree["responsibilities/responsibilities"])[:, 0]
+    right.plot([0, 1], [0, 1], color="0.8", lw=1)
+    right.scatter(by_em, averaged, s=22, color=COLOURS[0], linewidths=0, alpha=0.8)
+    right.set_title("Probability of the first component: plugged in and averaged", fontsize=10)
+    right.set_xlabel("EM: given the estimate")
+    right.set_ylabel("posterior mean")
+    for axes in (left, right):
+        axes.spines[["top", "right"]].set_visible(False)
+    return write(figure, path)
 
 
 def _boundary(fit: Fit, x: np.ndarray, axes: Axes) -> None:
@@ -116,7 +157,8 @@ def _rgb(colour: str) -> tuple[float, ...]:
     return to_rgb(colour)
 
 
-def _write(figure: Figure, path: Path) -> Path:
+def write(figure: Figure, path: Path) -> Path:
+    """Save a picture and close it."""
     import matplotlib.pyplot as plt
 
     figure.savefig(path, dpi=140)
