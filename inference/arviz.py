@@ -71,7 +71,7 @@ def to_arviz(
         * ``sample_stats``: ``lp``, ``diverging``, ... as far as the run noted them;
         * ``log_likelihood``: (chain, draw, row), unweighted;
         * ``observed_data``;
-        * ``responsibilities``: their mean over the draws, (row, component); ``each`` on request;
+        * ``responsibilities``: mean and sd over the draws, (row, component); ``each`` on request;
         * ``posterior_predictive``, on request;
         * ``relabelling``: the permutations, R-hat and ESS of each parameter before and after;
         * ``em``: the fit: estimates, standard errors (``<site>_se``), responsibilities; its
@@ -135,7 +135,10 @@ def tree(
         "posterior": {**done.draws, **deterministics(fit, done.draws)},
         "sample_stats": dict(statistics or {}),
         "observed_data": observations(fit),
-        "responsibilities": {"responsibilities": rows.responsibilities},
+        "responsibilities": {
+            "responsibilities": rows.responsibilities,
+            "responsibilities_sd": rows.spread,
+        },
         "relabelling": _relabelling(done),
         "em": _estimates(fit),
     }
@@ -193,7 +196,7 @@ class Names:
         base = name.removesuffix("_se")
         for suffix in ("_rhat", "_ess"):
             base = base.removesuffix(f"{suffix}_before").removesuffix(f"{suffix}_after")
-        if name == "responsibilities" or name == "each":
+        if name in ("responsibilities", "responsibilities_sd", "each"):
             return [_ROW, _COMPONENT]
         if name == "loss":
             return ["step"]

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 DISTANCE, FACTOR = 0.5, 1.5
 # At the edge of a support no normal approximation holds, and the mean lies inside.
 EDGE_DISTANCE = 2.0
-# Responsibilities: total variation that the worst row may be away.
+# Responsibilities: total variation that a row may be away, or its own spread if larger.
 VARIATION = 0.1
 # Sampling: R-hat and effective sample size that are good enough to judge by.
 RHAT, ESS = 1.05, 100
@@ -39,8 +39,8 @@ RULE = (
     f"estimate (and 3 Monte Carlo errors), and the standard deviation within a factor {FACTOR} of "
     f"the standard error; at the edge of a support, the mean within {EDGE_DISTANCE:g} standard "
     f"deviations. Log-likelihood at the posterior mean: lower by at most {DISTANCE**2 / 2:g} a "
-    f"free parameter. Responsibilities: no row further than {VARIATION} in total variation. "
-    f"Chains: R-hat up to {RHAT}, ESS from {ESS}."
+    f"free parameter. Responsibilities: no row further in total variation than {VARIATION}, or "
+    f"than its own posterior standard deviation. Chains: R-hat up to {RHAT}, ESS from {ESS}."
 )
 _WHY = {
     "prior": "the prior moves the posterior off the estimate: EM is at the likelihood, NUTS is not",
@@ -254,17 +254,20 @@ def _whole(
             "agrees" if fine else "few data" if np.isfinite(total) else "not finite"
         )
         if "responsibilities" in tree.children:
-            average = tree["responsibilities"]["responsibilities"].values
-            largest = float(0.5 * np.abs(average - resp)[weights > 0].sum(1).max())
-            variation[f"{name}_mean"] = largest
-            names[second].append("agrees" if largest <= VARIATION else "few data")
+            found = tree["responsibilities"]
+            distance = 0.5 * np.abs(found["responsibilities"].values - resp).sum(1)
+            spread = 0.5 * found["responsibilities_sd"].values.sum(1)
+            place = int(np.where(weights > 0, distance, 0).argmax())
+            variation |= {f"{name}_mean": distance[place], f"{name}_sd": spread[place]}
+            near = (distance <= np.maximum(VARIATION, spread)) | (weights <= 0)
+            names[second].append("agrees" if near.all() else "few data")
     parameters = [r["verdict"] for r in rows.values()]
     reasons = [v for v in dict.fromkeys(parameters) if v not in _FINE]
     for label, row in ((first, log_likelihood), (second, variation)):
-        found = worst(names[label]) if names[label] else ""
-        if found == "few data" and reasons:
-            found = reasons[0]  # what moves the parameters moves what follows from them
-        rows[label] = row | {"verdict": found}
+        reason = worst(names[label]) if names[label] else ""
+        if reason == "few data" and reasons:
+            reason = reasons[0]  # what moves the parameters moves what follows from them
+        rows[label] = row | {"verdict": reason}
 
 
 def _notes(fit: Fit, trees: Mapping[str, Any], quality: Mapping[str, float]) -> Iterator[str]:

@@ -23,12 +23,14 @@ class Rows(NamedTuple):
     Attributes:
         responsibilities: (n, k) ``p(z_n = k | data)``, the mean over draws of ``p(z_n = k | x_n,
             params)`` (Rao-Blackwellised: no z is drawn for it).
+        spread: (n, k) their standard deviation over the draws.
         z: (c, s, n) a draw of each row's class for each draw of the parameters.
         log_likelihood: (c, s, n) ``log p(x_n | params)``, unweighted.
         each: (c, s, n, k) the responsibilities of every draw.
     """
 
     responsibilities: np.ndarray
+    spread: np.ndarray
     z: np.ndarray | None = None
     log_likelihood: np.ndarray | None = None
     each: np.ndarray | None = None
@@ -78,7 +80,7 @@ def rows_given(
     if key not in program.compiled:
         program.compiled[key] = jax.jit(_batch(fit, rng_key is not None, log_likelihood, each))
     kept: list[dict[str, np.ndarray]] = []
-    total = np.zeros((n, k))
+    total, square = np.zeros((n, k)), np.zeros((n, k))
     for first in range(0, padded, size):
         part = index[first : first + size]
         params = {name: jnp.asarray(v[part], float) for name, v in flat.items()}
@@ -86,10 +88,13 @@ def rows_given(
         sums, rows = program.compiled[key](
             params, keys[first : first + size], real, fit.call.arrays
         )
-        total += np.asarray(sums, float)
+        total += np.asarray(sums[0], float)
+        square += np.asarray(sums[1], float)
         kept.append({name: np.asarray(v) for name, v in rows.items()})
     found = {name: np.concatenate([part[name] for part in kept])[: c * s] for name in kept[0]}
-    return Rows(total / (c * s), **{m: v.reshape(c, s, *v.shape[1:]) for m, v in found.items()})
+    mean = total / (c * s)
+    spread = np.sqrt(np.maximum(square / (c * s) - (mean - 0.5) ** 2, 0))
+    return Rows(mean, spread, **{m: v.reshape(c, s, *v.shape[1:]) for m, v in found.items()})
 
 
 def _batch(fit: Fit, with_z: bool, log_likelihood: bool, each: bool) -> Any:
@@ -106,6 +111,8 @@ def _batch(fit: Fit, with_z: bool, log_likelihood: bool, each: bool) -> Any:
             rows["log_likelihood"] = log_density
         if each:
             rows["each"] = jnp.moveaxis(resp, 1, 2)
-        return jnp.einsum("s,skn->nk", real, resp), rows
+        # Squares of what lies away from one half lose fewer digits near 0 and 1 alike.
+        first = jnp.einsum("s,skn->nk", real, resp)
+        return (first, jnp.einsum("s,skn->nk", real, (resp - 0.5) ** 2)), rows
 
     return batch

@@ -122,7 +122,11 @@ def posterior(fit: Fit, tree: DataTree, x: np.ndarray, path: Path) -> Path:
 
     by_em = np.asarray(fit.responsibilities())[:, 0]
     averaged = np.asarray(tree["responsibilities/responsibilities"])[:, 0]
-    right.plot([0, 1], [0, 1], color="0.8", lw=1)
+    edge = 1e-6
+    by_em, averaged = (np.clip(v, edge, 1 - edge) for v in (by_em, averaged))
+    right.set_xscale("logit")
+    right.set_yscale("logit")
+    right.plot([edge, 1 - edge], [edge, 1 - edge], color="0.8", lw=1)
     right.scatter(by_em, averaged, s=22, color=COLOURS[0], linewidths=0, alpha=0.8)
     right.set_title("Probability of the first component: plugged in and averaged", fontsize=10)
     right.set_xlabel("EM: given the estimate")
