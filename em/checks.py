@@ -12,16 +12,19 @@ from numpyro.distributions import constraints
 
 from . import layout
 from .families import find
+from .latents import plain_name
 from .program import Params, Program
 from .reader import Reader
 from .replay import site_constraint
-from .structure import plain_name
 
 
 def findings(program: Reader, arrays: tuple) -> dict[str, Any]:
     """What the host needs to see of the data, as few numbers (to be compiled)."""
-    latent = program.structure.latent
-    weights, given = program.row_weights(arrays), program.observed_labels(arrays)
+    structure = program.structure
+    unit_weights = program.row_weights(arrays)
+    weights = {0: unit_weights} | {
+        level: unit_weights[program.owners(arrays, level)] for level in program.inner_levels
+    }
     trace = program.run(program.probe_values, arrays, 0)
     found: dict[str, Any] = {"inside": {}, "nan": {}, "empty": {}, "density": {}, "scale": {}}
     for site in program.structure.data:
@@ -36,7 +39,7 @@ def findings(program: Reader, arrays: tuple) -> dict[str, Any]:
                 missing = missing & seen.any(events, keepdims=True)
             found["nan"][site.name] = _first(missing)
         if seen is not None:
-            rows = layout.site_observed(message, latent, site)
+            rows = layout.site_observed(message, structure.level_of(site), site)
             found["empty"][site.name] = _first(~rows.any(-1))
         support = message["fn"].support
         while isinstance(support, constraints.independent):
@@ -51,30 +54,41 @@ def findings(program: Reader, arrays: tuple) -> dict[str, Any]:
             found["inside"][site.name] = _first(outside)
         if message["scale"] is not None:
             scale = layout.rows_first(
-                jnp.asarray(message["scale"], float), latent, site.batch_rank, 0, 0
+                jnp.asarray(message["scale"], float),
+                structure.level_of(site),
+                site.batch_rank,
+                0,
+                0,
             )
-            found["scale"][site.name] = jnp.abs(scale[:, :1] - weights[:, None]).max() + (
+            own = weights[site.level]
+            found["scale"][site.name] = jnp.abs(scale[:, :1] - own[:, None]).max() + (
                 jnp.abs(scale - scale[:, :1]).max()
             )
         else:
-            found["scale"][site.name] = jnp.abs(weights - 1).max()
+            found["scale"][site.name] = jnp.abs(weights[site.level] - 1).max()
     if program.structure.gaps:
         example = program.example(arrays, 2)
         for site in program.structure.data:
-            density = program.replayed(example, arrays, (site.name,))
+            density = program.replayed(example, arrays, (site.name,), site.level)
             found["density"][site.name] = _first(jnp.isnan(density).any(0))
-    base = layout.family_of(trace[latent.prior])
-    listed = base.enumerate_support(expand=False).reshape(-1)
-    found["support"] = jnp.all(listed == jnp.arange(latent.num_components))
-    found["weights"] = jnp.min(weights)
-    found["total"] = weights.sum()
-    if given is not None:
-        labels, known = given
-        whole = labels == jnp.floor(labels.astype(float))
-        bad = known & ~(whole & (labels >= 0) & (labels < latent.num_components))
-        found["labels"] = _first(bad)
-        found["label"] = labels[jnp.argmax(bad)]
-        found["known"] = known.all()
+    found["support"], found["bad label"], found["label"] = {}, {}, {}
+    given = program.observed_labels(arrays)
+    for latent in structure.latents:
+        base = layout.family_of(trace[latent.prior])
+        listed = base.enumerate_support(expand=False).reshape(-1)
+        found["support"][latent.name] = jnp.all(listed == jnp.arange(latent.num_components))
+        if latent.name in given:
+            labels, known = given[latent.name]
+            whole = labels == jnp.floor(labels.astype(float))
+            bad = known & ~(whole & (labels >= 0) & (labels < latent.num_components))
+            found["bad label"][latent.name] = _first(bad)
+            found["label"][latent.name] = labels[jnp.argmax(bad)]
+    if set(given) == {z.name for z in structure.latents}:
+        found["known"] = jnp.stack([known.all() for _, known in given.values()]).all()
+    found["weights"] = jnp.min(unit_weights)
+    found["total"] = unit_weights.sum()
+    # As many as there are rows, where units have several.
+    found["observations"] = jnp.stack([w.sum() for w in weights.values()]).max()
     found["fixed"] = {p.name: trace[p.name]["value"] for p in program.structure.fixed}
     return found
 
@@ -86,10 +100,13 @@ def _first(bad: jax.Array) -> jax.Array:
 
 def check(program: Reader, arrays: tuple, found: Mapping[str, Any], to_fit: bool = True) -> None:
     """Raise a ValueError for the first thing that is wrong with the data (to fit, or to score)."""
+    latents = {z.name: z for z in program.structure.latents}
     latent = program.structure.latent
-    if not found["support"]:
+    for name, counts_from_zero in found["support"].items():
+        if counts_from_zero:
+            continue
         raise ValueError(
-            f"the latent site {latent.name!r} takes other values than 0, 1, ..., K - 1; use a "
+            f"the latent site {name!r} takes other values than 0, 1, ..., K - 1; use a "
             "Categorical and map its value inside the model"
         )
     for name, place in found["nan"].items():
@@ -131,12 +148,13 @@ def check(program: Reader, arrays: tuple, found: Mapping[str, Any], to_fit: bool
                 "both under one numpyro.handlers.scale with one weight a row (a subsampling plate "
                 "also scales: EM uses all rows at every step)"
             )
-    if "labels" in found and found["labels"] >= 0:
-        raise ValueError(
-            f"label {found['label']} of site {latent.name!r} at row {int(found['labels'])} "
-            f"is out of range: the model has {latent.num_components} components, 0 to "
-            f"{latent.num_components - 1}"
-        )
+    for name, place in found["bad label"].items():
+        if place >= 0:
+            raise ValueError(
+                f"label {found['label'][name]} of site {name!r} at row {int(place)} is out of "
+                f"range: the model has {latents[name].num_components} components, 0 to "
+                f"{latents[name].num_components - 1}"
+            )
     if to_fit and latent.num_rows < latent.num_components:
         raise ValueError(
             f"{latent.num_rows} rows are fewer than the {latent.num_components} components of "

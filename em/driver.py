@@ -250,10 +250,10 @@ def _from_start(
     def one(key: jax.Array) -> tuple[Params, Expectation]:
         if set(fixed_start) == set(prototype) and fixed_start:
             return fixed_start, e_step(program, first(key), fixed_start, rows)
+        begun = starts.begin(program, rows, start, hard, key)
         if given is not None and not isinstance(given, dict):
-            return prototype, statistics_of(program, given, rows, hard)
-        resp = starts.responsibilities(program, rows, start, hard, key)
-        expected = statistics_of(program, resp, rows, hard)
+            return prototype, statistics_of(program, given, rows, hard, begun.given)
+        expected = statistics_of(program, begun.units, rows, hard, begun.given)
         if not fixed_start:
             return prototype, expected
         params = m_step(program, expected, prototype, rows, FIRST_STEPS) | fixed_start

@@ -73,49 +73,101 @@ class Hard(NamedTuple):
 class Expectation(NamedTuple):
     """What an E-step leaves for the M-step.
 
-    ``counts`` (k,) sums the weighted responsibilities, ``sums`` (k, c q) each site's features:
-    `site_statistics` makes additive statistics of both. Row by row only where it is needed:
-    ``responsibilities`` (k, n) for densities that are replayed, ``labels`` (n,) and
-    ``row_objective`` (n,) for hard assignment.
+    ``counts`` (k,) sums the units' weighted responsibilities, ``inner_counts`` {level: (k,)} those
+    of rows within units, ``sums`` (k, c q) each site's features: `site_statistics` makes additive
+    statistics of them. Row by row only where it is needed: ``responsibilities`` {level: (k, n)}
+    for densities that are replayed, ``labels`` (n,) and ``row_objective`` (n,) for hard
+    assignment.
     """
 
     objective: jax.Array
     counts: jax.Array
+    inner_counts: dict[int, jax.Array]
     sums: dict[str, jax.Array]
-    responsibilities: jax.Array | None
+    responsibilities: dict[int, jax.Array]
     labels: jax.Array | None
     row_objective: jax.Array | None
 
 
+class Joint(NamedTuple):
+    """How a level's log joint (k, n) is made of its rows."""
+
+    natural: dict[str, jax.Array]
+    bias: jax.Array
+    contexts: dict[str, Any]
+    by_row: jax.Array | None
+
+    def of(self, program: Program, chunk: Chunk, features: Mapping, level: int) -> jax.Array:
+        """The log joint of some rows."""
+        log_joint = self.bias[:, None] + sum(
+            _product(self.natural[s], features[s]) for s in self.natural
+        )
+        log_joint = jnp.broadcast_to(log_joint, (log_joint.shape[0], chunk.weights.shape[-1]))
+        for name, context in self.contexts.items():
+            family, u, pattern = _augmented(program, name, chunk)
+            log_joint += jax.vmap(family.log_density, (None, None, 0))(u, pattern, context)
+        return log_joint + evidence(program, chunk.labels, level)
+
+
 def e_step(program: Program, assign: Assign, params: Params, rows: Rows) -> Expectation:
-    """Responsibilities at ``params``, and the statistics that they weight."""
-    natural, bias = natural_parameters(program, params, rows)
-    by_row = _rowwise(program, params, rows)
-    contexts = augmented_contexts(program, params, rows)
+    """Responsibilities at ``params``, and the statistics that they weight.
+
+    Rows within units come first: their classes are summed out given the units' class, and what is
+    left adds to the log joint of their unit. The units' responsibilities then weight theirs.
+    """
+    joints = {
+        level: _joint(program, params, rows, level)
+        for level in range(len(program.structure.levels))
+    }
+    given: dict[int, jax.Array] = {}
+    units = joints[0].by_row
+    for level, inner in rows.inner.items():
+        features = program.features(inner.chunk, rows.reference)
+        log_joint = joints[level].of(program, inner.chunk, features, level)
+        by_row = joints[level].by_row
+        if by_row is not None:
+            log_joint += by_row
+        given[level], within = reduce_rows(program, assign, log_joint, inner.owner, level)
+        units = within if units is None else units + within
 
     def responsibilities(
         chunk: Chunk, features: Mapping, by_row: jax.Array | None
     ) -> tuple[jax.Array, jax.Array]:
-        log_joint = bias[:, None] + sum(_product(natural[s], features[s]) for s in natural)
-        for name, context in contexts.items():
-            family, u, pattern = _augmented(program, name, chunk)
-            density = jax.vmap(family.log_density, (None, None, 0))(u, pattern, context)
-            log_joint = log_joint + density
-        if by_row is not None:
-            log_joint = log_joint + by_row
-        if chunk.labels is not None:
-            log_joint = log_joint + evidence(chunk.labels, program.num_components)
-        return assign(log_joint)
+        log_joint = joints[0].of(program, chunk, features, 0)
+        return assign(log_joint if by_row is None else log_joint + by_row)
 
-    return _accumulate(program, rows, responsibilities, by_row, contexts, assign.hard)
+    contexts = {n: c for joint in joints.values() for n, c in joint.contexts.items()}
+    return _accumulate(program, rows, responsibilities, units, given, contexts, assign.hard)
 
 
-def statistics_of(program: Program, start: jax.Array, rows: Rows, hard: bool) -> Expectation:
-    """The statistics of given responsibilities (n, k); labels that are known prevail."""
+def reduce_rows(
+    reader: Reader, assign: Assign, log_joint: jax.Array, owner: jax.Array, level: int
+) -> tuple[jax.Array, jax.Array]:
+    """Sum the classes of a level's rows (k, n) out: (k, n) given the units', (units' k, units)."""
+    outer = reader.num_components
+    own = log_joint.reshape(outer, -1, log_joint.shape[-1])
+    if own.shape[1] == 1:
+        given, objective = jnp.ones_like(own), own[:, 0]
+    else:
+        given, objective = jax.vmap(assign)(own)
+    total = jax.ops.segment_sum(objective.T, owner, reader.num_rows).T
+    return given.reshape(log_joint.shape), total
+
+
+def statistics_of(
+    program: Program, start: jax.Array, rows: Rows, hard: bool, given: dict[int, jax.Array]
+) -> Expectation:
+    """The statistics of given responsibilities (n, k); labels that are known prevail.
+
+    ``given`` {level: (k, n)} are those of the rows' classes within units, given the units' class.
+    """
     start = start.T
-    if rows.labels is not None:
-        known = jax.nn.one_hot(rows.labels, program.num_components, dtype=start.dtype, axis=0)
-        start = jnp.where(rows.labels >= 0, known, start)
+    if rows.chunks.labels:
+        labels = {n: _joined(v, program.num_rows) for n, v in rows.chunks.labels.items()}
+        allowed = jnp.exp(evidence(program, labels, 0))
+        total = (start * allowed).sum(0)
+        start = jnp.where(total > 0, start, 1) * allowed
+        start = start / start.sum(0)
 
     def responsibilities(
         _: Chunk, features: Mapping, by_row: jax.Array | None
@@ -124,53 +176,99 @@ def statistics_of(program: Program, start: jax.Array, rows: Rows, hard: bool) ->
         assert by_row is not None
         return by_row, jnp.zeros(by_row.shape[1:], by_row.dtype)
 
-    found = _accumulate(program, rows, responsibilities, start, None, hard)
+    found = _accumulate(program, rows, responsibilities, start, given, None, hard)
     return found._replace(objective=jnp.full_like(found.objective, -jnp.inf))
 
 
 def log_joint(reader: Reader, params: Params, arrays: tuple) -> jax.Array:
-    """(k, n) ``log p(x_n, z_n = k | params)``, densities exactly as NumPyro scores them."""
+    """(k, n) ``log p(x_n, z_n = k | params)`` of the units, densities as NumPyro scores them.
+
+    Classes of rows within units are summed out.
+    """
+    joint = level_joint(reader, params, arrays, 0)
+    for level in reader.inner_levels:
+        inner = level_joint(reader, params, arrays, level)
+        joint += reduce_rows(reader, Soft(), inner, reader.owners(arrays, level), level)[1]
+    return joint
+
+
+def level_joint(reader: Reader, params: Params, arrays: tuple, level: int) -> jax.Array:
+    """(k, n) the log joint of a level's own rows and classes, given the units' class."""
     names = tuple(d.name for d in reader.structure.data)
-    log_weights = reader.log_weights(params, arrays)
+    log_weights = reader.log_weights(params, arrays, level)
     log_weights = log_weights if log_weights.ndim == 2 else log_weights[:, None]
-    joint = log_weights + reader.replayed(params, arrays, names)
-    labels = reader.labels(arrays)
-    return joint if labels is None else joint + evidence(labels, reader.num_components)
+    joint = log_weights + reader.replayed(params, arrays, names, level)
+    return joint + evidence(reader, reader.labels(arrays, level), level)
 
 
-def evidence(labels: jax.Array, num_components: int) -> jax.Array:
-    """(k, n) 0 where a component agrees with the label (or it is unknown), -inf elsewhere."""
-    agrees = labels == jnp.arange(num_components)[:, None]
-    return jnp.where(agrees | (labels < 0), 0.0, -jnp.inf)
+def posterior(reader: Reader, params: Params, arrays: tuple) -> dict[str, jax.Array]:
+    """{latent: (n, K)} the posterior probabilities of every latent's classes."""
+    joints = {
+        level: level_joint(reader, params, arrays, level)
+        for level in range(len(reader.structure.levels))
+    }
+    given, owners = {}, {}
+    for level in reader.inner_levels:
+        owners[level] = reader.owners(arrays, level)
+        given[level], total = reduce_rows(reader, Soft(), joints[level], owners[level], level)
+        joints[0] += total
+    units, _ = Soft()(joints[0])
+    found = {0: units}
+    for level, inner in given.items():
+        found[level] = within_units(reader, units, inner, owners[level])
+    out = {}
+    for latent in reader.structure.latents:
+        resp = found[latent.level]
+        classes = reader.structure.classes(jnp.arange(resp.shape[0]), latent.level)[latent.name]
+        out[latent.name] = jax.ops.segment_sum(resp, classes, latent.num_components).T
+    return out
 
 
-def natural_parameters(
-    program: Program, params: Params, rows: Rows
-) -> tuple[dict[str, jax.Array], jax.Array]:
-    """{site: (k, c q)} and a bias (k,), whose product with features is the log joint."""
+def within_units(reader: Reader, units: jax.Array, given: jax.Array, owner: jax.Array) -> jax.Array:
+    """(k, n) responsibilities of a level's rows, of the units' (k, n) and theirs given these."""
+    inner = given.shape[0] // reader.num_components
+    return given * jnp.repeat(units[:, owner], inner, axis=0)
+
+
+def evidence(reader: Reader, labels: Mapping[str, jax.Array], level: int) -> jax.Array:
+    """(k, n) 0 where a component agrees with the labels (or they are unknown), -inf elsewhere."""
+    components = jnp.arange(reader.structure.num_components(level))
+    total = jnp.zeros((components.shape[0], 1))
+    for name, values in labels.items():
+        classes = reader.structure.classes(components, level)[name]
+        agrees = values == classes[:, None]
+        total = total + jnp.where(agrees | (values < 0), 0.0, -jnp.inf)
+    return total
+
+
+def _joint(program: Program, params: Params, rows: Rows, level: int) -> Joint:
     args = program.arguments(params, rows.arrays)
-    natural, bias = {}, jnp.zeros((program.num_components,))
+    size = program.structure.num_components(level)
+    natural, contexts, bias = {}, {}, jnp.zeros((size,))
     for site in program.statistical:
-        if site.name in program.augmented:
+        if site.level != level:
             continue
-        eta, normaliser = site.family.natural(args[site.name], rows.reference[site.name])
+        reference, own = rows.reference[site.name], args[site.name]
+        if isinstance(site.family, Augmented):
+            patterns = rows.patterns[site.name]
+            make = partial(site.family.context, patterns=patterns, reference=reference)
+            contexts[site.name] = jax.vmap(make)(own)
+            continue
+        eta, normaliser = site.family.natural(own, reference)
         if site.name in program.incomplete:
             eta = jnp.concatenate([eta, -normaliser[..., None]], -1)
         else:
             bias = bias - normaliser.sum(-1)
         natural[site.name] = eta.reshape(eta.shape[0], -1)
-    if not program.structure.prior_rowwise:
-        bias = bias + program.log_weights(params, rows.arrays)
-    return natural, bias
-
-
-def _rowwise(program: Program, params: Params, rows: Rows) -> jax.Array | None:
-    if not program.needs_rows:
-        return None
-    total = program.replayed(params, rows.arrays, program.rowwise)
-    if program.structure.prior_rowwise:
-        total = total + program.log_weights(params, rows.arrays)
-    return total
+    by_row = None
+    if any(s.level == level for s in program.sites if s.name in program.rowwise):
+        by_row = program.replayed(params, rows.arrays, program.rowwise, level)
+    log_weights = program.log_weights(params, rows.arrays, level, program.constant)
+    if log_weights.ndim == 1:
+        bias = bias + log_weights
+    else:
+        by_row = log_weights if by_row is None else by_row + log_weights
+    return Joint(natural, bias, contexts, by_row)
 
 
 def _product(a: jax.Array, b: jax.Array) -> jax.Array:
@@ -182,6 +280,7 @@ def _accumulate(
     rows: Rows,
     responsibilities: Callable[..., tuple[jax.Array, jax.Array]],
     by_row: jax.Array | None,
+    given: Mapping[int, jax.Array],
     contexts: Mapping[str, Any] | None,
     hard: bool,
 ) -> Expectation:
@@ -193,11 +292,7 @@ def _accumulate(
         features = program.features(chunk, rows.reference, augmented=contexts is None)
         resp, objective = responsibilities(chunk, features, by_row)
         weighted = resp * chunk.weights
-        sums = {s: _product(weighted, f.T) for s, f in features.items()}
-        for name, context in (contexts or {}).items():
-            family, u, pattern = _augmented(program, name, chunk)
-            own = partial(_component_sums, family, u, pattern)
-            sums[name] = jax.lax.map(own, (weighted, context))
+        sums = _sums(program, chunk, features, weighted, contexts)
         used = chunk.weights > 0
         total = jnp.where(used, chunk.weights * objective, 0).sum()
         labels = resp.argmax(0) if hard else None
@@ -218,24 +313,33 @@ def _accumulate(
         shapes = jax.eval_shape(totals, *first)[0]
         zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
         (total, counts, sums), each = jax.lax.scan(add, zeros, (rows.chunks, split))
-        each = jax.tree.map(lambda a: a.reshape(-1)[: program.num_rows], each)
-    labels, cost, resp = each
-    return Expectation(total + rows.log_base, counts, sums, resp, labels, cost)
+        each = jax.tree.map(lambda a: _joined(a, program.num_rows), each)
+    labels, cost, units = each
+    kept = {} if units is None else {0: units}
+    inner_counts = {}
+    for level, inner in rows.inner.items():
+        assert units is not None
+        kept[level] = within_units(program, units, given[level], inner.owner)
+        weighted = kept[level] * inner.chunk.weights
+        features = program.features(inner.chunk, rows.reference, augmented=contexts is None)
+        sums |= _sums(program, inner.chunk, features, weighted, contexts)
+        inner_counts[level] = weighted.sum(1)
+    return Expectation(total + rows.log_base, counts, inner_counts, sums, kept, labels, cost)
 
 
-def augmented_contexts(program: Program, params: Params, rows: Rows) -> dict[str, Any]:
-    """{site: what its rows need of every component}."""
-    if not program.augmented:
-        return {}
-    args = program.arguments(params, rows.arrays)
-    contexts = {}
-    for site in program.statistical:
-        if not isinstance(site.family, Augmented):
-            continue
-        reference, patterns = rows.reference[site.name], rows.patterns[site.name]
-        make = partial(site.family.context, patterns=patterns, reference=reference)
-        contexts[site.name] = jax.vmap(make)(args[site.name])
-    return contexts
+def _sums(
+    program: Program,
+    chunk: Chunk,
+    features: Mapping[str, jax.Array],
+    weighted: jax.Array,
+    contexts: Mapping[str, Any] | None,
+) -> dict[str, jax.Array]:
+    sums = {s: _product(weighted, f.T) for s, f in features.items()}
+    for name, context in (contexts or {}).items():
+        if name in chunk.u:
+            own = partial(_component_sums, *_augmented(program, name, chunk))
+            sums[name] = jax.lax.map(own, (weighted, context))
+    return sums
 
 
 def _component_sums(
@@ -254,7 +358,14 @@ def _augmented(program: Program, name: str, chunk: Chunk) -> tuple[Augmented, An
 def site_statistics(program: Program, expected: Expectation, rows: Rows) -> dict[str, Statistics]:
     """{site: additive statistics}, as the families take them."""
     cells = {n: u.shape[1] for n, u in rows.chunks.u.items()}
-    return program.statistics(expected.counts, expected.sums, cells)
+    for inner in rows.inner.values():
+        cells |= {n: u.shape[0] for n, u in inner.chunk.u.items()}
+    return program.statistics({0: expected.counts, **expected.inner_counts}, expected.sums, cells)
+
+
+def _joined(array: jax.Array, num_rows: int) -> jax.Array:
+    """(m, size) chunks to (n,)."""
+    return array.reshape(-1)[:num_rows]
 
 
 def _split_rows(by_row: jax.Array, num_chunks: int, size: int) -> jax.Array:

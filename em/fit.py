@@ -16,7 +16,7 @@ from numpyro import handlers
 from . import information as info
 from .arguments import Call, merge
 from .checks import check, findings
-from .expectation import Soft, e_step, log_joint
+from .expectation import Soft, e_step, log_joint, posterior
 from .loop import Outcome
 from .program import Program
 from .reader import Params, Reader
@@ -46,7 +46,8 @@ class Fit:
         num_steps: EM steps of the chosen start.
         counts: (k,) the weighted number of rows of each component.
         labels: (n,) the components that hard assignment gave; None for soft EM.
-        total_weight: the sum of the row weights; the number of rows if there are none.
+        total_weight: the sum of the row weights, the number of rows if there are none: of all
+            rows where z is one for a group of them.
     """
 
     program: Program
@@ -155,10 +156,15 @@ class Fit:
         Biernacki, Celeux & Govaert (2000, IEEE TPAMI 22:719), as mclust computes it; lower is
         better.
         """
-        best = np.asarray(self.responsibilities()).max(1)
-        weights = np.asarray(self.rows.weights)
-        used = weights > 0
-        return self.bic - 2 * float(weights[used] @ np.log(best[used]))
+        penalty = 0.0
+        for latent, resp in zip(
+            self.program.structure.latents, self._each(self._score((), {})[0]), strict=True
+        ):
+            best = np.asarray(resp).max(1)
+            weights = np.asarray(self.rows.weights_of(latent.level))
+            used = weights > 0
+            penalty -= 2 * float(weights[used] @ np.log(best[used]))
+        return self.bic + penalty
 
     @cached_property
     def entropy(self) -> float:
@@ -169,21 +175,33 @@ class Fit:
 
     # ---- rows ------------------------------------------------------------------------------
 
-    def responsibilities(self, *args: Any, **kwargs: Any) -> jax.Array:
-        """(n, k) ``p(z_n = k | x_n, params)``, of the training data or of new data.
+    def responsibilities(self, *args: Any, **kwargs: Any) -> jax.Array | dict[str, jax.Array]:
+        """(n, k) ``p(z_n = k | x, params)``, of the training data or of new data.
 
         New data are given as the model takes them; keyword arguments that are no arrays are
-        remembered and needed only to change them. Rows whose label is known are one-hot.
+        remembered and needed only to change them. Rows whose label is known are one-hot. With
+        several latent classes {site: (n, k)}, each for its own rows.
         """
-        return self._score(args, kwargs)[0]
+        return self._only(self._score(args, kwargs)[0])
 
-    def predict(self, *args: Any, **kwargs: Any) -> jax.Array:
-        """(n,) the most probable component of each row; data as in `responsibilities`."""
-        return self._score(args, kwargs)[0].argmax(-1)
+    def predict(self, *args: Any, **kwargs: Any) -> jax.Array | dict[str, jax.Array]:
+        """(n,) the most probable class of each row; data and form as in `responsibilities`."""
+        return self._only({n: r.argmax(-1) for n, r in self._score(args, kwargs)[0].items()})
 
     def log_prob(self, *args: Any, **kwargs: Any) -> jax.Array:
-        """(n,) ``log p(x_n | params)`` of each row, unweighted; data as in `responsibilities`."""
+        """(n,) ``log p(x_n | params)`` of each independent unit: a row, or a group of rows.
+
+        Unweighted; data as in `responsibilities`.
+        """
         return self._score(args, kwargs)[1]
+
+    def _each(self, by_latent: dict[str, jax.Array]) -> list[jax.Array]:
+        return [by_latent[z.name] for z in self.program.structure.latents]
+
+    def _only(self, by_latent: dict[str, jax.Array]) -> jax.Array | dict[str, jax.Array]:
+        """What one latent class has, or all of it by name."""
+        found = self._each(by_latent)
+        return found[0] if len(found) == 1 else by_latent
 
     def sample(self, rng_key: jax.Array, *args: Any, **kwargs: Any) -> dict[str, jax.Array]:
         """Simulate from the fitted model: {site: value} of z and of every observed site.
@@ -195,10 +213,10 @@ class Fit:
         positional, keywords = call.rebuild()
         model = handlers.substitute(handlers.uncondition(self.program.model), data=self.params)
         trace = handlers.trace(handlers.seed(model, rng_key)).get_trace(*positional, **keywords)
-        names = [self.spec.latent, *(s.name for s in self.program.sites)]
+        names = [z.name for z in self.spec.latents] + [s.name for s in self.program.sites]
         return {name: trace[name]["value"] for name in names}
 
-    def _score(self, args: tuple, kwargs: dict) -> tuple[jax.Array, jax.Array]:
+    def _score(self, args: tuple, kwargs: dict) -> tuple[dict[str, jax.Array], jax.Array]:
         call = merge(self.program.model, self.call, args, kwargs)
         reader: Reader = self.program
         if call is not self.call:
@@ -285,10 +303,12 @@ class Fit:
         save(self, path)
 
 
-def _scores(reader: Reader, params: Params, arrays: tuple) -> tuple[jax.Array, jax.Array]:
-    """Responsibilities (n, k) and log densities (n,) of all rows."""
-    responsibilities, log_density = Soft()(log_joint(reader, params, arrays))
-    return responsibilities.T, log_density
+def _scores(
+    reader: Reader, params: Params, arrays: tuple
+) -> tuple[dict[str, jax.Array], jax.Array]:
+    """{latent: responsibilities (n, k)} and log densities (n,) of all units."""
+    log_density = Soft()(log_joint(reader, params, arrays))[1]
+    return posterior(reader, params, arrays), log_density
 
 
 def from_outcome(
@@ -325,7 +345,7 @@ def from_outcome(
         objective=objective,
         trace=np.asarray(outcome.trace[best][:steps]),
         num_steps=steps,
-        total_weight=float(found["total"]),
+        total_weight=float(found["observations"]) * program.repeats,
         counts=np.asarray(outcome.counts[best]),
         base_status=Status(int(restarts.status[best])),
         reseeded=int(outcome.reseeded[best]),

@@ -9,11 +9,12 @@ import jax.numpy as jnp
 import numpyro.distributions as dist
 
 from .families import incomplete
-from .structure import Data, Latent, unwrap
+from .latents import Latent, Level, unwrap
+from .structure import Data
 
 
 def rows_first(
-    array: jax.Array, latent: Latent, batch_rank: int, cells: int, event: int
+    array: jax.Array, level: Latent | Level, batch_rank: int, cells: int, event: int
 ) -> jax.Array:
     """(batch..., cells..., event...) to (rows, c, event...).
 
@@ -24,26 +25,26 @@ def rows_first(
     rank = batch_rank + cells + event
     array = jnp.asarray(array)
     array = array.reshape((1,) * (rank - array.ndim) + array.shape)
-    row_axes = [batch_rank + d for d in latent.row_dims]
+    row_axes = [batch_rank + d for d in level.row_dims]
     array = jnp.moveaxis(array, row_axes, range(len(row_axes)))
     sizes = array.shape[: len(row_axes)]
     inner = array.shape[len(row_axes) : rank - event]
     tail = array.shape[rank - event :]
     if any(s != 1 for s in sizes):
-        array = jnp.broadcast_to(array, (*latent.rows, *inner, *tail))
-        sizes = latent.rows
+        array = jnp.broadcast_to(array, (*level.rows, *inner, *tail))
+        sizes = level.rows
     return array.reshape(math.prod(sizes), math.prod(inner), *tail)
 
 
-def site_values(site: dict, latent: Latent, data: Data) -> jax.Array:
+def site_values(site: dict, level: Latent | Level, data: Data) -> jax.Array:
     """The observations (c, event..., n) of a site, in the floating type in use."""
     value = jnp.broadcast_to(jnp.asarray(site["value"]), data.shape)
-    value = rows_first(value, latent, data.batch_rank, data.cell_rank, data.event_rank)
+    value = rows_first(value, level, data.batch_rank, data.cell_rank, data.event_rank)
     value = jnp.moveaxis(value, 0, -1)
     return value if jnp.issubdtype(value.dtype, jnp.floating) else value.astype(float_type())
 
 
-def row_log_prob(site: dict, latent: Latent, data: Data) -> jax.Array:
+def row_log_prob(site: dict, level: Latent | Level, data: Data) -> jax.Array:
     """The log density (n,) of each row at this site, inner plates summed.
 
     Entries that are missing (masked, or NaN where the data have gaps) are left out.
@@ -51,8 +52,8 @@ def row_log_prob(site: dict, latent: Latent, data: Data) -> jax.Array:
     if not data.incomplete:
         log_prob = site["fn"].log_prob(site["value"])
         log_prob = jnp.broadcast_to(log_prob, data.shape[: data.batch_rank])
-        by_row = rows_first(log_prob, latent, data.batch_rank, 0, 0).sum(1)
-        return jnp.broadcast_to(by_row, (latent.num_rows,))
+        by_row = rows_first(log_prob, level, data.batch_rank, 0, 0).sum(1)
+        return jnp.broadcast_to(by_row, (level.num_rows,))
     fn = family_of(site)
     value = jnp.broadcast_to(jnp.asarray(site["value"]), data.shape)
     seen = observed(site, data)
@@ -66,8 +67,8 @@ def row_log_prob(site: dict, latent: Latent, data: Data) -> jax.Array:
         log_prob = fn.log_prob(jnp.where(wide, value, _some_value(value, wide, rank)))
         log_prob = jnp.where(seen, log_prob, 0)
     log_prob = jnp.broadcast_to(log_prob, data.shape[:rank])
-    by_row = rows_first(log_prob, latent, data.batch_rank, data.cell_rank, 0).sum(1)
-    return jnp.broadcast_to(by_row, (latent.num_rows,))
+    by_row = rows_first(log_prob, level, data.batch_rank, data.cell_rank, 0).sum(1)
+    return jnp.broadcast_to(by_row, (level.num_rows,))
 
 
 def observed(site: dict, data: Data) -> jax.Array:
@@ -97,24 +98,22 @@ def _some_value(value: jax.Array, seen: jax.Array, rank: int) -> jax.Array:
     return value.reshape(-1, *event)[first]
 
 
-def site_observed(site: dict, latent: Latent, data: Data) -> jax.Array:
+def site_observed(site: dict, level: Latent | Level, data: Data) -> jax.Array:
     """(c, event..., n) which entries of a site are there."""
-    seen = rows_first(
-        observed(site, data), latent, data.batch_rank, data.cell_rank, data.event_rank
-    )
+    seen = rows_first(observed(site, data), level, data.batch_rank, data.cell_rank, data.event_rank)
     return jnp.moveaxis(seen, 0, -1)
 
 
-def argument(value: jax.Array, latent: Latent, data: Data, rank: int) -> jax.Array:
+def argument(value: jax.Array, level: Latent | Level, data: Data, rank: int) -> jax.Array:
     """An argument of the family as (1 or n, c, event...)."""
-    full = rows_first(value, latent, data.batch_rank, data.cell_rank, rank)
-    return jnp.broadcast_to(full, (full.shape[0], num_cells(latent, data), *full.shape[2:]))
+    full = rows_first(value, level, data.batch_rank, data.cell_rank, rank)
+    return jnp.broadcast_to(full, (full.shape[0], num_cells(level, data), *full.shape[2:]))
 
 
-def num_cells(latent: Latent, data: Data) -> int:
+def num_cells(level: Latent | Level, data: Data) -> int:
     """How many cells a row has at this site."""
     shape = data.shape[: data.batch_rank + data.cell_rank]
-    rows = {data.batch_rank + d for d in latent.row_dims}
+    rows = {data.batch_rank + d for d in level.row_dims}
     return math.prod(s for axis, s in enumerate(shape) if axis not in rows)
 
 

@@ -43,7 +43,7 @@ def m_step(
 def _estimated(
     program: Program, block: Block, expected: Expectation, params: Params, rows: Rows
 ) -> Params:
-    (site,) = (s for s in (program.prior, *program.sites) if s.name in block.sites)
+    (site,) = (s for s in (*program.priors, *program.sites) if s.name in block.sites)
     assert isinstance(site, StatisticalSite)
     assert site.ties is not None
     args = program.arguments(params, rows.arrays)[site.name]
@@ -71,17 +71,18 @@ def _estimated(
 def _site_statistics(
     program: Program, site: StatisticalSite, expected: Expectation, args: Args, rows: Rows
 ) -> tuple[Statistics, Args]:
-    """Statistics and reference of a data site, or of the prior, whose datum is z itself."""
-    if site.data is not None:
+    """Statistics and reference of a data site, or of a prior, whose datum is the class itself."""
+    if site.latent is None:
         return site_statistics(program, expected, rows)[site.name], rows.reference[site.name]
-    support = jnp.arange(program.num_components, dtype=expected.counts.dtype)[None]
-    known = {n: jnp.full_like(support, program.num_components - 1) for n in site.family.known}
-    ties = site.ties or {}
-    reference = site.family.reference(support, expected.counts, args, ties)
-    u = site.family.coordinates(support, reference)
-    features = site.family.features(u, known, reference)
-    sums = (features @ expected.counts)[None]
-    return Statistics(expected.counts.sum()[None, None], sums), reference
+    counts = expected.inner_counts[site.level] if site.level else expected.counts
+    components = jnp.arange(counts.shape[0])
+    values = program.structure.classes(components, site.level)[site.name].astype(counts.dtype)[None]
+    known = {n: jnp.full_like(values, site.latent.num_components - 1) for n in site.family.known}
+    reference = site.family.reference(values, counts, args, site.ties or {})
+    u = site.family.coordinates(values, reference)
+    features = site.family.features(u, known, reference)  # (1, q, k): component by component
+    sums = jnp.moveaxis(features, -1, 0) * counts[:, None, None]
+    return Statistics(counts[:, None], sums), reference
 
 
 def _numeric(
@@ -93,9 +94,7 @@ def _numeric(
     inner: jax.Array | int,
 ) -> Params:
     if block.separable:
-        weights = expected.responsibilities
-        if weights is not None:
-            weights = weights * rows.weights
+        weights = weighted_rows(expected, rows, 0)
         statistics = site_statistics(program, expected, rows)
         return maximise_each(program, block, weights, statistics, params, rows, inner)
     objective = expected_log_likelihood(program, block, expected, rows)
@@ -124,7 +123,8 @@ def expected_log_likelihood(
     statistical = [s for s in sites if isinstance(s, StatisticalSite)]
     statistics = site_statistics(program, expected, rows)
     replayed = tuple(s.name for s in sites if not isinstance(s, StatisticalSite))
-    weights = program.prior.name in block.sites
+    priors = [s for s in program.priors if s.name in block.sites]
+    levels = sorted({s.level for s in sites if s.name in replayed})
 
     def objective(new: Params) -> jax.Array:
         total = jnp.zeros(())
@@ -133,20 +133,30 @@ def expected_log_likelihood(
             eta, normaliser = site.family.natural(args[site.name], rows.reference[site.name])
             stats = statistics[site.name]
             total = total + (eta * stats.sums).sum() - (normaliser * stats.count).sum()
-        if replayed:
-            log_density = program.replayed(new, rows.arrays, replayed)
-            total = total + _weighted(expected, rows, log_density)
-        if weights:
-            log_weights = program.log_weights(new, rows.arrays)
+        for level in levels:
+            log_density = program.replayed(new, rows.arrays, replayed, level)
+            total = total + _weighted(expected, rows, log_density, level)
+        for level in sorted({s.level for s in priors}):
+            # All classes of the level at once: what does not depend on the block is constant.
+            log_weights = program.log_weights(new, rows.arrays, level, program.constant)
             if log_weights.ndim == 1:
-                total = total + (expected.counts * log_weights).sum()
+                counts = expected.inner_counts[level] if level else expected.counts
+                # 0 log 0 is 0, for a component that is impossible.
+                total = total + jnp.where(counts > 0, counts * log_weights, 0).sum()
             else:
-                total = total + _weighted(expected, rows, log_weights)
+                total = total + _weighted(expected, rows, log_weights, level)
         return total
 
     return objective
 
 
-def _weighted(expected: Expectation, rows: Rows, log_density: jax.Array) -> jax.Array:
-    assert expected.responsibilities is not None
-    return weighted_sum(expected.responsibilities * rows.weights, log_density)
+def weighted_rows(expected: Expectation, rows: Rows, level: int) -> jax.Array | None:
+    """(k, n) responsibilities times row weights, where they are kept."""
+    resp = expected.responsibilities.get(level)
+    return None if resp is None else resp * rows.weights_of(level)
+
+
+def _weighted(expected: Expectation, rows: Rows, log_density: jax.Array, level: int) -> jax.Array:
+    weights = weighted_rows(expected, rows, level)
+    assert weights is not None
+    return weighted_sum(weights, log_density)

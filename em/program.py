@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -15,10 +15,11 @@ from . import layout, replay, ties
 from .arguments import Call
 from .families import Args, Augmented, Family, Statistics, Ties, find, incomplete
 from .families.linear_regression import LinearRegression
+from .latents import Latent, plain_name
 from .reader import Params, Reader
 from .regression import coefficients, find_linear
 from .separable import is_separable
-from .structure import Data, plain_name
+from .structure import Data
 
 if TYPE_CHECKING:
     from .rows import Chunk, Rows
@@ -43,7 +44,15 @@ class Site:
     name: str
     distribution: str
     depends: frozenset[str]
-    data: Data | None  # None: the prior of z, whose data are the responsibilities
+    data: Data | None
+    latent: Latent | None  # of the prior of a class, whose data are the responsibilities
+
+    @property
+    def level(self) -> int:
+        """The level of its rows."""
+        owner = self.data or self.latent
+        assert owner is not None
+        return owner.level
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,17 +94,11 @@ class Program(Reader):
 
     def __init__(self, model: Callable, call: Call) -> None:
         super().__init__(model, call)
-        shapes = jax.eval_shape(self._component, self.probe_values, call.arrays, jnp.asarray(0))
-        free = {
-            site: {n: v for n, v in args.items() if v.shape[0] == 1 or self.num_rows == 1}
-            for site, args in shapes.items()
-        }
-        self._whole = {s: set(free[s]) == set(shapes[s]) and bool(shapes[s]) for s in shapes}
-        found = {
-            d.name: find_linear(self, call, d, set(shapes.get(d.name, ())) - set(free[d.name]))
-            for d in self.structure.data
-            if d.name in free
-        }
+        self._whole = self._same_in_every_row(call)
+        self.constant = frozenset(
+            z.name for z in self.structure.latents if self._whole.get(z.name, frozenset())
+        )
+        found = {d.name: find_linear(self, call, d, self._varying(d)) for d in self.structure.data}
         self.linear = {n: linear for n, linear in found.items() if linear is not None}
         arguments = jax.jit(self.arguments)
         probed, self.layout = ties.probe(
@@ -103,54 +106,86 @@ class Program(Reader):
         )
         self.bounds = self._bounds(call)
         self.sites = tuple(self._site(d, probed) for d in self.structure.data)
-        self.prior = self._prior(probed)
+        self.priors = tuple(self._prior(z, probed) for z in self.structure.latents)
         self.blocks = tuple(self._blocks())
         self.blocks = tuple(
             replace(b, separable=is_separable(self, b, call)) if b.numeric else b
             for b in self.blocks
         )
 
-    def _component(self, params: Mapping, arrays: tuple, component: Any) -> dict[str, dict]:
-        """The family arguments (1 or n, c, event...) of every site, for one component."""
-        latent = self.structure.latent
-        trace = self.run(params, arrays, component)
+    def _component(
+        self, params: Mapping, arrays: tuple, level: int, component: Any
+    ) -> dict[str, dict]:
+        """The family arguments (1 or n, c, event...) of a level's sites, for one component."""
+        trace, rows = self.run(params, arrays, component, level=level), self.structure.levels[level]
         out: dict[str, dict] = {}
         for data in self.structure.data:
             family = find(data.distribution)
-            if family is not None:
+            if family is not None and data.level == level:
                 given = family.arguments(layout.family_of(trace[data.name]))
                 out[data.name] = {
-                    n: layout.argument(v, latent, data, family.rank.get(n, 0))
+                    n: layout.argument(v, rows, data, family.rank.get(n, 0))
                     for n, v in given.items()
                 }
-        fn = layout.family_of(trace[latent.prior])
-        family = find(type(fn))
-        if family is not None and not self.structure.prior_rowwise:
-            given = family.arguments(fn)
-            out[latent.name] = {
-                n: jnp.reshape(v, (1, 1, *jnp.shape(v)[jnp.ndim(v) - family.rank.get(n, 0) :]))
-                for n, v in given.items()
-            }
+        for latent in self.structure.latents:
+            fn = layout.family_of(trace[latent.prior])
+            family = find(type(fn))
+            if family is not None and latent.level == level:
+                out[latent.name] = {
+                    n: layout.rows_first(v, rows, latent.batch_rank, 0, family.rank.get(n, 0))
+                    for n, v in family.arguments(fn).items()
+                }
         return out
+
+    def _components(self, params: Mapping, arrays: tuple) -> dict[str, dict]:
+        """{site: {argument: (k, 1 or n, c, event...)}} of all levels."""
+        found: dict[str, dict] = {}
+        for level in range(len(self.structure.levels)):
+            one = partial(self._component, params, arrays, level)
+            found |= jax.vmap(one)(jnp.arange(self.structure.num_components(level)))
+        return found
+
+    def _same_in_every_row(self, call: Call) -> dict[str, frozenset[str]]:
+        """{site: the arguments that vary by no row}.
+
+        With z at its natural shape every argument has rows; whether they differ is then tried.
+        """
+        shapes = jax.eval_shape(self._components, self.probe_values, call.arrays)
+        same = {
+            site: {n for n, v in args.items() if v.shape[1] == 1} for site, args in shapes.items()
+        }
+        if not self.structure.pointwise:
+
+            def tried(arrays: tuple) -> Any:
+                found = self._components(self.example(arrays, 6), arrays)
+                return jax.tree.map(lambda v: (v == v[:, :1]).all(), found)
+
+            equal = jax.jit(tried)(call.arrays)
+            same = {s: {n for n, flag in args.items() if bool(flag)} for s, args in equal.items()}
+        return {site: frozenset(names) for site, names in same.items()}
+
+    def _varying(self, data: Data) -> set[str]:
+        """The arguments of a site's family that vary by row."""
+        family = find(data.distribution)
+        if family is None:
+            return set()
+        return set(family.domains) - self._whole[data.name]
+
+    def _is_whole(self, site: str, args: Mapping) -> bool:
+        return bool(args) and set(args) <= self._whole[site]
 
     def arguments(self, params: Mapping, arrays: tuple) -> dict[str, Args]:
         """{site: {argument: (k, c, event...)}} for the sites whose arguments vary by no row."""
-
-        def one(component: jax.Array) -> dict[str, Args]:
-            found = self._component(params, arrays, component)
-            return {
-                site: {n: v[0] for n, v in args.items()}
-                for site, args in found.items()
-                if self._whole[site]
-            } | {site: {"scale": found[site]["scale"][0]} for site in self.linear}
-
-        found = jax.vmap(one)(jnp.arange(self.num_components))
+        found = self._components(params, arrays)
+        out: dict[str, Args] = {
+            site: {n: v[:, 0] for n, v in args.items()}
+            for site, args in found.items()
+            if self._is_whole(site, args)
+        }
         for site, linear in self.linear.items():
-            found[site] = {"coefficients": coefficients(self, linear, params), **found[site]}
-        name = self.structure.latent.name
-        if name in found:  # the prior of z is one distribution, not one for each component
-            found[name] = {n: v[:1] for n, v in found[name].items()}
-        return found
+            scale = found[site]["scale"][:, 0]
+            out[site] = {"coefficients": coefficients(self, linear, params), "scale": scale}
+        return out
 
     # ---- what the probes say ---------------------------------------------------------------
 
@@ -181,12 +216,11 @@ class Program(Reader):
         if data.name in self.linear:
             family = LinearRegression()
         return self._with_family(
-            Site(data.name, plain_name(data.distribution), data.depends, data), family, probed
+            Site(data.name, plain_name(data.distribution), data.depends, data, None), family, probed
         )
 
-    def _prior(self, probed: Mapping) -> Site:
-        latent, depends = self.structure.latent, self.structure.prior_depends
-        site = Site(latent.name, plain_name(latent.distribution), depends, None)
+    def _prior(self, latent: Latent, probed: Mapping) -> Site:
+        site = Site(latent.name, plain_name(latent.distribution), latent.depends, None, latent)
         return self._with_family(site, find(latent.distribution), probed)
 
     def _with_family(self, site: Site, family: Family | None, probed: Mapping) -> Site:
@@ -195,13 +229,20 @@ class Program(Reader):
         entries = probed[site.name]
         found = ties.direct(family, entries, self.layout, self.bounds)
         return StatisticalSite(
-            site.name, site.distribution, site.depends, site.data, family, entries, found
+            site.name,
+            site.distribution,
+            site.depends,
+            site.data,
+            site.latent,
+            family,
+            entries,
+            found,
         )
 
     def _blocks(self) -> list[Block]:
         free = {p.name for p in self.structure.free}
         groups: list[set[str]] = []
-        for site in (self.prior, *self.sites):
+        for site in (*self.priors, *self.sites):
             joined = set(site.depends & free)
             if not joined:
                 continue
@@ -211,7 +252,7 @@ class Program(Reader):
         order = [p.name for p in self.structure.free]
         blocks = []
         for group in groups:
-            sites = [s for s in (self.prior, *self.sites) if s.depends & group]
+            sites = [s for s in (*self.priors, *self.sites) if s.depends & group]
             names = tuple(n for n in order if n in group)
             blocks.append(Block(names, tuple(s.name for s in sites), self._rung(sites)))
         return sorted(blocks, key=lambda b: order.index(b.parameters[0]))
@@ -227,8 +268,8 @@ class Program(Reader):
         return CLOSED if only.family.closed else EQUATIONS
 
     def _by_row(self, site: Site) -> bool:
-        if site.data is None:
-            return self.structure.prior_rowwise
+        if site.latent is not None:
+            return site.latent.rowwise and site.name not in self.constant
         return not isinstance(site, StatisticalSite)
 
     @cached_property
@@ -260,15 +301,31 @@ class Program(Reader):
     @cached_property
     def work(self) -> float:
         """About how many multiplications a step takes for each start."""
-        width = sum(math.prod(d.shape) for d in self.structure.data)
-        return float(width * self.num_components)
+        width = sum(
+            math.prod(d.shape) * self.structure.num_components(d.level) for d in self.structure.data
+        )
+        return float(width)
+
+    @cached_property
+    def repeats(self) -> int:
+        """How many rows a value of z has, in plates within its own: n counts all of them."""
+        found = [s.data.repeats for s in self.sites if s.data is not None and self._alike(s)]
+        return max(found, default=1)
+
+    def _alike(self, site: Site) -> bool:
+        """Whether all cells of a site have the same parameters, as far as its entries tell."""
+        if not isinstance(site, StatisticalSite):
+            return True
+        return all(e is None or (e.cells == e.cells[:, :1]).all() for e in site.entries.values())
 
     @property
     def needs_rows(self) -> bool:
-        """Whether anything in the M-step needs responsibilities row by row."""
-        return bool(self.rowwise) or self.structure.prior_rowwise
+        """Whether anything needs the units' responsibilities one by one."""
+        return bool(self.rowwise) or bool(self.inner_levels) or self.prior_by_row(0)
 
-    # ---- what a step needs ---------------------------------------------------------------
+    def prior_by_row(self, level: int) -> bool:
+        """Whether the prior of a level's classes depends on covariates."""
+        return any(self._by_row(site) for site in self.priors if site.level == level)
 
     def limit(self, name: str, rows: Rows) -> jax.Array:
         """How far a logarithm or logit may go in a numeric M-step.
@@ -292,7 +349,7 @@ class Program(Reader):
         """
         out = {}
         for site in self.statistical:
-            if site.name in self.augmented and not augmented:
+            if site.name not in chunk.u or (site.name in self.augmented and not augmented):
                 continue
             u = chunk.u[site.name]
             values = site.family.features(u, chunk.known[site.name], reference[site.name])
@@ -303,14 +360,17 @@ class Program(Reader):
         return out
 
     def statistics(
-        self, counts: jax.Array, sums: Mapping[str, jax.Array], cells: Mapping[str, int]
+        self,
+        counts: Mapping[int, jax.Array],
+        sums: Mapping[str, jax.Array],
+        cells: Mapping[str, int],
     ) -> dict[str, Statistics]:
-        """Counts (k,) and the sums (k, c q) of each site's features, as the families take them."""
+        """Counts (k,) of each level and each site's sums (k, c q), as the families take them."""
         out = {}
         for site in self.statistical:
-            shape = (self.num_components, cells[site.name])
+            shape = (self.structure.num_components(site.level), cells[site.name])
             total = sums[site.name].reshape(*shape, -1)
-            count = jnp.broadcast_to(counts[:, None], shape)
+            count = jnp.broadcast_to(counts[site.level][:, None], shape)
             if site.name in self.incomplete:
                 total, count = total[..., :-1], total[..., -1]
             out[site.name] = Statistics(count, total)

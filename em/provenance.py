@@ -33,12 +33,12 @@ def dependencies(
     function: Callable[..., dict],
     args: tuple,
     labels: Mapping[int, str],
-    watched: str | None = None,
-    num_rows: int = 1,
+    watched: frozenset[str] = frozenset(),
+    rows: set[int] | None = None,
 ) -> Dependencies:
     """Trace ``function(*args)``, whose inputs are named by ``labels`` (id of a leaf to name).
 
-    Axes of length 1 or ``num_rows`` may be the rows'.
+    Axes of the lengths ``rows`` may be the rows' of the inputs that are ``watched``.
     """
     leaves = jax.tree.leaves(args)
     names = [
@@ -51,8 +51,8 @@ def dependencies(
     for key in sorted(shape):
         reached = [next(flat) for _ in jax.tree.leaves(shape[key])]
         outputs[key] = frozenset().union(*reached)
-    tainted = [watched is not None and watched in name for name in names]
-    return Dependencies(outputs, _mixes(closed.jaxpr, tainted, {1, num_rows})[0])
+    tainted = [bool(watched & name) for name in names]
+    return Dependencies(outputs, _mixes(closed.jaxpr, tainted, rows or {1})[0])
 
 
 def _mixes(jaxpr: Any, tainted_inputs: list[bool], rows: set[int]) -> tuple[bool, list[bool]]:

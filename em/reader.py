@@ -15,7 +15,7 @@ from numpyro.distributions import biject_to
 
 from . import layout, replay
 from .arguments import Call
-from .independence import confirm
+from .independence import confirm, indexed_owners
 from .structure import Structure, read
 
 Params = dict[str, jax.Array]
@@ -35,19 +35,26 @@ class Reader:
         self.template = replace(call, arrays=())
         self.structure: Structure = read(model, call, to_fit)
         if not self.structure.certain:
-            self.structure = confirm(self, call)
+            # Models are read while JAX traces, too.
+            with jax.ensure_compile_time_eval():
+                self.structure = confirm(self, call)
         self.compiled: dict[Any, Any] = {}
         self.readers: dict[Any, Reader] = {}
 
     @property
     def num_components(self) -> int:
-        """K."""
-        return self.structure.latent.num_components
+        """K: how many combinations of classes a unit may have."""
+        return self.structure.num_components()
 
     @property
     def num_rows(self) -> int:
-        """The number of values of z."""
-        return self.structure.latent.num_rows
+        """The number of independent units: of values of z."""
+        return self.structure.levels[0].num_rows
+
+    @property
+    def inner_levels(self) -> range:
+        """The levels whose rows belong to units."""
+        return range(1, len(self.structure.levels))
 
     @property
     def probe_values(self) -> Params:
@@ -67,45 +74,88 @@ class Reader:
         return {p.name: part.reshape(p.shape) for p, part in zip(free, parts, strict=True)}
 
     def run(
-        self, params: Mapping, arrays: tuple, component: Any, z: Any = None, **chosen: Any
+        self,
+        params: Mapping,
+        arrays: tuple,
+        component: Any,
+        z: Any = None,
+        level: int = 0,
+        **chosen: Any,
     ) -> dict:
-        """One trace of the model with z set to ``component`` (or to ``z``, of any shape)."""
+        """One trace of the model with its classes set to a ``component`` of a level.
+
+        ``z`` {latent: values}, of any shape, or the values of the first, replaces some of them.
+        """
         structure = self.structure
-        z = structure.latent_value(component) if z is None else z
-        forced = {structure.latent.name: z, structure.latent.prior: z}
+        forced = structure.forced(component, level)
+        if z is not None:
+            given = z if isinstance(z, Mapping) else {structure.latent.name: z}
+            for latent in structure.latents:
+                if latent.name in given:
+                    forced[latent.name] = forced[latent.prior] = given[latent.name]
         call = self.template.rebuild(arrays)
         trace, _ = replay.run(self.model, call, values=params, forced=forced, **chosen)
         return trace
 
-    def log_weights(self, params: Mapping, arrays: tuple) -> jax.Array:
-        """``log p(z = j)``: (k,), or (k, n) where it depends on covariates."""
-        latent = self.structure.latent
+    def log_weights(
+        self, params: Mapping, arrays: tuple, level: int = 0, constant: frozenset[str] = frozenset()
+    ) -> jax.Array:
+        """``log p(classes = j)`` of a level: (k,), or (k, n) where it depends on covariates.
+
+        ``constant`` names classes whose prior is known to be the same in every row.
+        """
+        rows = self.structure.levels[level]
+        latents = [z for z in self.structure.latents if z.level == level]
+        by_row = any(z.rowwise and z.name not in constant for z in latents)
 
         def one(component: jax.Array) -> jax.Array:
-            fn = layout.family_of(self.run(params, arrays, component)[latent.prior])
-            value = fn.enumerate_support(expand=False).reshape(-1)[component]
-            if not self.structure.prior_rowwise:
-                return fn.log_prob(value).reshape(-1)[0]
-            rows = layout.rows_first(fn.log_prob(value), latent, latent.batch_rank, 0, 0)
-            return jnp.broadcast_to(rows[:, 0], (self.num_rows,))
+            trace = self.run(params, arrays, component, level=level)
+            classes = self.structure.classes(component, level)
+            total = jnp.zeros((rows.num_rows,) if by_row else ())
+            for z in latents:
+                fn = layout.family_of(trace[z.prior])
+                support = fn.enumerate_support(expand=False).reshape(-1)
+                log_prob = fn.log_prob(support[classes[z.name]])
+                if z.rowwise and z.name not in constant:
+                    log_prob = layout.rows_first(log_prob, rows, z.batch_rank, 0, 0)[:, 0]
+                    log_prob = jnp.broadcast_to(log_prob, (rows.num_rows,))
+                else:
+                    log_prob = log_prob.reshape(-1)[0]
+                total += log_prob
+            return total
 
-        return jax.vmap(one)(jnp.arange(self.num_components))
+        return jax.vmap(one)(jnp.arange(self.structure.num_components(level)))
 
-    def replayed(self, params: Mapping, arrays: tuple, names: tuple[str, ...]) -> jax.Array:
-        """(k, n) the log density of the named sites, by NumPyro's own ``log_prob``."""
-        one = partial(self.replayed_one, params, arrays, names)
-        return jax.vmap(one)(jnp.arange(self.num_components))
+    def replayed(
+        self, params: Mapping, arrays: tuple, names: tuple[str, ...], level: int = 0
+    ) -> jax.Array:
+        """(k, n) the log density of the named sites of a level, by NumPyro's own ``log_prob``."""
+        one = partial(self.replayed_one, params, arrays, names, level=level)
+        return jax.vmap(one)(jnp.arange(self.structure.num_components(level)))
 
     def replayed_one(
-        self, params: Mapping, arrays: tuple, names: tuple[str, ...], component: Any
+        self,
+        params: Mapping,
+        arrays: tuple,
+        names: tuple[str, ...],
+        component: Any,
+        level: int = 0,
     ) -> jax.Array:
         """(n,) the same for one component."""
-        trace = self.run(params, arrays, component)
-        total = jnp.zeros((self.num_rows,))
+        trace = self.run(params, arrays, component, level=level)
+        rows = self.structure.levels[level]
+        total = jnp.zeros((rows.num_rows,))
         for data in self.structure.data:
-            if data.name in names:
-                total += layout.row_log_prob(trace[data.name], self.structure.latent, data)
+            if data.name in names and data.level == level:
+                total += layout.row_log_prob(trace[data.name], rows, data)
         return total
+
+    def owners(self, arrays: tuple, level: int) -> jax.Array:
+        """(n,) the unit of each row of an inner level."""
+        rows, units = self.structure.levels[level], self.structure.levels[0]
+        if rows.owner == "plates":
+            return jnp.asarray(rows.owners(units))
+        return indexed_owners(self, arrays, level)
 
     def constrain(self, unconstrained: Mapping, params: Mapping, arrays: tuple) -> Params:
         """Parameters from their unconstrained values; the others are taken from ``params``."""
@@ -142,33 +192,40 @@ class Reader:
 
     def row_weights(self, arrays: tuple) -> jax.Array:
         """(n,) the weights that ``handlers.scale`` gives to z, and so to its row."""
-        latent = self.structure.latent
+        latent, units = self.structure.latent, self.structure.levels[0]
         scale = self.run(self.probe_values, arrays, 0)[latent.prior]["scale"]
         if scale is None:
             return jnp.ones((self.num_rows,))
-        rows = layout.rows_first(jnp.asarray(scale, float), latent, latent.batch_rank, 0, 0)
+        rows = layout.rows_first(jnp.asarray(scale, float), units, latent.batch_rank, 0, 0)
         return jnp.broadcast_to(rows[:, 0], (self.num_rows,)).astype(layout.float_type())
 
-    def labels(self, arrays: tuple) -> jax.Array | None:
-        """(n,) the observed components, -1 where unknown; None if z is never observed."""
+    def labels(self, arrays: tuple, level: int = 0) -> dict[str, jax.Array]:
+        """{latent: (n,) the observed classes, -1 where unknown} of the labelled ones of a level."""
         found = self.observed_labels(arrays)
-        return None if found is None else jnp.where(found[1], found[0], -1).astype(int)
+        return {
+            z.name: jnp.where(found[z.name][1], found[z.name][0], -1).astype(int)
+            for z in self.structure.latents
+            if z.level == level and z.name in found
+        }
 
-    def observed_labels(self, arrays: tuple) -> tuple[jax.Array, jax.Array] | None:
-        """(n,) the labels as they were given, and which of them are known."""
-        latent = self.structure.latent
-        if latent.labels is None:
-            return None
+    def observed_labels(self, arrays: tuple) -> dict[str, tuple[jax.Array, jax.Array]]:
+        """{latent: (n,) the labels as they were given, and which of them are known}."""
+        labelled = [z for z in self.structure.latents if z.labels is not None]
+        if not labelled:
+            return {}
         call = self.template.rebuild(arrays)
         trace, _ = replay.run(self.model, call, values=self.probe_values)
-        site = trace[latent.labels]
-        rows = layout.rows_first(site["value"], latent, latent.batch_rank, 0, 0)
-        labels = jnp.broadcast_to(rows[:, 0], (self.num_rows,))
-        known = jnp.ones(labels.shape, bool)
-        if latent.partly:
-            mask = layout.rows_first(_mask_of(site["fn"]), latent, latent.batch_rank, 0, 0)
-            known = jnp.broadcast_to(mask[:, 0], labels.shape)
-        return labels, known
+        out = {}
+        for latent in labelled:
+            site = trace[str(latent.labels)]
+            rows = layout.rows_first(site["value"], latent, latent.batch_rank, 0, 0)
+            labels = jnp.broadcast_to(rows[:, 0], (latent.num_rows,))
+            known = jnp.ones(labels.shape, bool)
+            if latent.partly:
+                mask = layout.rows_first(_mask_of(site["fn"]), latent, latent.batch_rank, 0, 0)
+                known = jnp.broadcast_to(mask[:, 0], labels.shape)
+            out[latent.name] = labels, known
+        return out
 
 
 def _mask_of(fn: dist.Distribution) -> jax.Array:

@@ -73,18 +73,19 @@ def find_linear(program: Program, call: Call, data: Data, varying: set[str]) -> 
 
 
 def _cells(program: Program, data: Data) -> int:
-    return layout.num_cells(program.structure.latent, data)
+    return layout.num_cells(program.structure.level_of(data), data)
 
 
 def _mean(program: Program, data: Data, params: Params, arrays: tuple) -> jax.Array:
     """(k, n) the mean of the site in every component."""
 
     def one(component: jax.Array) -> jax.Array:
-        fn = layout.family_of(program.run(params, arrays, component)[data.name])
-        loc = layout.argument(fn.loc, program.structure.latent, data, 0)[:, 0]
-        return jnp.broadcast_to(loc, (program.num_rows,))
+        trace = program.run(params, arrays, component, level=data.level)
+        rows = program.structure.level_of(data)
+        loc = layout.argument(layout.family_of(trace[data.name]).loc, rows, data, 0)[:, 0]
+        return jnp.broadcast_to(loc, (rows.num_rows,))
 
-    return jax.vmap(one)(jnp.arange(program.num_components))
+    return jax.vmap(one)(jnp.arange(program.structure.num_components(data.level)))
 
 
 def _probe(program: Program, call: Call, data: Data, vector: np.ndarray) -> tuple:
@@ -92,7 +93,8 @@ def _probe(program: Program, call: Call, data: Data, vector: np.ndarray) -> tupl
     key = ("linear", data.name)
     if key not in program.compiled:
         rng = np.random.default_rng(6)
-        marks = rng.uniform(0.5, 1.5, (program.num_rows, 2)) / program.num_rows
+        rows = program.structure.level_of(data).num_rows
+        marks = rng.uniform(0.5, 1.5, (rows, 2)) / rows
 
         def evaluate(vector: jax.Array, arrays: tuple) -> tuple:
             def mean(vector: jax.Array) -> jax.Array:

@@ -16,7 +16,7 @@ def reseed(program: Program, expected: Expectation, rows: Rows) -> tuple[Expecta
     Only rows whose component keeps others move, and never one with a known label.
     """
     k = program.num_components
-    if k > program.num_rows:
+    if k > program.num_rows or rows.inner or len(program.structure.latents) > 1:
         return expected, jnp.zeros((), jnp.int32)
     empty = expected.counts <= 0
     return jax.lax.cond(
@@ -32,8 +32,8 @@ def _move(
 ) -> tuple[Expectation, jax.Array]:
     k = program.num_components
     assigned, cost = _present(expected.labels), _present(expected.row_objective)
-    if rows.labels is not None:
-        cost = jnp.where(rows.labels >= 0, jnp.inf, cost)
+    for labels in rows.chunks.labels.values():
+        cost = jnp.where(labels.reshape(-1)[: program.num_rows] >= 0, jnp.inf, cost)
     members = jax.ops.segment_sum(jnp.ones_like(cost), assigned, k)
     # The best-explained row of each component stays, so that none is emptied in turn.
     best = jax.ops.segment_max(jnp.where(jnp.isfinite(cost), cost, -jnp.inf), assigned, k)
@@ -56,16 +56,17 @@ def _move(
         seen={n: _take(v, chosen) for n, v in rows.chunks.seen.items()},
         pattern={n: _take(v, chosen) for n, v in rows.chunks.pattern.items()},
         weights=weight,
-        labels=None,
+        labels={},
     )
     features = program.features(some, rows.reference, augmented=True)
     counts = expected.counts + change.sum(1)
     sums = {s: total + change @ features[s].T for s, total in expected.sums.items()}
     place = jnp.where(moves, chosen, program.num_rows)
     labels = assigned.at[place].set(jnp.arange(k), mode="drop")
-    responsibilities = expected.responsibilities
-    if responsibilities is not None:
-        responsibilities = jax.nn.one_hot(labels, k, dtype=responsibilities.dtype, axis=0)
+    responsibilities = {
+        level: jax.nn.one_hot(labels, k, dtype=resp.dtype, axis=0)
+        for level, resp in expected.responsibilities.items()
+    }
     new = expected._replace(
         counts=counts, sums=sums, labels=labels, responsibilities=responsibilities
     )

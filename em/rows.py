@@ -27,8 +27,8 @@ class Chunk(NamedTuple):
 
     ``known`` {site: {argument: (c, rows)}} are arguments that are data, ``seen`` {site: (c, rows)}
     is 0 where a cell is missing, ``pattern`` {site: (rows,)} says which entries of the events are
-    there, ``weights`` (rows,) are row weights, ``labels`` (rows,) the known components, -1 where
-    unknown.
+    there, ``weights`` (rows,) are row weights, ``labels`` {latent: (rows,)} the known classes, -1
+    where unknown.
     """
 
     u: dict[str, jax.Array]
@@ -36,30 +36,43 @@ class Chunk(NamedTuple):
     seen: dict[str, jax.Array]
     pattern: dict[str, jax.Array]
     weights: jax.Array
-    labels: jax.Array | None
+    labels: dict[str, jax.Array]
+
+
+class Inner(NamedTuple):
+    """The rows of an inner level: all in one chunk, and the unit (n,) of each."""
+
+    chunk: Chunk
+    owner: jax.Array
 
 
 class Rows(NamedTuple):
     """The data of a run, read from the model once.
 
-    ``chunks`` has a leading axis of m chunks (the last one filled up with rows of weight 0),
-    ``patterns`` {site: (P, c, e)} the distinct patterns of the entries that are there,
-    ``reference`` what each site's features are measured from, ``log_base`` the weighted sum of
-    the log density's part that depends on no parameter, ``points`` (n, m) every site's numbers
-    for distance-based starts, ``location`` and ``spread`` the size of the observations that a
-    numeric M-step models, ``arrays`` the call's own arrays for the sites that are replayed.
+    ``chunks`` has a leading axis of m chunks of units (the last one filled up with rows of weight
+    0), ``inner`` {level: rows that belong to units}, ``patterns`` {site: (P, c, e)} the distinct
+    patterns of the entries that are there, ``reference`` what each site's features are measured
+    from, ``labels`` {latent: (n,)} the known classes, -1 where unknown, ``log_base`` the weighted
+    sum of the log density's part that depends on no parameter, ``points`` {site: (m, n)} every
+    site's numbers for distance-based starts, ``location`` and ``spread`` the size of the
+    observations that a numeric M-step models, ``arrays`` the call's own arrays for the sites that
+    are replayed.
     """
 
     chunks: Chunk
+    inner: dict[int, Inner]
     patterns: dict[str, jax.Array]
     reference: dict[str, Args]
     weights: jax.Array
-    labels: jax.Array | None
     log_base: jax.Array
-    points: jax.Array
+    points: dict[str, jax.Array]
     location: jax.Array
     spread: jax.Array
     arrays: tuple[jax.Array, ...]
+
+    def weights_of(self, level: int) -> jax.Array:
+        """(n,) the weights of a level's rows."""
+        return self.inner[level].chunk.weights if level else self.weights
 
 
 class _SiteRows(NamedTuple):
@@ -78,18 +91,20 @@ def prepare(program: Program, arrays: tuple) -> Rows:
 
     `find_patterns` has to follow, on the host.
     """
-    latent = program.structure.latent
     params = program.probe_values
-    trace = program.run(params, arrays, 0)
     args = program.arguments(params, arrays)
-    weights, labels = program.row_weights(arrays), program.labels(arrays)
+    unit_weights = program.row_weights(arrays)
+    owners = {level: program.owners(arrays, level) for level in program.inner_levels}
+    weights = {0: unit_weights} | {level: unit_weights[o] for level, o in owners.items()}
+    trace = program.run(params, arrays, 0)
     found: dict[str, _SiteRows] = {}
-    views, modelled = [], [jnp.zeros((0,))]
+    points: dict[str, jax.Array] = {}
+    modelled = [jnp.zeros((0,))]
     for site, data in zip(program.sites, program.structure.data, strict=True):
-        values = layout.site_values(trace[site.name], latent, data)
+        values = layout.site_values(trace[site.name], program.structure.level_of(data), data)
         seen = None
         if data.incomplete:
-            seen = layout.site_observed(trace[site.name], latent, data)
+            seen = layout.site_observed(trace[site.name], program.structure.level_of(data), data)
             values = _filled(values, seen, data)
         if site.name in program.numeric:
             modelled.append(values.ravel())
@@ -97,38 +112,55 @@ def prepare(program: Program, arrays: tuple) -> Rows:
             if site.name in program.linear:
                 covariates, offset = design(program, data, program.linear[site.name], arrays)
                 values = jnp.concatenate([values - offset, covariates])[None]
-            rows = _site_rows(program, site, trace[site.name], values, seen, weights, args)
+            weight = weights[data.level]
+            rows = _site_rows(program, site, trace[site.name], values, seen, weight, args)
             found[site.name] = rows
-            views.append(rows.view)
+            points[site.name] = rows.view
         else:
-            views.append(standardise(values, weights))
-    whole = Chunk(
-        u={n: f.u for n, f in found.items()},
-        known={n: f.known for n, f in found.items()},
-        seen={n: f.seen for n, f in found.items() if f.seen is not None},
-        pattern={},
-        weights=weights,
-        labels=labels,
-    )
+            points[site.name] = standardise(values, weights[data.level])
+    level_of = {d.name: d.level for d in program.structure.data}
+    whole = {
+        level: _chunk(found, weight, program.labels(arrays, level), level_of, level)
+        for level, weight in weights.items()
+    }
     reference = {n: f.reference for n, f in found.items()}
-    size = _chunk_size(program, whole, reference)
-    chunks = jax.tree.map(lambda a: _split(a, size), whole)
+    size = _chunk_size(program, whole[0], reference)
+    chunks = jax.tree.map(lambda a: _split(a, size), whole[0])
     numbers = jnp.concatenate(modelled)
     location, spread = jnp.zeros(()), jnp.ones(())
     if numbers.size:
         location = numbers.mean()
         spread = jnp.sqrt(((numbers - location) ** 2).mean())
+    dtype = unit_weights.dtype
     return Rows(
-        chunks=chunks._replace(weights=_split(weights, size, "constant")),
+        chunks=chunks._replace(weights=_split(unit_weights, size, "constant")),
+        inner={level: Inner(whole[level], owner) for level, owner in owners.items()},
         patterns={},
         reference=reference,
-        weights=weights,
-        labels=labels,
+        weights=unit_weights,
         log_base=sum((f.log_base for f in found.values()), jnp.zeros(())),
-        points=jnp.concatenate(views).astype(weights.dtype).T,
+        points={n: v.astype(dtype) for n, v in points.items()},
         location=location,
         spread=spread,
         arrays=arrays,
+    )
+
+
+def _chunk(
+    found: Mapping[str, _SiteRows],
+    weights: jax.Array,
+    labels: dict[str, jax.Array],
+    level_of: Mapping[str, int],
+    level: int,
+) -> Chunk:
+    own = {n: f for n, f in found.items() if level_of[n] == level}
+    return Chunk(
+        u={n: f.u for n, f in own.items()},
+        known={n: f.known for n, f in own.items()},
+        seen={n: f.seen for n, f in own.items() if f.seen is not None},
+        pattern={},
+        weights=weights,
+        labels=labels,
     )
 
 
@@ -143,10 +175,11 @@ def _site_rows(
 ) -> _SiteRows:
     assert site.data is not None
     family, data, fn = site.family, site.data, layout.family_of(message)
+    rows = program.structure.level_of(data)
     known = {
         n: jnp.broadcast_to(
-            layout.argument(jnp.asarray(getattr(fn, n)), program.structure.latent, data, 0).T,
-            (values.shape[0], program.num_rows),
+            layout.argument(jnp.asarray(getattr(fn, n)), rows, data, 0).T,
+            (values.shape[0], rows.num_rows),
         ).astype(values.dtype)
         for n in family.known
     }
@@ -187,23 +220,34 @@ def _filled(values: jax.Array, seen: jax.Array, data: Data) -> jax.Array:
 
 
 def find_patterns(program: Program, rows: Rows) -> Rows:
-    """The rows with the distinct patterns of missing entries, which only the host can count.
-
-    Their number is filled up to a power of two, so that data with other gaps compile anew rarely.
-    """
-    if not program.augmented:
-        return rows
-    seen, pattern = dict(rows.chunks.seen), dict(rows.chunks.pattern)
+    """The rows with the distinct patterns of missing entries, which only the host can count."""
     patterns = dict(rows.patterns)
-    for name in program.augmented:
-        array = np.moveaxis(np.asarray(seen.pop(name)), -1, 1)
-        flat = array.reshape(-1, *array.shape[2:])
+    chunks = _with_patterns(program, rows.chunks, patterns, 1)
+    inner = {
+        level: part._replace(chunk=_with_patterns(program, part.chunk, patterns, 0))
+        for level, part in rows.inner.items()
+    }
+    return rows._replace(chunks=chunks, inner=inner, patterns=patterns)
+
+
+def _with_patterns(
+    program: Program, chunk: Chunk, patterns: dict[str, jax.Array], lead: int
+) -> Chunk:
+    """A chunk (with ``lead`` axes before its own) that knows each row's pattern.
+
+    The number of patterns is filled up to a power of two, so that data with other gaps compile
+    anew rarely.
+    """
+    seen, pattern = dict(chunk.seen), dict(chunk.pattern)
+    for name in program.augmented & set(seen):
+        array = np.moveaxis(np.asarray(seen.pop(name)), -1, lead)
+        flat = array.reshape(-1, *array.shape[lead + 1 :])
         distinct, which = np.unique(flat, axis=0, return_inverse=True)
         room = 1 << (len(distinct) - 1).bit_length()
         ones = np.ones((room - len(distinct), *distinct.shape[1:]), distinct.dtype)
         patterns[name] = jnp.asarray(np.concatenate([distinct, ones]))
-        pattern[name] = jnp.asarray(which.reshape(array.shape[:2]))
-    return rows._replace(chunks=rows.chunks._replace(seen=seen, pattern=pattern), patterns=patterns)
+        pattern[name] = jnp.asarray(which.reshape(array.shape[: lead + 1]))
+    return chunk._replace(seen=seen, pattern=pattern)
 
 
 def _chunk_size(program: Program, rows: Chunk, reference: Mapping[str, Args]) -> int:
@@ -214,7 +258,8 @@ def _chunk_size(program: Program, rows: Chunk, reference: Mapping[str, Args]) ->
     if program.needs_rows or not program.statistical:
         return program.num_rows
     # The density of partly missing events needs a matrix a row.
-    augmented = sum(rows.u[n].shape[0] * rows.u[n].shape[1] ** 2 for n in program.augmented)
+    own = program.augmented & set(rows.u)
+    augmented = sum(rows.u[n].shape[0] * rows.u[n].shape[1] ** 2 for n in own)
     shapes = jax.eval_shape(lambda: program.features(rows, reference))
     width = sum(f.shape[0] for f in shapes.values()) + 3 * program.num_components + augmented
     budget = _CHUNK_BYTES.get(jax.default_backend(), _CHUNK_BYTES_ELSEWHERE)

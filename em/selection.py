@@ -47,7 +47,7 @@ def select(program: Program, outcome: Outcome, scored_rows: float) -> Restarts:
     spurious = ((scale < _SMALL_SCALE) & few).any(1)
     fine = np.isin(code, (Status.CONVERGED, Status.MAX_STEPS))
     code[fine & spurious] = Status.NEARLY_SINGULAR
-    empty = (counts <= 1e-8 * scored_rows).any(1)
+    empty = (class_counts(program, counts) <= 1e-8 * scored_rows).any(1)
     code[np.isin(code, (Status.CONVERGED, Status.MAX_STEPS)) & empty] = Status.EMPTIED
     rank = np.select(
         [
@@ -65,6 +65,18 @@ def select(program: Program, outcome: Outcome, scored_rows: float) -> Restarts:
     chosen = int(np.argmax(top & (finite >= best - 1e-7 * (1 + abs(best)))))
     ranking = np.lexsort((-finite, -rank))
     return Restarts(objective, np.asarray(outcome.steps), code, scale.min(1), chosen, ranking)
+
+
+def class_counts(program: Program, counts: np.ndarray) -> np.ndarray:
+    """(r, classes) the rows of each class of the units, of several latents side by side."""
+    components = np.arange(counts.shape[1])
+    columns = []
+    for latent in program.structure.latents:
+        if latent.level == 0:
+            classes = np.asarray(program.structure.classes(components)[latent.name])
+            own = [counts[:, classes == j].sum(1) for j in range(latent.num_components)]
+            columns.append(np.stack(own, 1))
+    return np.concatenate(columns, 1)
 
 
 def rows_needed(program: Program) -> float:

@@ -25,7 +25,10 @@ def is_separable(program: Program, block: Block, call: Call) -> bool:
     """
     k = program.num_components
     shapes = {p.name: p.shape for p in program.structure.free if p.name in block.parameters}
-    if k == 1 or program.prior.name in block.sites or any(s[:1] != (k,) for s in shapes.values()):
+    sites = [s for s in (*program.priors, *program.sites) if s.name in block.sites]
+    if k == 1 or any(s.latent is not None or s.level for s in sites):
+        return False
+    if any(shape[:1] != (k,) for shape in shapes.values()):
         return False
 
     def evaluate(arrays: tuple) -> tuple[jax.Array, jax.Array]:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .latents import Latent, plain_name
 from .program import CLOSED, Program, Site, StatisticalSite
-from .structure import Parameter, plain_name
+from .structure import Parameter
 
 
 @dataclass(frozen=True)
@@ -39,12 +40,21 @@ class BlockSpec:
 
 
 @dataclass(frozen=True)
+class LatentSpec:
+    """One latent class: its site, how it is observed, and how many values it has."""
+
+    name: str
+    distribution: str
+    observed: str
+    num_components: int
+    num_rows: int
+
+
+@dataclass(frozen=True)
 class Spec:
     """A model as EM reads it: static, hashable, printable."""
 
-    latent: str
-    latent_distribution: str
-    observed: str
+    latents: tuple[LatentSpec, ...]
     num_components: int
     num_rows: int
     parameters: tuple[ParameterSpec, ...]
@@ -57,6 +67,20 @@ class Spec:
         return sum(p.free for p in self.parameters)
 
     @property
+    def latent(self) -> str:
+        """The (first) latent class of the units."""
+        return self.latents[0].name
+
+    def _latent_lines(self) -> list[str]:
+        lines = []
+        for z in self.latents:
+            line = f"  latent class  {z.name} ~ {z.distribution}, {z.observed}"
+            if len(self.latents) > 1:
+                line += f", {z.num_components} classes of {z.num_rows} rows"
+            lines.append(line)
+        return lines
+
+    @property
     def closed_form(self) -> bool:
         """Whether every block has a closed-form M-step."""
         return all(b.m_step == CLOSED for b in self.blocks)
@@ -64,7 +88,7 @@ class Spec:
     def __str__(self) -> str:
         lines = [
             f"Mixture of {self.num_components} components over {self.num_rows} rows",
-            f"  latent class  {self.latent} ~ {self.latent_distribution}, {self.observed}",
+            *self._latent_lines(),
             "",
         ]
         parameters = [
@@ -84,19 +108,27 @@ class Spec:
 
 def describe(program: Program) -> Spec:
     """The `Spec` of a program."""
-    structure, latent = program.structure, program.structure.latent
+    structure = program.structure
+    return Spec(
+        latents=tuple(_latent(z) for z in structure.latents),
+        num_components=program.num_components,
+        num_rows=program.num_rows,
+        parameters=tuple(_parameter(p) for p in structure.parameters),
+        sites=tuple(_site(program, s) for s in (*program.priors, *program.sites)),
+        blocks=tuple(BlockSpec(b.parameters, b.rung) for b in program.blocks),
+    )
+
+
+def _latent(latent: Latent) -> LatentSpec:
     observed = "not observed"
     if latent.labels is not None:
         observed = "observed in part" if latent.partly else "observed"
-    return Spec(
-        latent=latent.name,
-        latent_distribution=plain_name(latent.distribution),
-        observed=observed,
-        num_components=latent.num_components,
-        num_rows=latent.num_rows,
-        parameters=tuple(_parameter(p) for p in structure.parameters),
-        sites=tuple(_site(program, s) for s in (program.prior, *program.sites)),
-        blocks=tuple(BlockSpec(b.parameters, b.rung) for b in program.blocks),
+    return LatentSpec(
+        latent.name,
+        plain_name(latent.distribution),
+        observed,
+        latent.num_components,
+        latent.num_rows,
     )
 
 
@@ -122,7 +154,12 @@ def _site(program: Program, site: Site) -> SiteSpec:
     if isinstance(site, StatisticalSite):
         order = list(site.family.domains)
         arguments = tuple(
-            (n, _source(program, e.cells) if e is not None else _function(names, ""))
+            (
+                n,
+                _source(program, e.cells, _classes(program, site))
+                if e is not None
+                else _function(names, ""),
+            )
             for n, e in sorted(site.entries.items(), key=lambda item: order.index(item[0]))
         )
     else:
@@ -132,14 +169,23 @@ def _site(program: Program, site: Site) -> SiteSpec:
 
 
 def _by_row(program: Program, site: Site) -> bool:
-    return site.data is not None or program.structure.prior_rowwise
+    if site.latent is None:
+        return True
+    return site.latent.rowwise and site.name not in program.constant
 
 
 def _function(names: list[str], rows: str) -> str:
     return f"a function of {', '.join(names)}{rows}" if names else "fixed"
 
 
-def _source(program: Program, cells: np.ndarray) -> str:
+def _classes(program: Program, site: Site) -> str:
+    """The classes that index a site's arguments."""
+    own = site.latent.name if site.latent is not None else ""
+    latents = [z.name for z in program.structure.latents]
+    return ", ".join(z for z in latents if z in site.depends and z != own) or latents[0]
+
+
+def _source(program: Program, cells: np.ndarray, classes: str) -> str:
     """How an argument (k, c, e) is made of parameters: ``loc[z]``, ``scale``, ``fixed``, ..."""
     free = cells >= 0
     if not free.any():
@@ -151,7 +197,7 @@ def _source(program: Program, cells: np.ndarray) -> str:
     k = cells.shape[0]
     shared = all(np.array_equal(cells[0], cells[j]) for j in range(k)) and k > 1
     if not shared and cells.shape[0] > 1:
-        text = f"{text}[z]" if len(owners) == 1 else f"{text}, by z"
+        text = f"{text}[{classes}]" if len(owners) == 1 else f"{text}, by {classes}"
     return text if free.all() else f"{text}, fixed in part"
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 
 from .expectation import Soft, e_step
+from .families import standardise
 from .program import Params, Program
 from .rows import Rows
 
@@ -14,26 +17,121 @@ _SEEDING_ROWS = 1 << 14
 _SOFTNESS = 0.1
 
 
-def responsibilities(
-    program: Program, rows: Rows, start: str, hard: bool, key: jax.Array
+class Start(NamedTuple):
+    """Starting responsibilities of the units (n, k), and of rows within them, given the units'."""
+
+    units: jax.Array
+    given: dict[int, jax.Array]
+
+
+def begin(program: Program, rows: Rows, start: str, hard: bool, key: jax.Array) -> Start:
+    """Starting responsibilities of all levels."""
+    keys = jax.random.split(key, 1 + len(rows.inner))
+    units = _level_start(program, rows, start, hard, keys[0], 0)
+    return Start(units, within(program, rows, start, hard, keys[1:]))
+
+
+def within(
+    program: Program, rows: Rows, start: str, hard: bool, keys: jax.Array
+) -> dict[int, jax.Array]:
+    """{level: (k, n)} starting responsibilities of rows, the same whatever their unit's class."""
+    given = {}
+    for (level, inner), key in zip(rows.inner.items(), keys, strict=True):
+        if program.structure.levels[level].num_classes == 1:
+            n = inner.owner.shape[0]
+            given[level] = jnp.ones((program.num_components, n), rows.weights.dtype)
+        else:
+            own = _level_start(program, rows, start, hard, key, level)
+            given[level] = jnp.tile(own.T, (program.num_components, 1))
+    return given
+
+
+def _level_start(
+    program: Program, rows: Rows, start: str, hard: bool, key: jax.Array, level: int
 ) -> jax.Array:
-    """(n, k) starting responsibilities.
+    """(n, k) over the combinations of a level's own classes.
+
+    Classes that no observed site shares start on their own sites' numbers, each by itself; the
+    others together, as combinations.
+    """
+    latents = [z for z in program.structure.latents if z.level == level]
+    names = {z.name for z in latents}
+    seen = [(d.depends & names, d.name) for d in program.structure.data if d.depends & names]
+    if len(latents) > 1 and all(len(touched) == 1 for touched, _ in seen):
+        total = None
+        for latent in latents:
+            key, sub = jax.random.split(key)
+            sites = [name for touched, name in seen if touched == {latent.name}]
+            points = _points(program, rows, level, sites)
+            own = responsibilities(
+                program, rows, points, latent.num_components, start, hard, sub, level, latent.name
+            )
+            both = own if total is None else total[:, :, None] * own[:, None, :]
+            total = both.reshape(both.shape[0], -1)
+        assert total is not None
+        return total
+    size = program.structure.levels[level].num_classes
+    points = _points(program, rows, level, None)
+    name = latents[0].name if len(latents) == 1 else None
+    return responsibilities(program, rows, points, size, start, hard, key, level, name)
+
+
+def _points(program: Program, rows: Rows, level: int, sites: list[str] | None) -> jax.Array:
+    """(n, m) the numbers of a level's rows; of units also the means and spreads of their rows."""
+    own = [
+        rows.points[d.name].T
+        for d in program.structure.data
+        if d.level == level and (sites is None or d.name in sites)
+    ]
+    if level == 0:
+        for number, inner in rows.inner.items():
+            values = [rows.points[d.name].T for d in program.structure.data if d.level == number]
+            if not values or sites is not None:
+                continue
+            x = jnp.concatenate(values, 1)
+            size = jax.ops.segment_sum(jnp.ones_like(x[:, 0]), inner.owner, program.num_rows)
+            size = jnp.maximum(size, 1)[:, None]
+            mean = jax.ops.segment_sum(x, inner.owner, program.num_rows) / size
+            square = jax.ops.segment_sum(x**2, inner.owner, program.num_rows) / size
+            spread = jnp.sqrt(jnp.maximum(square - mean**2, 0))
+            own += [standardise(v.T, rows.weights).T for v in (mean, spread)]
+    if not own:
+        return jnp.zeros((program.structure.levels[level].num_rows, 1), rows.weights.dtype)
+    return jnp.concatenate(own, 1)
+
+
+def responsibilities(
+    program: Program,
+    rows: Rows,
+    points: jax.Array,
+    k: int,
+    start: str,
+    hard: bool,
+    key: jax.Array,
+    level: int = 0,
+    latent: str | None = None,
+) -> jax.Array:
+    """(n, k) starting responsibilities from points (n, m).
 
     Soft EM starts from softened groups (each row leaves 10% to the other components), so that a
     group of one or two rows does not begin as a singular component.
     """
-    k = program.num_components
-    dtype = rows.weights.dtype
-    points = rows.points
+    chunk = rows.inner[level].chunk if level else None
+    weights = rows.weights if chunk is None else chunk.weights
+    known = chunk.labels if chunk is not None else rows.chunks.labels
+    labels = None
+    if latent in known:
+        labels = known[latent].reshape(-1)[: weights.shape[0]]
+    dtype = weights.dtype
     if start == "random":
-        draws = jax.random.dirichlet(key, jnp.ones(k, dtype), (program.num_rows,), dtype)
+        draws = jax.random.dirichlet(key, jnp.ones(k, dtype), weights.shape, dtype)
         return jax.nn.one_hot(draws.argmax(-1), k, dtype=dtype) if hard else draws
     if start == "quantile":
-        labels = _quantile_groups(points, rows.weights, k)
+        groups = _quantile_groups(points, weights, k)
     else:
-        labels = nearest(points, kmeans_plus_plus(points, rows, k, key))
+        groups = nearest(points, kmeans_plus_plus(points, weights, labels, k, key))
     softness = 0.0 if hard or k == 1 else _SOFTNESS
-    one_hot = jax.nn.one_hot(labels, k, dtype=dtype)
+    one_hot = jax.nn.one_hot(groups, k, dtype=dtype)
     return (1 - softness) * one_hot + softness / k
 
 
@@ -74,7 +172,9 @@ def nearest(points: jax.Array, centres: jax.Array) -> jax.Array:
     return squared_distances(points, centres).argmin(-1)
 
 
-def kmeans_plus_plus(points: jax.Array, rows: Rows, k: int, key: jax.Array) -> jax.Array:
+def kmeans_plus_plus(
+    points: jax.Array, weights: jax.Array, labels: jax.Array | None, k: int, key: jax.Array
+) -> jax.Array:
     """(k, m) centres by greedy k-means++: of several candidates the one that helps most.
 
     Arthur & Vassilvitskii (2007, SODA), section 6 for the greedy choice. Candidates are drawn
@@ -82,12 +182,11 @@ def kmeans_plus_plus(points: jax.Array, rows: Rows, k: int, key: jax.Array) -> j
     that among many well-separated groups none is missed. Components with known labels start at
     the mean of their rows. Large data are seeded from a random part of the rows.
     """
-    weights = rows.weights
     centres = jnp.zeros((k, points.shape[1]), points.dtype)
     given = None
     key, sub = jax.random.split(key)
-    if rows.labels is not None:
-        known = jax.nn.one_hot(rows.labels, k, dtype=points.dtype) * weights[:, None]
+    if labels is not None:
+        known = jax.nn.one_hot(labels, k, dtype=points.dtype) * weights[:, None]
         total = known.sum(0)
         given = total > 0
         centres = known.T @ points / jnp.where(given, total, 1)[:, None]

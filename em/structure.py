@@ -13,12 +13,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpyro.distributions as dist
 from numpyro.distributions import biject_to, constraints
 
 from . import replay
 from .arguments import Call, arrays_within, has_gaps
 from .families import find
+from .latents import Latent, Level, arrange, find_latents, log_prob, unwrap
 from .provenance import Dependencies, dependencies
 
 
@@ -31,29 +31,6 @@ class Parameter:
     size: int
     constraint: str
     free: bool
-
-
-@dataclass(frozen=True)
-class Latent:
-    """The latent class: ``prior`` is the site that scores it, ``labels`` the one that observes it.
-
-    ``row_dims`` are the batch dimensions (negative) of its plates, ``rows`` their sizes.
-    """
-
-    name: str
-    prior: str
-    labels: str | None
-    partly: bool
-    distribution: type
-    num_components: int
-    row_dims: tuple[int, ...]
-    rows: tuple[int, ...]
-    batch_rank: int
-
-    @property
-    def num_rows(self) -> int:
-        """The number of values of z."""
-        return math.prod(self.rows)
 
 
 @dataclass(frozen=True)
@@ -70,6 +47,8 @@ class Data:
     masked: bool
     gaps: bool  # NaN may stand for a missing entry
     partial: bool  # ... and single entries of an event may be missing
+    level: int
+    repeats: int  # how many rows each value of z has in plates of their own
     depends: frozenset[str]
     support_depends: bool
 
@@ -81,16 +60,24 @@ class Data:
 
 @dataclass(frozen=True)
 class Structure:
-    """What a model declares, as far as abstract evaluation shows it."""
+    """What a model declares, as far as abstract evaluation shows it.
 
-    latent: Latent
+    A *component* of level 0 is a combination of the units' classes; one of another level is a
+    combination of these and of the classes of its rows, the units' first.
+    """
+
+    latents: tuple[Latent, ...]
+    levels: tuple[Level, ...]
     parameters: tuple[Parameter, ...]
     data: tuple[Data, ...]
-    prior_depends: frozenset[str]
-    prior_rowwise: bool
     pointwise: bool  # z is given as one value that broadcasts over the rows
     certain: bool  # that this is right, and rows depend on no other row's z, is plain to see
     gaps: bool = False  # some array of the call has a NaN
+
+    @property
+    def latent(self) -> Latent:
+        """The (first) class of the units."""
+        return self.latents[0]
 
     @property
     def free(self) -> tuple[Parameter, ...]:
@@ -102,37 +89,37 @@ class Structure:
         """The parameters that are held fixed."""
         return tuple(p for p in self.parameters if not p.free)
 
+    def level_of(self, data: Data) -> Level:
+        """The rows of an observed site."""
+        return self.levels[data.level]
+
+    def num_components(self, level: int = 0) -> int:
+        """How many components a level has."""
+        own = self.levels[level].num_classes
+        return own if level == 0 else own * self.levels[0].num_classes
+
+    def classes(self, component: Any, level: int = 0) -> dict[str, Any]:
+        """{latent: class} of a component of a level; classes of other levels are 0."""
+        inner = 1 if level == 0 else self.levels[level].num_classes
+        rest = {0: component // inner, level: component % inner} if level else {0: component}
+        found: dict[str, Any] = {}
+        for latent in reversed(self.latents):
+            if latent.level not in rest:
+                found[latent.name] = jnp.zeros_like(component)
+                continue
+            found[latent.name] = rest[latent.level] % latent.num_components
+            rest[latent.level] = rest[latent.level] // latent.num_components
+        return {z.name: found[z.name] for z in self.latents}
+
+    def forced(self, component: Any, level: int = 0) -> dict[str, jax.Array]:
+        """{site: value} that stands for a component, for every site that a class is made of."""
+        classes = self.classes(jnp.asarray(component), level)
+        values = {z.name: z.value(classes[z.name], self.pointwise) for z in self.latents}
+        return values | {z.prior: values[z.name] for z in self.latents}
+
     def latent_value(self, component: Any) -> jax.Array:
-        """The value that z is given to stand for ``component``."""
-        rank, latent = self.latent.batch_rank, self.latent
-        shape = [1] * rank
-        if not self.pointwise:
-            for dim, size in zip(latent.row_dims, latent.rows, strict=True):
-                shape[dim] = size
-        return jnp.broadcast_to(jnp.asarray(component), tuple(shape))
-
-
-def unwrap(fn: dist.Distribution) -> tuple[dist.Distribution, int, bool]:
-    """The distribution under plates, ``to_event`` and masks; its cells' rank; whether masked."""
-    cells, masked = 0, False
-    while True:
-        if isinstance(fn, dist.Independent):
-            cells += fn.reinterpreted_batch_ndims
-        elif isinstance(fn, dist.MaskedDistribution):
-            masked = masked or fn._mask is not True
-        elif not isinstance(fn, dist.ExpandedDistribution):
-            return fn, cells, masked
-        fn = fn.base_dist
-
-
-def plain_name(distribution: type) -> str:
-    """A distribution's name without NumPyro's suffix for its parametrisation."""
-    return distribution.__name__.removesuffix("Probs").removesuffix("Logits")
-
-
-def is_finite_discrete(fn: dist.Distribution) -> bool:
-    """Whether a site can be a latent class: discrete, with a support that can be listed."""
-    return bool(fn.is_discrete and fn.has_enumerate_support and not fn.event_shape)
+        """The value that the first class is given to stand for ``component``."""
+        return self.latent.value(component, self.pointwise)
 
 
 def read(model: Callable, call: Call, to_fit: bool = True) -> Structure:
@@ -172,99 +159,8 @@ def read(model: Callable, call: Call, to_fit: bool = True) -> Structure:
                 f"plate {site['name']!r} is subsampled ({site['args'][1]} of {site['args'][0]}); "
                 "EM uses all rows at every step: leave subsample_size out"
             )
-    latent, skip = _find_latent(model, call, sites)
-    return _assemble(model, call, sites, preset, latent, skip, to_fit)
-
-
-def _find_latent(model: Callable, call: Call, sites: dict) -> tuple[Latent, set[str]]:
-    samples = {n: s for n, s in sites.items() if s["type"] == "sample"}
-    discrete = [n for n, s in samples.items() if is_finite_discrete(s["fn"])]
-    hidden = [n for n in discrete if not samples[n]["is_observed"]]
-    partly = [n for n in hidden if _masked_pair(n, sites) is not None]
-    if len(hidden) > 1:
-        raise ValueError(
-            f"several discrete latent sites ({', '.join(map(repr, hidden))}); EM reads models "
-            "with one: merge them into one Categorical over their combinations"
-        )
-    if partly:
-        base = str(_masked_pair(partly[0], sites))
-        return _latent(base, samples[partly[0]], f"{base}_observed", True), {
-            partly[0],
-            f"{base}_observed",
-        }
-    if hidden:
-        return _latent(hidden[0], samples[hidden[0]], None, False), {hidden[0]}
-    labelled = _labelled(model, call, sites, discrete)
-    if labelled is None:
-        countable = [
-            n
-            for n, s in samples.items()
-            if s["fn"].is_discrete and not s["is_observed"] and n not in discrete
-        ]
-        if countable:
-            raise ValueError(
-                f"the discrete latent site {countable[0]!r} has no finite support; use a "
-                "Categorical, Bernoulli or Binomial latent class"
-            )
-        raise ValueError(
-            "the model has no discrete latent site: declare the class as "
-            "z = numpyro.sample('z', dist.Categorical(weights)) inside the plate of the rows, and "
-            "index the parameters with the z that it returns (obs=labels if it is known)"
-        )
-    return _latent(labelled, samples[labelled], labelled, False), {labelled}
-
-
-def _masked_pair(name: str, sites: dict) -> str | None:
-    """The site that ``obs_mask`` split into ``name`` and its observed half."""
-    base = name.removesuffix("_unobserved")
-    pair = f"{base}_observed"
-    split = base != name and pair in sites and sites.get(base, {}).get("type") == "deterministic"
-    return base if split else None
-
-
-def _labelled(model: Callable, call: Call, sites: dict, discrete: list[str]) -> str | None:
-    """The observed finite site that other sites depend on, if there is one."""
-    observed = [n for n in discrete if sites[n]["cond_indep_stack"] or sites[n]["fn"].batch_shape]
-    if not observed:
-        return None
-
-    def densities(latents: dict[str, Any]) -> dict[str, Any]:
-        trace, _ = replay.run(model, call.rebuild(), forced=latents, default=replay.prototype)
-        return {n: _log_prob(s) for n, s in trace.items() if s["type"] == "sample"}
-
-    values = {n: jnp.zeros(sites[n]["fn"].batch_shape, int) for n in observed}
-    reached = dependencies(densities, (values,), {id(v): n for n, v in values.items()})
-    dependents = {
-        n: [other for other, found in reached.outputs.items() if n in found and other != n]
-        for n in observed
-    }
-    upstream = [n for n in observed if dependents[n]]
-    return max(upstream, key=lambda n: len(dependents[n])) if upstream else None
-
-
-def _latent(name: str, prior: dict, labels: str | None, partly: bool) -> Latent:
-    fn = prior["fn"]
-    shape = fn.batch_shape
-    dims = tuple(d for d in range(-len(shape), 0) if shape[d] != 1)
-    if not dims:
-        dims = tuple(f.dim for f in prior["cond_indep_stack"])
-    base, _, _ = unwrap(fn)
-    support = jax.eval_shape(lambda: base.enumerate_support(expand=False))
-    if 0 in shape:
-        raise ValueError(f"the latent site {name!r} has no rows: its shape is {shape}")
-    if support.shape[0] == 0:
-        raise ValueError(f"the latent site {name!r} has no components; at least one is needed")
-    return Latent(
-        name=name,
-        prior=prior["name"],
-        labels=labels,
-        partly=partly,
-        distribution=type(base),
-        num_components=support.shape[0],
-        row_dims=dims,
-        rows=tuple(shape[d] for d in dims),
-        batch_rank=len(shape),
-    )
+    latents, skip = find_latents(model, call, sites)
+    return _assemble(model, call, sites, preset, latents, skip, to_fit)
 
 
 def _assemble(
@@ -272,62 +168,52 @@ def _assemble(
     call: Call,
     sites: dict,
     preset: set[str],
-    latent: Latent,
+    found: list[Latent],
     skip: set[str],
     to_fit: bool,
 ) -> Structure:
     gaps = call.gaps or any(map(has_gaps, arrays_within(model)))
-    parameters = [
+    parameters = tuple(
         _parameter(site, preset)
         for name, site in sites.items()
         if site["type"] == "param"
         or (site["type"] == "sample" and not site["is_observed"] and name not in skip)
-    ]
-    rows = set(zip(latent.row_dims, latent.rows, strict=True))
-    for name, site in sites.items():
-        hidden = site["type"] == "sample" and not site["is_observed"] and name not in skip
-        if not hidden or name in preset:
-            continue
-        frames = {(f.dim, f.size) for f in site["cond_indep_stack"]}
-        by_row = frames & rows and _same_plate(site, sites[latent.prior])
-        if not sites[latent.prior]["cond_indep_stack"]:
-            # Without a plate only the shape can tell; k parameters for k rows are left alone.
-            by_row = _has_rows(site, latent) and latent.num_rows > latent.num_components
-        if by_row:
-            raise ValueError(
-                f"site {name!r} is a continuous latent with one value a row (it stands in the "
-                "plate of z); EM sums over z only. Move it out of that plate, integrate it out "
-                "by hand, or observe it"
-            )
+    )
+    latents, levels = arrange(found)
+    for latent in latents:
+        _refuse_row_latents(sites, preset, latent, skip)
     observed = [
         n for n, s in sites.items() if s["type"] == "sample" and s["is_observed"] and n not in skip
     ]
     values = {p.name: jnp.zeros(p.shape) for p in parameters}
-    bare = Structure(latent, tuple(parameters), (), frozenset(), False, True, certain=False)
-    fn = _Outputs(model, call, observed, latent)
+    fn = _Outputs(model, call, observed, latents)
     try:
-        deps = fn.trace(values, bare.latent_value(0))
+        deps = fn.trace(values, pointwise=True)
         ok = True
     except (TypeError, ValueError, IndexError):
-        deps = fn.trace(values, replace(bare, pointwise=False).latent_value(0))
+        deps = fn.trace(values, pointwise=False)
         ok = False
     data, fixed = [], []
     for name in observed:
-        reached = deps.outputs["density", name]
-        site = sites[name]
-        if latent.name in reached or (
-            _has_rows(site, latent) and _same_plate(site, sites[latent.prior])
-        ):
-            data.append(_data(site, latent, reached, bool(deps.outputs["support", name]), gaps))
-        else:
+        reached, site = deps.outputs["density", name], sites[name]
+        level = _level(site, reached, latents, levels, sites)
+        if level is None:
             fixed.append(_parameter(site, preset | {name}))
+        else:
+            support = bool(deps.outputs["support", name])
+            repeats = _repeats(site, level, latents, sites)
+            data.append(_data(site, level, reached, support, gaps, repeats))
     if not data:
+        names = " and ".join(repr(z.name) for z in latents)
         raise ValueError(
-            f"no observed site depends on the latent class {latent.name!r}: give the data to a "
+            f"no observed site depends on the latent class {names}: give the data to a "
             "sample site with obs=..., and index its parameters with z"
         )
-    prior = deps.outputs["prior", ""]
-    likelihood = prior.union(*(d.depends for d in data))
+    latents = tuple(
+        replace(z, depends=deps.outputs["prior", z.name], rowwise=fn.rowwise[z.name])
+        for z in latents
+    )
+    likelihood = frozenset().union(*(z.depends for z in latents), *(d.depends for d in data))
     for p in parameters:
         if to_fit and p.free and p.name not in likelihood:
             raise ValueError(
@@ -335,50 +221,118 @@ def _assemble(
                 "depends on it. Remove it, or hold it fixed with "
                 f"numpyro.handlers.condition(model, {{{p.name!r}: value}})"
             )
+    indexed = any(level.owner == "index" for level in levels)
     return Structure(
-        latent=latent,
+        latents=latents,
+        levels=tuple(levels),
         parameters=(*parameters, *fixed),
         data=tuple(data),
-        prior_depends=prior,
-        prior_rowwise=fn.prior_rowwise,
-        pointwise=ok,
-        certain=ok and not deps.mixing,
+        pointwise=ok and not indexed,
+        certain=ok and not indexed and not deps.mixing,
         gaps=gaps,
     )
+
+
+def _refuse_row_latents(sites: dict, preset: set[str], latent: Latent, skip: set[str]) -> None:
+    rows = set(zip(latent.row_dims, latent.rows, strict=True))
+    prior = sites[latent.prior]
+    for name, site in sites.items():
+        hidden = site["type"] == "sample" and not site["is_observed"] and name not in skip
+        if not hidden or name in preset:
+            continue
+        frames = {(f.dim, f.size) for f in site["cond_indep_stack"]}
+        by_row = frames & rows and _same_plate(site, prior)
+        if not prior["cond_indep_stack"]:
+            # Without a plate only the shape can tell; k parameters for k rows are left alone.
+            by_row = _has_rows(site, latent) and latent.num_rows > latent.num_components
+        if by_row:
+            raise ValueError(
+                f"site {name!r} is a continuous latent with one value a row (it stands in the "
+                f"plate of {latent.name!r}); EM sums over z only. Move it out of that plate, "
+                "integrate it out by hand, or observe it"
+            )
+
+
+def _level(
+    site: dict,
+    reached: frozenset[str],
+    latents: tuple[Latent, ...],
+    levels: list[Level],
+    sites: dict,
+) -> int | None:
+    """The level of an observed site, made if need be; None if it is no datum of the rows."""
+    touched = {z.level for z in latents if z.name in reached}
+    inner = touched - {0}
+    if len(inner) > 1:
+        names = ", ".join(repr(z.name) for z in latents if z.name in reached)
+        raise ValueError(
+            f"site {site['name']!r} depends on latent classes of different rows ({names}); EM "
+            "reads classes of units and, within them, classes of rows"
+        )
+    inside = [z.level for z in latents if _has_rows(site, z) and _same_plate(site, sites[z.prior])]
+    if inner:
+        (level,) = inner
+        if not _has_rows(site, levels[level]):
+            names = ", ".join(repr(z.name) for z in latents if z.level == level)
+            raise ValueError(
+                f"site {site['name']!r} depends on {names} but does not stand in its plate of "
+                f"{levels[level].num_rows} rows (its shape is {tuple(site['fn'].batch_shape)}); "
+                "put both in one plate, or nest a plate inside that of z"
+            )
+        return level
+    if inside:
+        return min(inside)
+    if not touched:
+        return None
+    if _has_rows(site, levels[0]):
+        return 0
+    return _indexed(site, levels)
+
+
+def _indexed(site: dict, levels: list[Level]) -> int:
+    """The level of a site whose rows find their unit's class by an index."""
+    shape = site["fn"].batch_shape
+    dims = tuple(d for d in range(-len(shape), 0) if shape[d] != 1)
+    new = Level(dims, tuple(shape[d] for d in dims), "index")
+    for number, level in enumerate(levels):
+        if number and (level.row_dims, level.rows) == (new.row_dims, new.rows):
+            return number
+    levels.append(new)
+    return len(levels) - 1
 
 
 class _Outputs:
     """The densities and supports of a model's observed sites, as a function of z and parameters."""
 
-    def __init__(self, model: Callable, call: Call, observed: list[str], latent: Latent) -> None:
-        self.model, self.call, self.observed, self.latent = model, call, observed, latent
-        self.prior_rowwise = False
+    def __init__(
+        self, model: Callable, call: Call, observed: list[str], latents: tuple[Latent, ...]
+    ) -> None:
+        self.model, self.call, self.observed, self.latents = model, call, observed, latents
+        self.rowwise: dict[str, bool] = {}
 
-    def trace(self, values: dict[str, jax.Array], z: jax.Array) -> Dependencies:
-        labels = {id(v): n for n, v in values.items()} | {id(z): self.latent.name}
-        leaves = (values, z, self.call.arrays)
-        return dependencies(self._evaluate, leaves, labels, self.latent.name, self.latent.num_rows)
+    def trace(self, values: dict[str, jax.Array], pointwise: bool) -> Dependencies:
+        classes = {z.name: z.value(0, pointwise) for z in self.latents}
+        labels = {id(v): n for n, v in (values | classes).items()}
+        leaves = (values, classes, self.call.arrays)
+        rows = {1, *(z.num_rows for z in self.latents)}
+        return dependencies(self._evaluate, leaves, labels, frozenset(classes), rows)
 
-    def _evaluate(self, values: dict, z: jax.Array, arrays: tuple) -> dict:
-        trace, _ = replay.run(
-            self.model,
-            self.call.rebuild(arrays),
-            values=values,
-            forced={self.latent.name: z, self.latent.prior: z},
-        )
+    def _evaluate(self, values: dict, classes: dict, arrays: tuple) -> dict:
+        forced = classes | {z.prior: classes[z.name] for z in self.latents}
+        call = self.call.rebuild(arrays)
+        trace, _ = replay.run(self.model, call, values=values, forced=forced)
         out: dict[tuple[str, str], Any] = {}
         for name in self.observed:
-            out["density", name] = _log_prob(trace[name])
+            out["density", name] = log_prob(trace[name])
             out["support", name] = _in_support(trace[name])
-        base, _, _ = unwrap(trace[self.latent.prior]["fn"])
-        batch = base.batch_shape
-        self.prior_rowwise = any(-d <= len(batch) and batch[d] != 1 for d in self.latent.row_dims)
-        out["prior", ""] = base.log_prob(z)
+        for latent in self.latents:
+            base, _, _ = unwrap(trace[latent.prior]["fn"])
+            batch = base.batch_shape
+            self.rowwise[latent.name] = any(
+                -d <= len(batch) and batch[d] != 1 for d in latent.row_dims
+            )
+            out["prior", latent.name] = base.log_prob(classes[latent.name])
         return out
-
-
-def _log_prob(site: dict) -> Any:
-    return site["fn"].log_prob(site["value"])
 
 
 def _in_support(site: dict) -> Any:
@@ -387,7 +341,7 @@ def _in_support(site: dict) -> Any:
     return support(site["value"]) if support is not None else jnp.asarray(True)
 
 
-def _has_rows(site: dict, latent: Latent) -> bool:
+def _has_rows(site: dict, latent: Latent | Level) -> bool:
     shape = site["fn"].batch_shape
     return all(
         -d <= len(shape) and shape[d] == size
@@ -399,6 +353,24 @@ def _same_plate(site: dict, prior: dict) -> bool:
     """Whether a site stands in z's plates (where z has no plate: shares its batch shape)."""
     own = {f.name for f in prior["cond_indep_stack"]}
     return bool(own) and own <= {f.name for f in site["cond_indep_stack"]}
+
+
+def _repeats(site: dict, level: int, latents: tuple[Latent, ...], sites: dict) -> int:
+    """How many rows a value of z has at a site: the size of its plates without parameters.
+
+    A plate of items, each with parameters of its own, is no plate of rows.
+    """
+    own = {f.name for z in latents for f in sites[z.prior]["cond_indep_stack"]}
+    items = {
+        f.name
+        for s in sites.values()
+        if s["type"] == "param" or (s["type"] == "sample" and not s["is_observed"])
+        for f in s.get("cond_indep_stack", ())
+    }
+    if level:
+        return 1
+    sizes = [f.size for f in site["cond_indep_stack"] if f.name not in own | items]
+    return math.prod(sizes)
 
 
 def _parameter(site: dict, preset: set[str]) -> Parameter:
@@ -420,21 +392,19 @@ def _constraint_name(constraint: constraints.Constraint) -> str:
 
 
 def _data(
-    site: dict, latent: Latent, depends: frozenset[str], support_depends: bool, gaps: bool
+    site: dict,
+    level: int,
+    depends: frozenset[str],
+    support_depends: bool,
+    gaps: bool,
+    repeats: int,
 ) -> Data:
-    name = site["name"]
-    if not _has_rows(site, latent):
-        raise ValueError(
-            f"site {name!r} depends on {latent.name!r} but does not stand in its plate of "
-            f"{latent.num_rows} rows (its shape is {tuple(site['fn'].batch_shape)}); put both in "
-            "one plate, or nest a plate inside that of z"
-        )
     base, cells, masked = unwrap(site["fn"])
     floating = jnp.issubdtype(jnp.result_type(site["value"]), jnp.floating)
     gaps = gaps and bool(floating) and not base.is_discrete
     family = find(type(base))
     return Data(
-        name=name,
+        name=site["name"],
         distribution=type(base),
         shape=tuple(site["fn"].batch_shape) + tuple(site["fn"].event_shape),
         batch_rank=len(site["fn"].batch_shape),
@@ -444,6 +414,8 @@ def _data(
         masked=masked,
         gaps=gaps,
         partial=gaps and bool(base.event_shape) and bool(family and family.partial()),
+        level=level,
+        repeats=repeats,
         depends=depends,
         support_depends=support_depends,
     )

@@ -18,10 +18,10 @@ from numpyro.primitives import Messenger
 from ..em.arguments import Call, split
 from ..em.driver import cache_key
 from ..em.expectation import Soft, log_joint
+from ..em.latents import Latent, is_finite_discrete
 from ..em.provenance import dependencies
 from ..em.reader import Params, Reader
 from ..em.replay import prototype, run
-from ..em.structure import Latent, is_finite_discrete
 
 _MAX_READINGS = 64
 _readings: OrderedDict[Hashable, tuple[Reading | None, tuple]] = OrderedDict()
@@ -90,7 +90,15 @@ class Reading:
     @property
     def hidden(self) -> frozenset[str]:
         """The sites that z makes: one, or three if some labels are known."""
-        return frozenset({self.latent.name, self.latent.prior, self.latent.labels or ""} - {""})
+        latents = self.reader.structure.latents
+        return frozenset(n for z in latents for n in (z.name, z.prior, z.labels) if n is not None)
+
+    @property
+    def values(self) -> dict[str, jax.Array]:
+        """Some value for each of them."""
+        forced = self.reader.structure.forced(0)
+        named = {z.labels: forced[z.name] for z in self.reader.structure.latents if z.labels}
+        return forced | named
 
     def row_log_density(self, params: Mapping, arrays: tuple) -> jax.Array:
         """(n,) ``log p(x_n | params)``; compiled apart, so that it is traced once."""
@@ -134,7 +142,7 @@ class SumOut(Messenger):
         if name in self.reading.hidden:
             if name == self.reading.latent.prior:
                 self.prior = {key: msg[key] for key in ("scale", "cond_indep_stack")}
-            msg["value"] = self.reading.reader.structure.latent_value(0)
+            msg["value"] = self.reading.values[name]
             msg["stop"] = True
         elif name in self.reading.by_class:
             msg["stop"] = True

@@ -180,7 +180,7 @@ def _by_rows(flat: Mapping[str, np.ndarray], fit: Fit) -> np.ndarray:
 
     if "relabel" not in program.compiled:
         program.compiled["relabel"] = jax.jit(costs)
-    reference = fit.responsibilities().T * fit.rows.weights
+    reference = scores(program, fit.params, fit.call.arrays)[0] * fit.rows.weights
     names = [p.name for p in program.structure.free]
     draws = {n: jnp.asarray(flat[n], float) for n in names}
     return np.asarray(program.compiled["relabel"](draws, reference, fit.call.arrays), float)

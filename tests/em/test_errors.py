@@ -88,18 +88,6 @@ def test_an_infinite_discrete_latent():
     refuses("'count'", "finite", model=model)
 
 
-def test_several_discrete_latents():
-    def model(x):
-        weights = numpyro.sample("weights", dist.Dirichlet(jnp.ones(2)))
-        loc = numpyro.sample("loc", dist.Normal(0, 5).expand([2, 2]))
-        with numpyro.plate("rows", x.shape[0]):
-            z = numpyro.sample("z", dist.Categorical(weights))
-            s = numpyro.sample("s", dist.Bernoulli(0.5))
-            numpyro.sample("x", dist.Normal(loc[z, s], 1.0), obs=x)
-
-    refuses("'z'", "'s'", "several", model=model)
-
-
 def test_nothing_observed():
     def model(x):
         loc = numpyro.sample("loc", dist.Normal(0, 5).expand([2]))

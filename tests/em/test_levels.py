@@ -1,0 +1,314 @@
+"""One class for a group of rows, several classes in a model, classes of rows within groups."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro
+import numpyro.distributions as dist
+import pytest
+from numpyro import handlers
+from scipy import optimize, special, stats
+
+from mixpyro import em
+
+KEY = jax.random.key(0)
+G, N = 30, 150
+
+
+@functools.cache
+def data():
+    """Ragged groups (one of them empty), their classes, and observations."""
+    rng = np.random.default_rng(2)
+    group = rng.integers(G - 1, size=N)
+    z = rng.integers(2, size=G)
+    y = rng.normal(np.array([0.0, 1.5])[z[group]], np.array([1.0, 0.7])[z[group]])
+    return y, group, z
+
+
+def grouped(y, group, num_groups=G, known=None, labels=None, weights=1.0):
+    w = numpyro.sample("weights", dist.Dirichlet(jnp.ones(2)))
+    with numpyro.plate("components", 2):
+        loc = numpyro.sample("loc", dist.Normal(0, 5))
+        scale = numpyro.sample("scale", dist.HalfNormal(2))
+    with numpyro.plate("groups", num_groups), handlers.scale(scale=weights):
+        z = numpyro.sample("z", dist.Categorical(w), obs=labels, obs_mask=known)
+    own = weights if isinstance(weights, float) else weights[group]
+    with numpyro.plate("rows", y.shape[0]), handlers.scale(scale=own):
+        numpyro.sample("y", dist.Normal(loc[z[group]], scale[z[group]]), obs=y)
+
+
+def scipy_groups(params, y, group, num_groups=G):
+    """(groups, 2) log p(y of a group, z = k)."""
+    weights, loc, scale = (np.asarray(params[n], float) for n in ("weights", "loc", "scale"))
+    joint = np.tile(np.log(weights), (num_groups, 1))
+    np.add.at(joint, group, stats.norm.logpdf(y[:, None], loc, scale))
+    return joint
+
+
+@functools.cache
+def grouped_fit():
+    y, group, _ = data()
+    return em.EM(grouped, num_restarts=3).run(KEY, y, group)
+
+
+def test_a_class_for_each_group_by_index(x64):
+    y, group, _ = data()
+    fit = grouped_fit()
+    assert fit.status.ok
+    assert fit.spec.closed_form
+    joint = scipy_groups(fit.params, y, group)
+    np.testing.assert_allclose(fit.log_prob(), special.logsumexp(joint, 1), atol=1e-10)
+    assert fit.log_likelihood == pytest.approx(special.logsumexp(joint, 1).sum(), rel=1e-12)
+    np.testing.assert_allclose(fit.responsibilities(), special.softmax(joint, 1), atol=1e-9)
+    assert np.all(np.diff(fit.trace) >= -1e-10)
+    assert fit.num_free_params == 5
+    # n counts the rows, as in R.
+    assert fit.total_weight == N
+    assert fit.bic == pytest.approx(-2 * fit.log_likelihood + 5 * np.log(N), rel=1e-12)
+
+
+def test_a_class_for_each_group_is_scipys_optimum(x64):
+    y, group, _ = data()
+    fit = grouped_fit()
+
+    def negative(v):
+        params = {
+            "weights": [special.expit(-v[0]), special.expit(v[0])],
+            "loc": v[1:3],
+            "scale": np.exp(v[3:]),
+        }
+        return -special.logsumexp(scipy_groups(params, y, group), 1).sum()
+
+    start = np.concatenate([[0.1], np.asarray(fit.params["loc"]) + 0.1, [0.2, 0.1]])
+    best = optimize.minimize(negative, start, method="BFGS", options={"gtol": 1e-7})
+    assert fit.log_likelihood == pytest.approx(-best.fun, abs=1e-6)
+    np.testing.assert_allclose(fit.params["loc"], best.x[1:3], atol=1e-4)
+    np.testing.assert_allclose(fit.params["scale"], np.exp(best.x[3:]), rtol=1e-4)
+
+
+def test_rows_may_be_permuted_among_as_many_units(x64):
+    """As many rows as units, each row with another's class: nothing in the shapes tells."""
+    y, _, _ = data()
+    order = np.random.default_rng(0).permutation(G)
+    fit = em.EM(grouped, num_restarts=2).run(KEY, y[:G], order)
+    joint = scipy_groups(fit.params, y[:G], order)
+    assert fit.log_likelihood == pytest.approx(special.logsumexp(joint, 1).sum(), rel=1e-11)
+
+
+def test_new_groups_are_scored(x64):
+    fit = grouped_fit()
+    y, group = np.array([0.3, 1.0, -0.5]), np.array([1, 0, 1])
+    joint = scipy_groups(fit.params, y, group, 2)
+    found = fit.log_prob(y, group, num_groups=2)
+    np.testing.assert_allclose(found, special.logsumexp(joint, 1), atol=1e-10)
+
+
+@pytest.mark.slow
+def test_labelled_groups(x64):
+    y, group, z = data()
+    known = np.arange(G) < 12
+    fit = em.EM(grouped, num_restarts=2).run(KEY, y, group, known=known, labels=z)
+    joint = scipy_groups(fit.params, y, group)
+    joint[known, 1 - z[known]] = -np.inf
+    np.testing.assert_allclose(fit.log_prob(), special.logsumexp(joint, 1), atol=1e-10)
+    np.testing.assert_array_equal(fit.predict()[known], z[known])
+
+
+@pytest.mark.slow
+def test_a_weight_of_a_group_repeats_it(x64):
+    y, group, _ = data()
+    times = np.random.default_rng(1).integers(1, 3, G)
+    rows = [np.nonzero(group == g)[0] for g in range(G) for _ in range(times[g])]
+    again_group = np.repeat(np.arange(len(rows)), [len(r) for r in rows])
+    start = {n: np.asarray(v) for n, v in grouped_fit().params.items()}
+    weighted = em.EM(grouped).run(KEY, y, group, weights=times.astype(float), init_params=start)
+    repeated = em.EM(grouped).run(
+        KEY, y[np.concatenate(rows)], again_group, num_groups=len(rows), init_params=start
+    )
+    assert weighted.log_likelihood == pytest.approx(repeated.log_likelihood, rel=1e-10)
+    assert weighted.bic == pytest.approx(repeated.bic, rel=1e-10)
+    for name, value in repeated.params.items():
+        np.testing.assert_allclose(weighted.params[name], value, rtol=1e-5)
+
+
+def test_classes_combined_across_groups_are_refused():
+    def model(y, group):
+        loc = numpyro.sample("loc", dist.Normal(0, 5).expand([2]))
+        with numpyro.plate("groups", G):
+            z = numpyro.sample("z", dist.Bernoulli(0.5))
+        with numpyro.plate("rows", y.shape[0]):
+            numpyro.sample("y", dist.Normal(loc[z[group]] + loc[z[group - 1]], 1.0), obs=y)
+
+    y, group, _ = data()
+    with pytest.raises(ValueError, match=r"depends on 'z' of row .*one unit \(z\[group\]\)"):
+        em.EM(model).run(KEY, y, group)
+
+
+# ---- several classes of the same rows -----------------------------------------------------------
+
+
+def crossed(x, y):
+    a = numpyro.sample("a", dist.Dirichlet(jnp.ones(2)))
+    b = numpyro.sample("b", dist.Dirichlet(jnp.ones(2)).expand([2]))
+    with numpyro.plate("components", 2):
+        loc = numpyro.sample("loc", dist.Normal(0, 5))
+        rate = numpyro.sample("rate", dist.HalfNormal(5))
+    with numpyro.plate("rows", x.shape[0]):
+        z = numpyro.sample("z", dist.Categorical(a))
+        s = numpyro.sample("s", dist.Categorical(b[z]))
+        numpyro.sample("x", dist.Normal(loc[z], 1.0), obs=x)
+        numpyro.sample("y", dist.Poisson(rate[s]), obs=y)
+
+
+def test_two_classes_of_a_row_one_depending_on_the_other(x64):
+    rng = np.random.default_rng(5)
+    z = rng.integers(2, size=N)
+    s = (rng.random(N) < np.array([0.2, 0.7])[z]).astype(int)
+    x, y = rng.normal(np.array([-1.5, 1.5])[z]), rng.poisson(np.array([2.0, 9.0])[s])
+    fit = em.EM(crossed, num_restarts=3).run(KEY, x, y)
+    assert fit.spec.closed_form
+    assert fit.num_free_params == 1 + 2 + 2 + 2
+    p = {n: np.asarray(v) for n, v in fit.params.items()}
+    joint = (
+        np.log(p["a"])[:, None]
+        + np.log(p["b"])
+        + stats.norm.logpdf(x[:, None], p["loc"])[:, :, None]
+        + stats.poisson.logpmf(y[:, None], p["rate"])[:, None, :]
+    )
+    total = special.logsumexp(joint, (1, 2))
+    np.testing.assert_allclose(fit.log_prob(), total, atol=1e-10)
+    assert fit.log_likelihood == pytest.approx(total.sum(), rel=1e-12)
+    resp = np.exp(joint - total[:, None, None])
+    found = fit.responsibilities()
+    np.testing.assert_allclose(found["z"], resp.sum(2), atol=1e-9)
+    np.testing.assert_allclose(found["s"], resp.sum(1), atol=1e-9)
+    # A fixed point of the textbook formulas.
+    np.testing.assert_allclose(p["a"], resp.sum((0, 2)) / N, atol=1e-4)
+    np.testing.assert_allclose(p["b"], resp.sum(0) / resp.sum((0, 2))[:, None], atol=1e-4)
+    np.testing.assert_allclose(p["loc"], resp.sum(2).T @ x / resp.sum((0, 2)), atol=1e-4)
+    np.testing.assert_allclose(p["rate"], resp.sum(1).T @ y / resp.sum((0, 1)), rtol=1e-4)
+    assert np.all(np.diff(fit.trace) >= -1e-10)
+    assert set(fit.predict()) == {"z", "s"}
+
+
+# ---- classes of rows within classes of groups ---------------------------------------------------
+
+ITEMS = 5
+
+
+def nested(y, group, num_groups=G):
+    w = numpyro.sample("weights", dist.Dirichlet(jnp.ones(2)))
+    within = numpyro.sample("within", dist.Dirichlet(jnp.ones(2)).expand([2]))
+    probs = numpyro.sample("probs", dist.Beta(1, 1).expand([2, ITEMS]).to_event(2))
+    with numpyro.plate("groups", num_groups):
+        z = numpyro.sample("z", dist.Categorical(w))
+    with numpyro.plate("rows", y.shape[0]):
+        c = numpyro.sample("c", dist.Categorical(within[z[group]]))
+        numpyro.sample("y", dist.Bernoulli(probs[c]).to_event(1), obs=y)
+
+
+def nested_by_plates(y):
+    w = numpyro.sample("weights", dist.Dirichlet(jnp.ones(2)))
+    within = numpyro.sample("within", dist.Dirichlet(jnp.ones(2)).expand([2]))
+    probs = numpyro.sample("probs", dist.Beta(1, 1).expand([2, ITEMS]).to_event(2))
+    with numpyro.plate("groups", y.shape[0], dim=-2):
+        z = numpyro.sample("z", dist.Categorical(w))
+        with numpyro.plate("rows", y.shape[1], dim=-1):
+            c = numpyro.sample("c", dist.Categorical(within[z]))
+            numpyro.sample("y", dist.Bernoulli(probs[c]).to_event(1), obs=y)
+
+
+@functools.cache
+def nested_data():
+    rng = np.random.default_rng(9)
+    size = 8
+    z = rng.integers(2, size=G)
+    c = (rng.random((G, size)) < np.array([0.2, 0.85])[z][:, None]).astype(int)
+    y = rng.random((G, size, ITEMS)) < np.array([[0.2] * ITEMS, [0.8] * ITEMS])[c]
+    return y.astype(int), np.repeat(np.arange(G), size)
+
+
+def brute_force(params, y):
+    """(groups,) log p of a group, summing over the class of the group and of each row."""
+    p = {n: np.asarray(v, float) for n, v in params.items()}
+    rows = stats.bernoulli.logpmf(y[:, :, None, :], p["probs"]).sum(-1)  # (G, m, 2)
+    inner = special.logsumexp(np.log(p["within"])[None, None] + rows[:, :, None, :], 3)
+    return special.logsumexp(np.log(p["weights"]) + inner.sum(1), 1)
+
+
+@functools.cache
+def nested_fits():
+    y, group = nested_data()
+    fitter = em.EM(nested, num_restarts=3)
+    by_index = fitter.run(KEY, y.reshape(-1, ITEMS), group)
+    start = {n: np.asarray(v) for n, v in by_index.params.items()}
+    return by_index, em.EM(nested_by_plates).run(KEY, y, init_params=start)
+
+
+def test_classes_of_rows_within_classes_of_groups(x64):
+    y, group = nested_data()
+    fit, _ = nested_fits()
+    assert fit.spec.closed_form
+    assert fit.num_free_params == 1 + 2 + 2 * ITEMS
+    assert fit.total_weight == len(group)
+    total = brute_force(fit.params, y)
+    np.testing.assert_allclose(fit.log_prob(), total, atol=1e-9)
+    assert fit.log_likelihood == pytest.approx(total.sum(), rel=1e-11)
+    assert np.all(np.diff(fit.trace) >= -1e-9)
+    found = fit.responsibilities()
+    assert {n: r.shape for n, r in found.items()} == {"z": (G, 2), "c": (len(group), 2)}
+    # At a maximum: no small step raises the brute-force likelihood.
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        near = {n: np.log(np.asarray(fit.params[n])) for n in ("weights", "within")}
+        near = {
+            n: special.softmax(v + 0.05 * rng.standard_normal(v.shape), -1) for n, v in near.items()
+        }
+        logit = special.logit(np.asarray(fit.params["probs"]))
+        near["probs"] = special.expit(logit + 0.05 * rng.standard_normal(logit.shape))
+        assert brute_force(near, y).sum() < fit.log_likelihood
+
+
+def test_posterior_marginals_are_the_gradient_of_the_log_sum_exp(x64):
+    """d log p / d log p(z = k) is the responsibility: for groups and for rows alike."""
+    y, _ = nested_data()
+    fit, _ = nested_fits()
+    p = {n: jnp.asarray(v) for n, v in fit.params.items()}
+
+    def log_likelihood(log_group, log_row):
+        rows = dist.Bernoulli(p["probs"]).log_prob(y[:, :, None, :]).sum(-1)
+        inner = jax.nn.logsumexp(log_row + rows[:, :, None, :], 3)
+        return jax.nn.logsumexp(log_group + inner.sum(1), 1).sum()
+
+    log_group = jnp.broadcast_to(jnp.log(p["weights"]), (G, 2))
+    log_row = jnp.broadcast_to(jnp.log(p["within"]), (*y.shape[:2], 2, 2))
+    groups, rows = jax.grad(log_likelihood, (0, 1))(log_group, log_row)
+    found = fit.responsibilities()
+    np.testing.assert_allclose(found["z"], groups, atol=1e-9)
+    np.testing.assert_allclose(found["c"], rows.sum(2).reshape(-1, 2), atol=1e-9)
+
+
+def test_nested_plates_and_an_index_say_the_same(x64):
+    by_index, by_plates = nested_fits()
+    assert by_plates.spec.closed_form
+    assert by_plates.log_likelihood == pytest.approx(by_index.log_likelihood, abs=1e-7)
+    assert by_plates.bic == pytest.approx(by_index.bic, abs=1e-6)
+    for name, value in by_index.params.items():
+        np.testing.assert_allclose(by_plates.params[name], value, atol=1e-4)
+
+
+def test_classes_of_different_rows_at_one_site_are_refused():
+    def model(y):
+        loc = numpyro.sample("loc", dist.Normal(0, 5).expand([2]))
+        with numpyro.plate("groups", 4, dim=-3):
+            z = numpyro.sample("z", dist.Bernoulli(0.5))
+            with numpyro.plate("days", 3, dim=-2):
+                d = numpyro.sample("d", dist.Bernoulli(0.5))
+                with numpyro.plate("rows", 2, dim=-1):
+                    r = numpyro.sample("r", dist.Bernoulli(0.5))
+                    numpyro.sample("y", dist.Normal(loc[z] + loc[d] + loc[r], 1.0), obs=y)
+
+    with pytest.raises(ValueError, match=r"'y' depends on latent classes of different rows"):
+        em.EM(model).run(KEY, np.zeros((4, 3, 2)))
