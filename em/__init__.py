@@ -4,6 +4,7 @@ from .bootstrap import Bootstrap, BootstrapTest, bootstrap, bootstrap_lrt
 from .driver import EM
 from .fit import Fit
 from .kmeans import KMeans, kmeans
+from .labels import with_labels
 from .schedule import Annealed, Stochastic
 from .spec import Spec
 from .status import FitError, Status
@@ -11,11 +12,11 @@ from .storage import load
 from .sweep import CrossValidation, Sweep, cross_validate, sweep
 
 __all__ = [
-    "EM",
     "Annealed",
     "Bootstrap",
     "BootstrapTest",
     "CrossValidation",
+    "EM",
     "Fit",
     "FitError",
     "KMeans",
@@ -29,4 +30,5 @@ __all__ = [
     "kmeans",
     "load",
     "sweep",
+    "with_labels",
 ]

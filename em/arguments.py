@@ -60,7 +60,7 @@ def split(args: tuple, kwargs: dict) -> Call:
             static.append((place, leaf))
         elif hasattr(leaf, "__array__"):
             arrays.append(_numbers(leaf))
-            gaps = gaps or has_gaps(arrays[-1] if isinstance(leaf, jax.Array) else leaf)
+            gaps = gaps or has_gaps(arrays[-1])
             if arrays[-1].shape[:1] == (0,):
                 raise ValueError(
                     f"an argument of shape {arrays[-1].shape} has no rows; give at least one row"
@@ -90,13 +90,24 @@ def has_gaps(value: Any) -> bool:
 def _numbers(leaf: Any) -> jax.Array:
     if isinstance(leaf, jax.Array):
         return leaf
-    array = np.asarray(leaf)
+    array = _plain(leaf)
     if array.dtype.kind not in "biufc":
         raise ValueError(
             f"an argument of type {type(leaf).__name__} has dtype {array.dtype}, which JAX cannot "
             "hold; code categories as integers 0, 1, ... and pass numbers"
         )
     return jnp.asarray(array)
+
+
+def _plain(leaf: Any) -> np.ndarray:
+    """An array of an array-like; frames whose columns may hold missing values give NaN for them."""
+    array = np.asarray(leaf)
+    if array.dtype.kind == "O" and hasattr(leaf, "to_numpy"):
+        try:
+            return leaf.to_numpy(dtype=float, na_value=np.nan)
+        except (TypeError, ValueError):
+            return array
+    return array
 
 
 def merge(model: Callable, known: Call, args: tuple, kwargs: dict) -> Call:

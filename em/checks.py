@@ -30,6 +30,8 @@ def findings(program: Reader, arrays: tuple) -> dict[str, Any]:
     for site in program.structure.data:
         message = trace[site.name]
         value = jnp.asarray(message["value"])
+        if not value.size:  # numpyro.factor: a density without data
+            continue
         seen = layout.observed(message, site) if site.incomplete else None
         if jnp.issubdtype(value.dtype, jnp.floating) and not site.partial:
             missing = jnp.isnan(value)
