@@ -191,9 +191,15 @@ def _check_indexed(reader: Reader, call: Call, moved: tuple[int, int] | None) ->
             out.append((mixed, every[classes[owner], jnp.arange(owner.shape[0])]))
         return out
 
-    for mixed, own in jax.jit(both)(call.arrays):
+    for level, (mixed, own) in zip(reader.inner_levels, jax.jit(both)(call.arrays), strict=True):
         mixed, own = np.asarray(mixed), np.asarray(own)
         wrong = ~np.isclose(mixed, own, rtol=1e-5, atol=1e-5, equal_nan=True)
+        if wrong.any() and moved is not None:
+            raise _shared(structure, *moved)
         if wrong.any():
-            row = int(np.argmax(wrong))
-            raise _shared(structure, *(moved or (row, row)))
+            names = ", ".join(repr(d.name) for d in structure.data if d.level == level)
+            raise ValueError(
+                f"site {names} depends on {structure.latent.name!r} but does not stand in its plate "
+                f"of {n} rows, and its row {int(np.argmax(wrong))} does not follow the class of one "
+                f"of them: put both in one plate, or index by row ({structure.latent.name}[group])"
+            )

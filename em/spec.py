@@ -71,6 +71,11 @@ class Spec:
         """The (first) latent class of the units."""
         return self.latents[0].name
 
+    @property
+    def latent_distribution(self) -> str:
+        """The distribution of the (first) latent class of the units."""
+        return self.latents[0].distribution
+
     def _latent_lines(self) -> list[str]:
         lines = []
         for z in self.latents:

@@ -65,7 +65,7 @@ def test_a_continuous_latent_per_row():
             u = numpyro.sample("u", dist.Normal(0, 1))
             numpyro.sample("x", dist.Normal(loc[z] + u, 1.0), obs=x)
 
-    refuses("'u'", "continuous latent", "plate of z", model=model)
+    refuses("'u'", "continuous latent", "plate of 'z'", model=model)
 
 
 def test_a_continuous_latent_per_row_without_a_plate():

@@ -518,7 +518,7 @@ def test_covariance_matrices(shared):
         close(params["cov"], cov)
 
 
-def test_regressions_are_fitted_on_the_rows():
+def test_linear_regressions_are_weighted_least_squares():
     rng = np.random.default_rng(3)
     t = np.column_stack([np.ones(N), rng.uniform(-2, 2, N)])
     first = np.arange(N) < 16
@@ -547,7 +547,7 @@ def test_regressions_are_fitted_on_the_rows():
     assert fit.log_likelihood == pytest.approx(total.sum(), abs=1e-6)
     close(fit.params["beta"], beta)
     close(fit.params["sigma"], sigma)
-    assert rungs(fit)[("beta", "sigma")] == ROWS
+    assert rungs(fit)[("beta", "sigma")] == CLOSED
     assert fit.num_free_params == 1 + 4 + 2
 
 
