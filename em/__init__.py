@@ -12,11 +12,11 @@ from .storage import load
 from .sweep import CrossValidation, Sweep, cross_validate, sweep
 
 __all__ = [
+    "EM",
     "Annealed",
     "Bootstrap",
     "BootstrapTest",
     "CrossValidation",
-    "EM",
     "Fit",
     "FitError",
     "KMeans",

@@ -206,8 +206,8 @@ def from_starts(
     guess = starts.first_guess(program, rows)
 
     def start(key: jax.Array) -> tuple:
-        resp = starts.responsibilities(program, rows, "kmeans++", False, key)
-        return guess, statistics_of(program, resp, rows, False)
+        begun = starts.begin(program, rows, "kmeans++", False, key)
+        return guess, statistics_of(program, begun.units, rows, False, begun.given)
 
     params, expected = jax.vmap(start)(keys)
     bound = jnp.asarray(tolerance, rows.weights.dtype)

@@ -197,9 +197,10 @@ def _check_indexed(reader: Reader, call: Call, moved: tuple[int, int] | None) ->
         if wrong.any() and moved is not None:
             raise _shared(structure, *moved)
         if wrong.any():
-            names = ", ".join(repr(d.name) for d in structure.data if d.level == level)
+            sites = ", ".join(repr(d.name) for d in structure.data if d.level == level)
+            name = structure.latent.name
             raise ValueError(
-                f"site {names} depends on {structure.latent.name!r} but does not stand in its plate "
-                f"of {n} rows, and its row {int(np.argmax(wrong))} does not follow the class of one "
-                f"of them: put both in one plate, or index by row ({structure.latent.name}[group])"
+                f"site {sites} depends on {name!r} but does not stand in its plate of {n} rows, "
+                f"and its row {int(np.argmax(wrong))} does not follow the class of one of them: "
+                f"put both in one plate, or index by row ({name}[group])"
             )

@@ -28,7 +28,12 @@ def reweighed(rows: Rows, weights: jax.Array) -> Rows:
     """
     old = rows.chunks.weights
     filled = jnp.pad(weights, (0, old.size - weights.size)).reshape(old.shape)
-    return rows._replace(weights=weights, chunks=rows.chunks._replace(weights=filled))
+    inner = {
+        level: part._replace(chunk=part.chunk._replace(weights=weights[part.owner]))
+        for level, part in rows.inner.items()
+    }
+    chunks = rows.chunks._replace(weights=filled)
+    return rows._replace(weights=weights, chunks=chunks, inner=inner)
 
 
 def each(program: Program, function: Callable, inputs: Any) -> Any:
