@@ -3,6 +3,7 @@
 from .bootstrap import Bootstrap, BootstrapTest, bootstrap, bootstrap_lrt
 from .driver import EM
 from .fit import Fit
+from .hypotheses import HypothesisTest, likelihood_ratio_test, wald_test
 from .kmeans import KMeans, kmeans
 from .labels import with_labels
 from .schedule import Annealed, Stochastic
@@ -19,6 +20,7 @@ __all__ = [
     "CrossValidation",
     "Fit",
     "FitError",
+    "HypothesisTest",
     "KMeans",
     "Spec",
     "Status",
@@ -28,7 +30,9 @@ __all__ = [
     "bootstrap_lrt",
     "cross_validate",
     "kmeans",
+    "likelihood_ratio_test",
     "load",
     "sweep",
+    "wald_test",
     "with_labels",
 ]

@@ -17,6 +17,7 @@ from . import information as info
 from .arguments import Call, merge
 from .checks import check, findings
 from .expectation import Soft, e_step, log_joint, posterior
+from .identification import combinations
 from .loop import Outcome
 from .program import Program
 from .reader import Params, Reader
@@ -94,6 +95,8 @@ class Fit:
         parts = [self.status.advice]
         if self.status is Status.NOT_IDENTIFIED:
             parts.append(f"Undetermined: {', '.join(self._undetermined())}.")
+            for moves in combinations(self.information, self.shapes)[:3]:
+                parts.append(f"Nothing changes when these move together: {moves}.")
         chosen = self.restart_results.chosen
         others = self.restart_results.status
         for code, words in (
@@ -248,27 +251,30 @@ class Fit:
         """The exact observed information of the free parameters (unconstrained scale)."""
         return info.observed_information(self.program, self._free, self.rows, self._gram)
 
-    def standard_errors(self) -> dict[str, np.ma.MaskedArray]:
+    def standard_errors(self, kind: str = "observed") -> dict[str, np.ma.MaskedArray]:
         """{site: standard errors}, by the delta method from the observed information.
+
+        ``kind="sandwich"`` stays right where the model is wrong (White 1982, Econometrica 50:1):
+        ``I^{-1} G I^{-1}`` with I the information and G the sum of the rows' squared scores.
 
         Entries that have none (at the boundary of their support, not identified, or held fixed)
         are masked; `summary` gives the reason.
         """
-        errors = info.standard_errors(self.information, self.shapes)
+        errors = info.standard_errors(self.information, self.shapes, kind)
         for p in self.program.structure.fixed:
             errors[p.name] = np.ma.masked_all(p.shape)
         return {name: errors[name] for name in self.params}
 
-    def summary(self, level: float = 0.95) -> pd.DataFrame:
+    def summary(self, level: float = 0.95, kind: str = "observed") -> pd.DataFrame:
         """A table with one row an entry: estimate, standard error, interval, note.
 
         The intervals are Wald's at ``level``, on the log scale for positive parameters and on
         the logit scale for probabilities, so that they stay in the support. The note says why a
-        standard error is missing.
+        standard error is missing. ``kind`` is that of `standard_errors`.
         """
         from .summary import summary
 
-        return summary(self, level)
+        return summary(self, level, kind)
 
     @cached_property
     def shapes(self) -> dict[str, tuple]:

@@ -148,20 +148,32 @@ def _null_space(matrix: np.ndarray, dtype: Any) -> np.ndarray:
     return vectors[:, values < limit]
 
 
-def covariance(information: Information) -> np.ndarray:
-    """(m, m) the inverse information; flat directions left out (their variance is infinite)."""
+def covariance(information: Information, kind: str = "observed") -> np.ndarray:
+    """(m, m) the inverse information; flat directions left out (their variance is infinite).
+
+    ``"sandwich"`` is ``I^{-1} G I^{-1}`` with G the scores' Gram matrix (White 1982, Econometrica
+    50:1), which holds where the model does not.
+
+    Raises:
+        ValueError: an unknown kind.
+    """
+    if kind not in ("observed", "sandwich"):
+        raise ValueError(f"kind must be 'observed' or 'sandwich', not {kind!r}")
     matrix = information.matrix
     if not np.isfinite(matrix).all():
         return np.zeros_like(matrix)
     scale = scaling(matrix)
     values, vectors = np.linalg.eigh(matrix * scale[:, None] * scale)
     inverse = np.where(values > 1e-12, 1 / np.where(values > 1e-12, values, 1), 0)
-    return (vectors * inverse) @ vectors.T * scale[:, None] * scale
+    bread = (vectors * inverse) @ vectors.T * scale[:, None] * scale
+    return bread if kind == "observed" else bread @ information.gram @ bread
 
 
-def standard_errors(information: Information, shapes: dict[str, tuple]) -> dict[str, Any]:
+def standard_errors(
+    information: Information, shapes: dict[str, tuple], kind: str = "observed"
+) -> dict[str, Any]:
     """Delta-method standard errors by site; entries without one are masked (see `reasons`)."""
-    variance = covariance(information)
+    variance = covariance(information, kind)
     unavailable = reasons(information, shapes)
     errors = {}
     for name, jacobian in information.jacobian.items():

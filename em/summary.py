@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from .fit import Fit
 
 
-def summary(fit: Fit, level: float) -> pd.DataFrame:
+def summary(fit: Fit, level: float, kind: str) -> pd.DataFrame:
     """One row an entry: estimate, standard error, interval, note (see `Fit.summary`)."""
     import pandas as pd
 
     quantile = NormalDist().inv_cdf((1 + level) / 2)
-    errors = fit.standard_errors()
+    errors = fit.standard_errors(kind)
     why = info.reasons(fit.information, fit.shapes)
     support = {p.name: p.constraint for p in fit.program.structure.free}
     table = []
@@ -32,7 +32,7 @@ def summary(fit: Fit, level: float) -> pd.DataFrame:
             missing = error is np.ma.masked
             low, high = (np.nan, np.nan)
             if not missing:
-                low, high = _interval(estimate, float(error), quantile, support.get(name, ""))
+                low, high = interval(estimate, float(error), quantile, support.get(name, ""))
             note = str(why[name][index]) if name in why else "fixed"
             label = name + (f"[{', '.join(map(str, index))}]" if index else "")
             se = np.nan if missing else float(error)
@@ -41,7 +41,8 @@ def summary(fit: Fit, level: float) -> pd.DataFrame:
     return pd.DataFrame(table, columns=columns).set_index("parameter")
 
 
-def _interval(estimate: float, error: float, quantile: float, support: str) -> tuple[float, float]:
+def interval(estimate: float, error: float, quantile: float, support: str) -> tuple[float, float]:
+    """Wald's interval on the scale of the support's logarithm or logit, where it has one."""
     if support in ("positive", "nonnegative", "softpluspositive") and estimate > 0:
         ratio = np.exp(min(quantile * error / estimate, 700.0))
         return estimate / ratio, estimate * ratio

@@ -1,0 +1,51 @@
+"""Which combinations of parameters the data do not determine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from . import information as info
+
+
+def combinations(information: info.Information, shapes: Mapping[str, tuple]) -> list[str]:
+    """Directions along which the likelihood is flat, in words: which entries move together.
+
+    A basis of the flat directions is brought to reduced echelon form, so that each names few
+    entries; numbers are changes of the entries, the largest of them 1.
+    """
+    null = information.null * info.scaling(information.matrix)[:, None]
+    if not null.shape[1]:
+        return []
+    entries, moves = [], []
+    for name, jacobian in information.jacobian.items():
+        for index, row in zip(np.ndindex(shapes[name]), jacobian @ null, strict=True):
+            entries.append(name + (f"[{', '.join(map(str, index))}]" if index else ""))
+            moves.append(row)
+    basis = _echelon(np.array(moves).T)
+    return [_terms(entries, row / np.abs(row).max()) for row in basis if np.abs(row).max() > 0]
+
+
+def _echelon(basis: np.ndarray) -> np.ndarray:
+    """Gauss-Jordan with full pivoting over the columns (entries)."""
+    basis = basis / np.maximum(np.abs(basis).max(1, keepdims=True), np.finfo(float).tiny)
+    for i in range(len(basis)):
+        rest = np.abs(basis[i:])
+        if rest.max() < 1e-8:
+            return basis[:i]
+        row, column = np.unravel_index(rest.argmax(), rest.shape)
+        basis[[i, i + row]] = basis[[i + row, i]]
+        basis[i] /= basis[i, column]
+        others = np.arange(len(basis)) != i
+        basis[others] -= np.outer(basis[others, column], basis[i])
+    return basis
+
+
+def _terms(entries: list[str], row: np.ndarray) -> str:
+    order = [i for i in np.argsort(-np.abs(row), kind="stable") if abs(row[i]) >= 0.01]
+    words = []
+    for i in order[:6]:
+        words.append(f"{entries[i]} by {row[i]:+.2g}")
+    more = len(order) - 6
+    return ", ".join(words) + (f" and {more} more" if more > 0 else "")
