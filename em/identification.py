@@ -34,7 +34,7 @@ def _echelon(basis: np.ndarray) -> np.ndarray:
         rest = np.abs(basis[i:])
         if rest.max() < 1e-8:
             return basis[:i]
-        row, column = np.unravel_index(rest.argmax(), rest.shape)
+        row, column = divmod(int(rest.argmax()), rest.shape[1])
         basis[[i, i + row]] = basis[[i + row, i]]
         basis[i] /= basis[i, column]
         others = np.arange(len(basis)) != i
