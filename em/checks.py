@@ -32,7 +32,7 @@ def findings(program: Reader, arrays: tuple) -> dict[str, Any]:
         value = jnp.asarray(message["value"])
         if not value.size:  # numpyro.factor: a density without data
             continue
-        seen = layout.observed(message, site) if site.incomplete else None
+        seen = layout.observed(message, site) if site.holes else None
         if jnp.issubdtype(value.dtype, jnp.floating) and not site.partial:
             missing = jnp.isnan(value)
             if seen is not None:

@@ -112,6 +112,16 @@ def unwrap(fn: dist.Distribution) -> tuple[dist.Distribution, int, bool]:
         fn = fn.base_dist
 
 
+def masks(fn: dist.Distribution) -> list[Any]:
+    """The masks around a distribution that are arrays."""
+    found = []
+    while isinstance(fn, (dist.Independent, dist.MaskedDistribution, dist.ExpandedDistribution)):
+        if isinstance(fn, dist.MaskedDistribution) and not isinstance(fn._mask, bool):
+            found.append(fn._mask)
+        fn = fn.base_dist
+    return found
+
+
 def plain_name(distribution: type) -> str:
     """A distribution's name without NumPyro's suffix for its parametrisation."""
     return distribution.__name__.removesuffix("Probs").removesuffix("Logits")

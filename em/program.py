@@ -120,7 +120,7 @@ class Program(Reader):
         trace, rows = self.run(params, arrays, component, level=level), self.structure.levels[level]
         out: dict[str, dict] = {}
         for data in self.structure.data:
-            family = find(data.distribution)
+            family = None if data.choice else find(data.distribution)
             if family is not None and data.level == level:
                 given = family.arguments(layout.family_of(trace[data.name]))
                 out[data.name] = {
@@ -166,7 +166,7 @@ class Program(Reader):
 
     def _varying(self, data: Data) -> set[str]:
         """The arguments of a site's family that vary by row."""
-        family = find(data.distribution)
+        family = None if data.choice else find(data.distribution)
         if family is None:
             return set()
         return set(family.domains) - self._whole[data.name]
@@ -213,6 +213,8 @@ class Program(Reader):
 
     def _site(self, data: Data, probed: Mapping) -> Site:
         family = incomplete(data.distribution) if data.partial else find(data.distribution)
+        if data.choice:
+            family = None
         if data.name in self.linear:
             family = LinearRegression()
         return self._with_family(

@@ -103,7 +103,7 @@ def prepare(program: Program, arrays: tuple) -> Rows:
     for site, data in zip(program.sites, program.structure.data, strict=True):
         values = layout.site_values(trace[site.name], program.structure.level_of(data), data)
         seen = None
-        if data.incomplete:
+        if data.holes:
             seen = layout.site_observed(trace[site.name], program.structure.level_of(data), data)
             values = _filled(values, seen, data)
         if site.name in program.numeric:

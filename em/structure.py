@@ -18,7 +18,7 @@ from numpyro.distributions import biject_to, constraints
 from . import replay
 from .arguments import Call, arrays_within, has_gaps
 from .families import find
-from .latents import Latent, Level, arrange, find_latents, log_prob, unwrap
+from .latents import Latent, Level, arrange, find_latents, log_prob, masks, unwrap
 from .provenance import Dependencies, dependencies
 
 
@@ -45,6 +45,7 @@ class Data:
     event_rank: int
     discrete: bool
     masked: bool
+    choice: bool  # the mask depends on the class or on parameters: it is part of the model
     gaps: bool  # NaN may stand for a missing entry
     partial: bool  # ... and single entries of an event may be missing
     level: int
@@ -56,6 +57,11 @@ class Data:
     def incomplete(self) -> bool:
         """Whether entries may be missing, by a mask or as NaN."""
         return self.masked or self.gaps
+
+    @property
+    def holes(self) -> bool:
+        """The same, where it is the data that decide which."""
+        return self.incomplete and not self.choice
 
 
 @dataclass(frozen=True)
@@ -201,8 +207,9 @@ def _assemble(
             fixed.append(_parameter(site, preset | {name}))
         else:
             support = bool(deps.outputs["support", name])
+            choice = bool(deps.outputs["mask", name])
             repeats = _repeats(site, level, latents, sites)
-            data.append(_data(site, level, reached, support, gaps, repeats))
+            data.append(_data(site, level, reached, support, gaps, repeats, choice))
     if not data:
         names = " and ".join(repr(z.name) for z in latents)
         raise ValueError(
@@ -325,6 +332,7 @@ class _Outputs:
         for name in self.observed:
             out["density", name] = log_prob(trace[name])
             out["support", name] = _in_support(trace[name])
+            out["mask", name] = masks(trace[name]["fn"])
         for latent in self.latents:
             base, _, _ = unwrap(trace[latent.prior]["fn"])
             batch = base.batch_shape
@@ -398,6 +406,7 @@ def _data(
     support_depends: bool,
     gaps: bool,
     repeats: int,
+    choice: bool,
 ) -> Data:
     base, cells, masked = unwrap(site["fn"])
     floating = jnp.issubdtype(jnp.result_type(site["value"]), jnp.floating)
@@ -412,6 +421,7 @@ def _data(
         event_rank=len(base.event_shape),
         discrete=bool(base.is_discrete),
         masked=masked,
+        choice=choice,
         gaps=gaps,
         partial=gaps and bool(base.event_shape) and bool(family and family.partial()),
         level=level,

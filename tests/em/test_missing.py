@@ -216,3 +216,29 @@ def test_new_data_may_have_gaps_where_the_old_had_none(x64):
     np.testing.assert_allclose(
         fit.log_prob(x), scipy_rows(fit.params, x, diagonal=True), atol=1e-12
     )
+
+
+def test_a_mask_that_depends_on_the_class_is_part_of_the_model(x64):
+    """A background of uniform noise: rows of class 0 have no normal density, but a constant one."""
+    x = np.concatenate([data()[0][:60, 0] / 4, np.linspace(-6, 6, 20)])
+    volume = 12.0
+
+    def model(x):
+        weights = numpyro.sample("weights", dist.Dirichlet(jnp.ones(2)))
+        loc, scale = (
+            numpyro.sample("loc", dist.Normal(0, 5)),
+            numpyro.sample("scale", dist.HalfNormal(2)),
+        )
+        with numpyro.plate("rows", x.shape[0]):
+            z = numpyro.sample("z", dist.Categorical(weights))
+            numpyro.sample("x", dist.Normal(loc, scale).mask(z == 1), obs=x)
+            numpyro.factor("noise", jnp.where(z == 0, -jnp.log(volume), 0.0))
+
+    fit = em.EM(model, num_restarts=2).run(KEY, x)
+    weights, loc, scale = (np.asarray(fit.params[n]) for n in ("weights", "loc", "scale"))
+    normal = weights[1] * stats.norm.pdf(x, loc, scale)
+    total = weights[0] / volume + normal
+    np.testing.assert_allclose(fit.log_prob(), np.log(total), atol=1e-9)
+    r = normal / total
+    assert loc == pytest.approx(r @ x / r.sum(), abs=1e-5)
+    assert scale == pytest.approx(np.sqrt(r @ (x - loc) ** 2 / r.sum()), abs=1e-5)
