@@ -26,8 +26,8 @@ class Replay(Messenger):
     earlier sites). ``forced`` replace whatever is there, observed or not: that is how a labelled
     z, or the deterministic z of ``obs_mask``, is replaced by a component's number.
 
-    After a run ``preset`` names the sites whose value an inner handler had set already, and
-    ``constrained`` / ``unconstrained_values`` hold what the parameter sites were given.
+    After a run ``chained`` tells whether the model scans, and ``preset`` names the sites whose value
+    an inner handler had set already.
     """
 
     def __init__(
@@ -45,12 +45,14 @@ class Replay(Messenger):
         self.forced = forced or {}
         self.default = default
         self.preset: set[str] = set()
+        self.chained = False
 
     def process_message(self, msg: dict) -> None:
         """Set the value of one site."""
         if msg["type"] == "plate":  # the rows of a subsampled one
             msg["value"] = self.values.get(msg["name"], msg["value"])
             return
+        self.chained = self.chained or msg["type"] == "control_flow"
         if msg["type"] not in ("sample", "param", "deterministic"):
             return
         name = msg["name"]

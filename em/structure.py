@@ -137,11 +137,13 @@ def read(model: Callable, call: Call, to_fit: bool = True) -> Structure:
     """
     sites: dict[str, dict] = {}
     preset: set[str] = set()
+    chained: list[bool] = []
 
     def abstract(arrays: tuple) -> None:
         trace, handler = replay.run(model, call.rebuild(arrays), default=replay.prototype)
         sites.update(trace)
         preset.update(handler.preset)
+        chained.append(handler.chained)
 
     try:
         jax.eval_shape(abstract, call.arrays)
@@ -166,6 +168,12 @@ def read(model: Callable, call: Call, to_fit: bool = True) -> Structure:
                 "EM uses all rows at every step: leave subsample_size out"
             )
     latents, skip = find_latents(model, call, sites)
+    if any(chained) and all(_scanned(sites[z.prior]) for z in latents):
+        raise ValueError(
+            f"the latent class {latents[0].name!r} stands inside a scan: EM reads classes of rows, "
+            "and of rows within groups, but no chains of them (hidden Markov models). NumPyro's own "
+            "enumeration fits those: SVI with TraceEnum_ELBO, or NUTS"
+        )
     return _assemble(model, call, sites, preset, latents, skip, to_fit)
 
 
@@ -238,6 +246,11 @@ def _assemble(
         certain=ok and not indexed and not deps.mixing,
         gaps=gaps,
     )
+
+
+def _scanned(site: dict) -> bool:
+    """Whether a site stands in no plate, though it has rows: a scan adds them."""
+    return not site["cond_indep_stack"] and bool(site["fn"].batch_shape)
 
 
 def _refuse_row_latents(sites: dict, preset: set[str], latent: Latent, skip: set[str]) -> None:
