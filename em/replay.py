@@ -26,8 +26,8 @@ class Replay(Messenger):
     earlier sites). ``forced`` replace whatever is there, observed or not: that is how a labelled
     z, or the deterministic z of ``obs_mask``, is replaced by a component's number.
 
-    After a run ``chained`` tells whether the model scans, and ``preset`` names the sites whose value
-    an inner handler had set already.
+    After a run ``chained`` tells whether the model scans, and ``preset`` names the sites whose
+    value an inner handler had set already.
     """
 
     def __init__(

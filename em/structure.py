@@ -171,8 +171,8 @@ def read(model: Callable, call: Call, to_fit: bool = True) -> Structure:
     if any(chained) and all(_scanned(sites[z.prior]) for z in latents):
         raise ValueError(
             f"the latent class {latents[0].name!r} stands inside a scan: EM reads classes of rows, "
-            "and of rows within groups, but no chains of them (hidden Markov models). NumPyro's own "
-            "enumeration fits those: SVI with TraceEnum_ELBO, or NUTS"
+            "and of rows within groups, but no chains of them (hidden Markov models). NumPyro's "
+            "own enumeration fits those: SVI with TraceEnum_ELBO, or NUTS"
         )
     return _assemble(model, call, sites, preset, latents, skip, to_fit)
 
