@@ -205,11 +205,11 @@ def from_starts(
     """Soft EM from the usual starts, (r, ...)."""
     guess = starts.first_guess(program, rows)
 
-    def start(key: jax.Array) -> tuple:
-        begun = starts.begin(program, rows, "kmeans++", False, key)
+    def start(number: jax.Array, key: jax.Array) -> tuple:
+        begun = starts.begin(program, rows, "kmeans++", False, key, number)
         return guess, statistics_of(program, begun.units, rows, False, begun.given)
 
-    params, expected = jax.vmap(start)(keys)
+    params, expected = jax.vmap(start)(jnp.arange(len(keys)), keys)
     bound = jnp.asarray(tolerance, rows.weights.dtype)
     settings = Settings(Soft(), max_steps)
     return climb(program, settings, rows, params, expected, bound, max_steps, keys)

@@ -54,7 +54,8 @@ class EM:
         assign: ``"soft"`` (EM), ``"hard"`` (classification EM), ``"stochastic"`` (classes are drawn
             at first), ``"annealed"`` (responsibilities are tempered at first), or a value: an
             `Assign`, `em.Stochastic(...)` or `em.Annealed(...)`. The last two end as soft EM.
-        start: ``"kmeans++"``, ``"random"`` responsibilities, or ``"quantile"`` groups.
+        start: ``"kmeans++"``, ``"random"`` responsibilities, or ``"quantile"`` groups. With
+            regressions every other k-means++ start is random: crossing lines are no clusters.
         num_restarts: how many starts climb at once; the best sound one is kept. With many rows
             the others stop once they are within 0.5 of their end, by the same estimate; of more
             than 30, all take ten steps and the best three go on.
@@ -247,10 +248,11 @@ def _from_start(
     def first(key: jax.Array) -> Assign:
         return at(settings.assign, jnp.zeros((), int), key)
 
-    def one(key: jax.Array) -> tuple[Params, Expectation]:
+    def one(numbered: tuple[jax.Array, jax.Array]) -> tuple[Params, Expectation]:
+        number, key = numbered
         if set(fixed_start) == set(prototype) and fixed_start:
             return fixed_start, e_step(program, first(key), fixed_start, rows)
-        begun = starts.begin(program, rows, start, hard, key)
+        begun = starts.begin(program, rows, start, hard, key, number)
         if given is not None and not isinstance(given, dict):
             return prototype, statistics_of(program, given, rows, hard, begun.given)
         expected = statistics_of(program, begun.units, rows, hard, begun.given)
@@ -259,7 +261,7 @@ def _from_start(
         params = m_step(program, expected, prototype, rows, FIRST_STEPS) | fixed_start
         return params, e_step(program, first(key), params, rows)
 
-    params, expected = jax.lax.map(one, keys)
+    params, expected = jax.lax.map(one, (jnp.arange(len(keys)), keys))
     return climb(program, settings, rows, params, expected, tolerance, limit, keys)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from . import layout
 from .expectation import Soft, e_step
 from .families import standardise
 from .program import Params, Program
@@ -24,8 +26,40 @@ class Start(NamedTuple):
     given: dict[int, jax.Array]
 
 
-def begin(program: Program, rows: Rows, start: str, hard: bool, key: jax.Array) -> Start:
-    """Starting responsibilities of all levels."""
+def begin(
+    program: Program,
+    rows: Rows,
+    start: str,
+    hard: bool,
+    key: jax.Array,
+    number: jax.Array | int = 0,
+) -> Start:
+    """Starting responsibilities of all levels, of the start with this number, counted from 0.
+
+    Regressions that cross are no clusters of points: where a site is a regression, every other
+    start by k-means++, the first among them, is random instead.
+    """
+    if start == "kmeans++" and has_regression(program, rows.arrays):
+        ways = [partial(_begin, program, rows, way, hard) for way in ("random", start)]
+        return jax.lax.cond(jnp.asarray(number) % 2 == 0, *ways, key)
+    return _begin(program, rows, start, hard, key)
+
+
+def has_regression(program: Program, arrays: tuple) -> bool:
+    """Whether an argument of some data site, other than counts such as trials, varies by row."""
+    for data in program.structure.data:
+        trace = program.run(program.probe_values, arrays, 0, level=data.level)
+        fn, level = layout.family_of(trace[data.name]), program.structure.levels[data.level]
+        for name, constraint in fn.arg_constraints.items():
+            value = getattr(fn, name, None)
+            if value is None or constraint.is_discrete:
+                continue
+            if layout.argument(value, level, data, constraint.event_dim).shape[0] > 1:
+                return True
+    return False
+
+
+def _begin(program: Program, rows: Rows, start: str, hard: bool, key: jax.Array) -> Start:
     keys = jax.random.split(key, 1 + len(rows.inner))
     units = _level_start(program, rows, start, hard, keys[0], 0)
     return Start(units, within(program, rows, start, hard, keys[1:]))
