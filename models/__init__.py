@@ -2,7 +2,9 @@
 
 Each is called as ``model(x, num_components=k)`` to score data and as
 ``model(num_components=k, num_rows=n)`` to simulate them; it returns x. The sites are ``weights``,
-the parameters of the components, ``z`` and ``x``; the plates are "components" and "rows".
+the parameters of the components, ``z`` and ``x``; the plates are "components" and "rows". Models
+with covariates call their data y: ``model(y, covariates=x, num_components=k)``, and
+``model(covariates=x, num_components=k)`` to simulate.
 
 ``CATALOGUE`` maps names to models, and each model is an attribute of this package too.
 ``EXAMPLES`` are calls with true parameters, for trying things out and for tests.

@@ -28,21 +28,21 @@ def vector_rows(x: ArrayLike | None, num_rows: int | None) -> int:
 
 
 def matrix_shape(
-    x: ArrayLike | None, num_rows: int | None, num_features: int | None
+    x: ArrayLike | None, num_rows: int | None, num_features: int | None, name: str = "x"
 ) -> tuple[int, int]:
-    """(n, d), from x of that shape or else from num_rows and num_features."""
+    """(n, d), from data of that shape or else from num_rows and num_features."""
     if x is None:
         n = _rows_to_simulate(num_rows)
         if num_features is None:
             raise ValueError(
-                "num_features is missing: without x, give the number of columns to simulate"
+                f"num_features is missing: without {name}, give the number of columns to simulate"
             )
         return n, check_count("num_features", num_features)
-    n, d = check_shape("x", x, "n", "d")
+    n, d = check_shape(name, x, "n", "d")
     if num_features is not None and check_count("num_features", num_features) != d:
         raise ValueError(
-            f"num_features is {num_features}, but x has {d} columns; leave num_features out, it is "
-            "for simulating without x"
+            f"num_features is {num_features}, but {name} has {d} columns; leave num_features out, "
+            f"it is for simulating without {name}"
         )
     return n, d
 

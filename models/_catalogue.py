@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import pkgutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ class Example:
     Attributes:
         model: the model.
         kwargs: keyword arguments of the call. They serve for simulating (``num_rows`` is among
-            them) and for fitting alike: ``model(x, **kwargs)``.
+            them, or covariates with as many rows) and for fitting alike: ``model(data, **kwargs)``.
         params: the true value of every parameter site, by name.
         again: whether it shows what an example before it shows too; its tests are marked slow.
     """
@@ -38,8 +39,22 @@ class Example:
     params: Mapping[str, np.ndarray]
     again: bool = False
 
+    @property
+    def data(self) -> str:
+        """The name of the data, x or y: the model's first argument, and the site that it is."""
+        return next(iter(inspect.signature(self.model).parameters))
+
+    @property
+    def num_rows(self) -> int:
+        """n."""
+        given: int | None = self.kwargs.get("num_rows")
+        return len(self.kwargs["covariates"]) if given is None else given
+
     def simulate(self, rng_key: Array) -> dict[str, Array]:
-        """Draw data: ``{"x": (n,) or (n, d), "z": (n,)}``, z being the true classes."""
+        """Draw data: ``{"x": (n,) or (n, d), "z": (n,)}``, z being the true classes.
+
+        Where a model has covariates its data are called y (see `data`).
+        """
         # JAX cannot index a NumPy array by a traced z.
         params = {name: jnp.asarray(value) for name, value in self.params.items()}
 
@@ -47,7 +62,7 @@ class Example:
         def draw(rng_key: Array) -> dict[str, Array]:
             model = handlers.seed(handlers.substitute(self.model, params), rng_key)
             trace = handlers.trace(model).get_trace(**self.kwargs)
-            return {name: trace[name]["value"] for name in ("x", "z")}
+            return {name: trace[name]["value"] for name in (self.data, "z")}
 
         drawn: dict[str, Array] = draw(rng_key)
         return drawn

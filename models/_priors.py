@@ -72,6 +72,38 @@ def shape_prior(spread: Array) -> dist.Distribution:
     return dist.ZeroSumNormal(wide, event_shape=(spread.shape[0],))
 
 
+def coefficient_prior(
+    covariates: ArrayLike, center: ArrayLike = 0.0, spread: ArrayLike = 10.0
+) -> dist.Distribution:
+    """Independent Normal(0, s_j) coefficients (p,) of covariates (n, p), in the data's own units.
+
+    ``center`` and ``spread`` are the middle m and the range R of what the linear predictor may
+    be. Covariate j with midrange m_j and range R_j has s_j = R / R_j: one standard deviation is a
+    line that rises by R over the whole range. A constant column is an intercept, where the lines
+    meet 0: s_j^2 = (m^2 + R^2 (1 + sum_i (m_i / R_i)^2)) / m_j^2. Without one the others have to
+    reach m themselves: s_j^2 = (m^2 + R^2) / R_j^2.
+    """
+    values = jnp.asarray(covariates, dtype=float)
+    low, high = jnp.min(values, axis=0), jnp.max(values, axis=0)
+    middle, constant = low + (high - low) / 2, high == low
+    extent = jnp.where(constant, 1.0, high - low)
+    far = jnp.where(constant, 0.0, middle / extent)
+    reach = jnp.sqrt(jnp.square(center) + jnp.square(spread) * (1 + jnp.sum(far**2)))
+    level = jnp.where(jnp.any(constant), 0.0, center)
+    slope = jnp.sqrt(jnp.square(spread) + jnp.square(level)) / extent
+    size = jnp.where(constant & (middle != 0), jnp.abs(middle), 1.0)
+    return dist.Normal(0.0, jnp.where(constant, reach / size, slope)).to_event(1)
+
+
+def class_coefficients_prior(
+    covariates: ArrayLike, num_components: int
+) -> dist.Distribution | None:
+    """Logits of classes 2, ..., k against the first, (k - 1, p); None if there is one class."""
+    if num_components == 1:
+        return None
+    return coefficient_prior(covariates).expand((num_components - 1,)).to_event(1)
+
+
 def _per_column(name: str, given: ArrayLike | None, default: Array) -> Array:
     if given is None:
         return default

@@ -17,7 +17,7 @@ QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes
 
 @dataclass(frozen=True)
 class Scored:
-    """Data drawn from an example, and how its model scores them at the true parameters.
+    """Data x drawn from an example, and how its model scores them at the true parameters.
 
     ``log_probs`` are those of every site at the true z; ``columns`` is log p(x, z) for every class,
     (k, n), from z of shape (k, 1).
@@ -47,11 +47,13 @@ def score(example: models.Example) -> Scored:
     @functools.partial(jax.jit, compiler_options=QUICK)
     def everything(rng_key):
         draws = example.simulate(rng_key)
-        columns = log_probs(draws["x"], jnp.arange(k)[:, None])
+        x, z = draws[example.data], draws["z"]
+        columns = log_probs(x, jnp.arange(k)[:, None])
         return {
-            **draws,
-            "log_probs": log_probs(draws["x"], draws["z"]),
-            "columns": columns["z"] + columns["x"],
+            "x": x,
+            "z": z,
+            "log_probs": log_probs(x, z),
+            "columns": columns["z"] + columns[example.data],
         }
 
     return Scored(**jax.tree.map(np.asarray, everything(jax.random.key(20))))

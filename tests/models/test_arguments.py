@@ -76,6 +76,40 @@ def test_arguments_of_single_models():
     refuse("binomial_mixture", r"total_count must be .* \(6,\)", VECTOR, total_count=np.ones(5))
 
 
+# What y each model with covariates takes, and what else.
+REGRESSIONS = {
+    "latent_class_regression": (MATRIX, {"num_categories": 3}),
+    "linear_regression_mixture": (VECTOR, {}),
+    "logistic_regression_mixture": (VECTOR, {}),
+    "mixture_of_experts": (VECTOR, {}),
+    "poisson_regression_mixture": (VECTOR, {}),
+}
+
+
+@pytest.mark.parametrize("name", REGRESSIONS)
+def test_covariates_are_a_matrix_with_the_rows_of_y(name):
+    y, others = REGRESSIONS[name]
+    refuse(name, r"for a single column give covariates\[:, None\]", y, covariates=VECTOR, **others)
+    message = "covariates has 5 rows, but y has 6; give one row"
+    refuse(name, message, y, covariates=np.ones((5, 2)), **others)
+    refuse(name, "covariates is empty", y, covariates=np.ones((6, 0)), **others)
+    refuse(name, "y must have shape", np.ones((6, 2, 2)), covariates=MATRIX, **others)
+    given = {"covariates": MATRIX, "num_components": 0}
+    refuse(name, "num_components must be an integer of 1 or more", y, **given, **others)
+
+
+def test_arguments_of_single_regressions():
+    given = {"covariates": MATRIX}
+    for name in ("linear", "logistic", "poisson"):
+        message = r"offset must be .* shape \(6,\), one a row"
+        refuse(f"{name}_regression_mixture", message, VECTOR, offset=np.ones(5), **given)
+    message = r"total_count must be .* \(6,\)"
+    refuse("logistic_regression_mixture", message, VECTOR, total_count=np.ones(5), **given)
+    message = "class_covariates has 5 rows, but y has 6"
+    refuse("mixture_of_experts", message, VECTOR, class_covariates=np.ones((5, 1)), **given)
+    refuse("latent_class_regression", "without y, give", num_categories=3, **given)
+
+
 @pytest.mark.parametrize("name", TAKES)
 def test_errors_come_under_tracing_too(name):
     wrong = jnp.ones((2, 2, 2))

@@ -55,6 +55,24 @@ def two_coins(x, params, kwargs):
     return stats.binom.logpmf(x[:, None], kwargs["num_tosses"], heads)
 
 
+def linear(params, kwargs):
+    """(n, k) the linear predictors."""
+    return kwargs["covariates"] @ params["coefficients"].T
+
+
+def linear_regression(y, params, kwargs):
+    return stats.norm.logpdf(y[:, None], linear(params, kwargs), params["scale"])
+
+
+def poisson_regression(y, params, kwargs):
+    return stats.poisson.logpmf(y[:, None], np.exp(linear(params, kwargs)))
+
+
+def logistic_regression(y, params, kwargs):
+    probs = special.expit(linear(params, kwargs))
+    return stats.binom.logpmf(y[:, None], kwargs["total_count"], probs)
+
+
 # Log density of every row under every component, (n, k).
 COMPONENTS = {
     "bernoulli_mixture": bernoulli,
@@ -62,14 +80,22 @@ COMPONENTS = {
     "gaussian_mixture": gaussian,
     "kmeans_mixture": kmeans,
     "latent_class": latent_class,
+    "latent_class_regression": latent_class,
+    "linear_regression_mixture": linear_regression,
+    "logistic_regression_mixture": logistic_regression,
+    "mixture_of_experts": linear_regression,
     "poisson_mixture": poisson,
+    "poisson_regression_mixture": poisson_regression,
     "two_coins": two_coins,
 }
 
 
-def weights_of(params, k):
+def weights_of(params, k, kwargs):
     if "pi" in params:
         return np.array([1 - params["pi"], params["pi"]])
+    if "class_coefficients" in params:
+        logits = kwargs["covariates"] @ params["class_coefficients"].T
+        return special.softmax(np.column_stack([np.zeros(len(logits)), logits]), axis=1)
     return params.get("weights", np.full(k, 1 / k))
 
 
@@ -80,5 +106,5 @@ def test_enumerated_density_agrees_with_scipy(example, scored):
     n, k = conditional.shape
     assert it.columns.shape == (k, n)
     actual = special.logsumexp(it.columns, axis=0)
-    expected = special.logsumexp(conditional, axis=1, b=weights_of(example.params, k))
+    expected = special.logsumexp(conditional, axis=1, b=weights_of(example.params, k, example.kwargs))
     np.testing.assert_allclose(actual, expected, rtol=2e-4, atol=2e-4)

@@ -40,7 +40,7 @@ def abstract_sites(example, x=None):
 @every_example
 def test_simulated_data_have_the_asked_for_shape(example, scored):
     it = scored(example)
-    n, d = example.kwargs["num_rows"], example.kwargs.get("num_features")
+    n, d = example.num_rows, example.kwargs.get("num_features")
     assert it.x.shape == ((n,) if d is None else (n, d))
     assert it.z.shape == (n,)
     assert set(np.unique(it.z)) == set(range(example.kwargs.get("num_components", 2)))
@@ -50,12 +50,12 @@ def test_simulated_data_have_the_asked_for_shape(example, scored):
 def test_sites_are_the_parameters_z_and_x(example, scored):
     sites = abstract_sites(example, scored(example).x)
     samples = {name: site for name, site in sites.items() if site["type"] == "sample"}
-    assert set(samples) == {*example.params, "z", "x"}
+    assert set(samples) == {*example.params, "z", example.data}
     for name, value in example.params.items():
         assert samples[name]["value"].shape == value.shape
         assert not samples[name]["is_observed"]
-    assert samples["x"]["is_observed"]
-    for name in ("z", "x"):
+    assert samples[example.data]["is_observed"]
+    for name in ("z", example.data):
         assert [frame.name for frame in samples[name]["cond_indep_stack"]] == ["rows"]
 
 
@@ -83,7 +83,7 @@ def test_component_parameters_stand_in_their_plate(example):
 @every_example
 def test_log_density_of_simulated_data_is_finite(example, scored):
     log_probs = scored(example).log_probs
-    assert set(log_probs) == {*example.params, "z", "x"}
+    assert set(log_probs) == {*example.params, "z", example.data}
     for value in log_probs.values():
         assert np.all(np.isfinite(value))
 
@@ -91,11 +91,11 @@ def test_log_density_of_simulated_data_is_finite(example, scored):
 @every_example
 def test_z_may_broadcast_over_the_rows(example, scored):
     it = scored(example)
-    natural = it.log_probs["z"] + it.log_probs["x"]
+    natural = it.log_probs["z"] + it.log_probs[example.data]
     np.testing.assert_allclose(it.columns[it.z, np.arange(len(it.z))], natural, rtol=1e-5)
     one = handlers.substitute(example.model, {"z": jnp.ones(1, int)})
     sites = abstract_sites(models.Example(one, example.kwargs, {}), it.x)
-    assert sites["x"]["fn"].batch_shape == it.z.shape
+    assert sites[example.data]["fn"].batch_shape == it.z.shape
 
 
 @every_example
@@ -112,13 +112,14 @@ def test_num_rows_is_not_needed_with_x(example, scored):
     kwargs = {n: v for n, v in example.kwargs.items() if n not in ("num_rows", "num_features")}
     fewer = models.Example(example.model, kwargs, {})
     x = scored(example).x
-    assert abstract_sites(fewer, x)["x"]["value"].shape == x.shape
+    assert abstract_sites(fewer, x)[example.data]["value"].shape == x.shape
 
 
 @pytest.mark.parametrize("model", models.CATALOGUE.values(), ids=models.CATALOGUE)
 def test_docstring_has_formula_sites_priors_and_example(model):
     doc = inspect.getdoc(model)
-    for part in ("p(x_n) =", "Sites:", "Priors", "Args:", "Returns:", "Raises:", "Example:"):
+    data = models.examples(model)[0].data
+    for part in (f"p({data}_n) =", "Sites:", "Priors", "Args:", "Returns:", "Raises:", "Example:"):
         assert part in doc
     for name in inspect.signature(model).parameters:
         assert f"\n    {name}: " in doc

@@ -11,6 +11,7 @@ from scipy import stats
 from mixpyro import em, models
 from mixpyro.models._priors import (
     center_and_spread,
+    coefficient_prior,
     covariance_prior,
     scale_prior,
     shape_prior,
@@ -145,3 +146,34 @@ def test_rates_have_the_mean_of_the_data():
     np.testing.assert_allclose(rate, [[1.0, 4.0]] * 2)
     np.testing.assert_allclose(prior("rate", counts, models.poisson_mixture, mean_rate=9.0), 9.0)
     np.testing.assert_allclose(prior("rate", counts[:, 1], models.poisson_mixture), 4.0)
+
+
+def coefficient_scales(covariates, center=0.0, spread=10.0):
+    call = jax.jit(lambda x: coefficient_prior(x, center, spread).base_dist.scale)
+    return np.asarray(call(np.asarray(covariates, float)))
+
+
+def test_a_coefficients_prior_follows_the_unit_of_its_covariate():
+    year = np.linspace(1990, 2020, 7)
+    design = np.column_stack([np.ones(7), year, np.arange(7.0)])
+    before = coefficient_scales(design, center=3.0)
+    np.testing.assert_allclose(before[1:], [10 / 30, 10 / 6], rtol=1e-5)
+    # One standard deviation away in slope, the line through the data meets 0 that far away.
+    far = np.sqrt(3**2 + 10**2 * (1 + (2005 / 30) ** 2 + (3 / 6) ** 2))
+    assert before[0] == pytest.approx(far, rel=1e-4)
+    np.testing.assert_allclose(
+        coefficient_scales(design * [1, 0.1, 100], center=3.0), before / [1, 0.1, 100], rtol=1e-4
+    )
+    np.testing.assert_allclose(coefficient_scales(design * [5, 1, 1], 3.0)[0], far / 5, rtol=1e-4)
+
+
+def test_without_an_intercept_the_coefficients_reach_the_data_themselves():
+    groups = np.eye(3)[[0, 1, 2, 0, 1, 2]]
+    wide = np.sqrt(100**2 + 10**2)
+    np.testing.assert_allclose(coefficient_scales(groups, center=100.0), wide, rtol=1e-5)
+
+
+def test_a_column_of_zeros_leaves_the_priors_proper():
+    scales = coefficient_scales(np.zeros((4, 2)))
+    assert np.all(np.isfinite(scales))
+    assert np.all(scales > 0)
