@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import jax.numpy as jnp
 import numpyro
 import numpyro.distributions as dist
 
@@ -83,7 +84,8 @@ def mixture_of_experts(
     n, _ = check_design("covariates", covariates, y)
     gate = covariates if class_covariates is None else class_covariates
     check_design("class_covariates", gate, y)
-    middle, extent = center_and_spread(None if y is None else y[:, None], 1, center, spread)
+    column = None if y is None else jnp.reshape(jnp.asarray(y), (n, 1))
+    middle, extent = center_and_spread(column, 1, center, spread)
 
     prior = class_coefficients_prior(gate, k)
     weights = None if prior is None else numpyro.sample("class_coefficients", prior)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import jax.numpy as jnp
 import numpyro
 import numpyro.distributions as dist
 
@@ -98,10 +99,8 @@ def linear_regression_mixture(
     k = check_count("num_components", num_components)
     n, _ = check_design("covariates", covariates, y)
     check_offset(offset, n)
-    column = None if y is None else y - offset
-    middle, extent = center_and_spread(
-        None if column is None else column[:, None], 1, center, spread
-    )
+    column = None if y is None else jnp.reshape(jnp.asarray(y) - offset, (n, 1))
+    middle, extent = center_and_spread(column, 1, center, spread)
 
     weights = numpyro.sample("weights", weights_prior(k, weights_concentration))
     components = numpyro.plate("components", k)

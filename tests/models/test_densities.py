@@ -106,5 +106,7 @@ def test_enumerated_density_agrees_with_scipy(example, scored):
     n, k = conditional.shape
     assert it.columns.shape == (k, n)
     actual = special.logsumexp(it.columns, axis=0)
-    expected = special.logsumexp(conditional, axis=1, b=weights_of(example.params, k, example.kwargs))
+    expected = special.logsumexp(
+        conditional, axis=1, b=weights_of(example.params, k, example.kwargs)
+    )
     np.testing.assert_allclose(actual, expected, rtol=2e-4, atol=2e-4)
