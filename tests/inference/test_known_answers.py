@@ -200,7 +200,7 @@ def symmetric(params):
 
 @pytest.mark.parametrize("example", models.EXAMPLES, ids=str)
 def test_every_model_agrees_on_its_own_data(example):
-    x = np.asarray(example.simulate(jax.random.key(20))["x"])
+    x = np.asarray(example.simulate(jax.random.key(20))[example.data])
     sizes = ("num_rows", "num_features")
     kwargs = {n: v for n, v in example.kwargs.items() if n not in sizes}
     fit = em.EM(example.model).run(KEY, x, **kwargs)
@@ -214,7 +214,7 @@ def test_every_model_agrees_on_its_own_data(example):
     "example", [e for e in models.EXAMPLES if e.model.__name__ == "gaussian_mixture"][:2]
 )
 def test_too_few_rows_are_found_out(example):
-    x = np.asarray(example.simulate(jax.random.key(20))["x"])[:14]
+    x = np.asarray(example.simulate(jax.random.key(20))[example.data])[:14]
     kwargs = {n: v for n, v in example.kwargs.items() if n not in ("num_rows", "num_features")}
     fit = em.EM(example.model).run(KEY, x, **kwargs)
     report = inference.cross_check(fit, laplace=inference.run_laplace(fit, KEY))
