@@ -15,10 +15,11 @@ from . import acceleration, starts
 from .acceleration import Accelerate
 from .arguments import PLAIN, Call, closure_values, split
 from .checks import check, check_params, check_responsibilities, findings
-from .expectation import Assign, Expectation, Hard, Soft, e_step, statistics_of
+from .expectation import Assign, Expectation, Hard, Soft, statistics_of
 from .fit import Fit, from_outcome
 from .loop import Outcome, Settings, climb
 from .maximisation import FIRST_STEPS, m_step
+from .prior import evaluate
 from .program import Params, Program
 from .progress import Progress
 from .rows import Rows, find_patterns
@@ -50,7 +51,10 @@ class EM:
 
     Args:
         model: a NumPyro model with an explicit discrete z; handlers around it keep their meaning.
-        objective: ``"likelihood"`` (priors are ignored).
+        objective: ``"likelihood"`` (priors are ignored) or ``"posterior"``: the priors in the model
+            are added, and the fit is the mode of the posterior density in the model's own
+            coordinates (another parametrisation has another mode). The information and standard
+            errors are then those of the log posterior.
         assign: ``"soft"`` (EM), ``"hard"`` (classification EM), ``"stochastic"`` (classes are drawn
             at first), ``"annealed"`` (responsibilities are tempered at first), or a value: an
             `Assign`, `em.Stochastic(...)` or `em.Annealed(...)`. The last two end as soft EM.
@@ -89,8 +93,10 @@ class EM:
     ) -> None:
         if not callable(model):
             raise ValueError(f"model must be a NumPyro model (a callable), not {model!r}")
-        if objective != "likelihood":
-            raise ValueError(f"objective {objective!r} is not available; use 'likelihood'")
+        if objective not in ("likelihood", "posterior"):
+            raise ValueError(
+                f"objective {objective!r} is not available; use 'likelihood' or 'posterior'"
+            )
         if isinstance(assign, str) and assign not in ASSIGN:
             raise ValueError(f"assign {assign!r} is not available; use {_either(ASSIGN)}")
         if not isinstance(assign, str) and not callable(assign):
@@ -144,7 +150,7 @@ class EM:
         """
         rng_key = _as_key(rng_key)
         call = split(args, kwargs)
-        program = program_for(self.model, call)
+        program = program_for(self.model, call, self.objective == "posterior")
         rows, found = prepare(program, call.arrays)
         check(program, call.arrays, found)
         if init_params is not None and init_responsibilities is not None:
@@ -251,7 +257,7 @@ def _from_start(
     def one(numbered: tuple[jax.Array, jax.Array]) -> tuple[Params, Expectation]:
         number, key = numbered
         if set(fixed_start) == set(prototype) and fixed_start:
-            return fixed_start, e_step(program, first(key), fixed_start, rows)
+            return fixed_start, evaluate(program, first(key), fixed_start, rows)
         begun = starts.begin(program, rows, start, hard, key, number)
         if given is not None and not isinstance(given, dict):
             return prototype, statistics_of(program, given, rows, hard, begun.given)
@@ -259,18 +265,19 @@ def _from_start(
         if not fixed_start:
             return prototype, expected
         params = m_step(program, expected, prototype, rows, FIRST_STEPS) | fixed_start
-        return params, e_step(program, first(key), params, rows)
+        return params, evaluate(program, first(key), params, rows)
 
     params, expected = jax.lax.map(one, (jnp.arange(len(keys)), keys))
     return climb(program, settings, rows, params, expected, tolerance, limit, keys)
 
 
-def program_for(model: Callable, call: Call) -> Program:
+def program_for(model: Callable, call: Call, posterior: bool = False) -> Program:
     """The program of a model and the shapes of its arguments, built once and kept."""
-    key, closure = cache_key(model, call)
+    read_by, closure = cache_key(model, call)
+    key = (read_by, posterior)
     found = _programs.get(key)
     if found is None:
-        found = (Program(model, call), closure)
+        found = (Program(model, call, posterior), closure)
         _programs[key] = found
         if len(_programs) > _MAX_PROGRAMS:
             _programs.popitem(last=False)

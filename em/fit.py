@@ -42,7 +42,7 @@ class Fit:
         log_likelihood: ``sum_n w_n log p(x_n | params)``, natural log; where labels are known,
             ``log p(x_n, z_n | params)``.
         objective: what EM climbed: the log-likelihood, or for hard assignment the
-            classification log-likelihood.
+            classification log-likelihood; plus the log prior for ``objective="posterior"``.
         trace: (num_steps,) the objective after each step.
         num_steps: EM steps of the chosen start.
         counts: (k,) the weighted number of rows of each component.
@@ -335,7 +335,7 @@ def from_outcome(
     }
     objective = float(outcome.objective[best])
     log_likelihood = objective
-    if hard:
+    if hard or program.posterior:
         if "likelihood" not in program.compiled:
             program.compiled["likelihood"] = jax.jit(
                 lambda p, r: e_step(program, Soft(), p, r).objective

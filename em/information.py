@@ -10,6 +10,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from .expectation import Soft, e_step
+from .prior import curvature
 from .program import Params, Program
 from .rows import Rows
 from .scores import scaling
@@ -97,6 +98,8 @@ def observed_information(
     inner = inside(program, params)
     _, hessian, slopes = derivatives(program, inner, rows)
     matrix = -np.asarray(hessian, float)
+    if program.posterior:
+        matrix = matrix - curvature(program, inner, rows)
     matrix = (matrix + matrix.T) / 2
     jacobian = {n: np.asarray(j, float) for n, j in slopes.items()}
     null = _null_space(matrix, rows.weights.dtype)

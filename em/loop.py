@@ -11,8 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from .acceleration import Accelerate, Leap, begin, leap
-from .expectation import Assign, Expectation, e_step
+from .expectation import Assign, Expectation
 from .maximisation import FIRST_STEPS, INNER_STEPS, m_step
+from .prior import evaluate
 from .program import Params, Program
 from .reseeding import reseed
 from .rows import Rows
@@ -116,7 +117,7 @@ def climb(
         # The first M-step may be far from where numeric rungs start: it gets more inner steps.
         inner = jnp.where(state.steps == 0, FIRST_STEPS, INNER_STEPS)
         params = m_step(program, state.expected, state.params, rows, inner)
-        new = e_step(program, at(settings.assign, state.steps, key), params, rows)
+        new = evaluate(program, at(settings.assign, state.steps, key), params, rows)
         reseeded = jnp.zeros((), jnp.int32)
         if settings.assign.hard:
             new, reseeded = reseed(program, new, rows)
@@ -266,7 +267,7 @@ def _with_slope(
     program: Program, assign: Assign, params: Params, rows: Rows
 ) -> tuple[Expectation, Params]:
     def objective(params: Params) -> tuple[jax.Array, Expectation]:
-        found = e_step(program, assign, params, rows)
+        found = evaluate(program, assign, params, rows)
         return found.objective, found
 
     (_, found), slope = jax.value_and_grad(objective, has_aux=True)(params)

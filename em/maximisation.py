@@ -12,7 +12,8 @@ from jax.flatten_util import ravel_pytree
 from .expectation import Expectation, site_statistics
 from .families import Args, Statistics
 from .numeric import maximise
-from .program import Block, Params, Program, StatisticalSite
+from .prior import log_prior
+from .program import WITH_PRIOR, Block, Params, Program, StatisticalSite
 from .rows import Rows
 from .separable import maximise_each, weighted_sum
 
@@ -33,7 +34,9 @@ def m_step(
     """
     new = dict(params)
     for block in program.blocks:
-        if not block.numeric:
+        if program.posterior:
+            new.update(_with_prior(program, block, expected, new, rows, inner))
+        elif not block.numeric:
             new.update(_estimated(program, block, expected, params, rows))
         else:
             new.update(_numeric(program, block, expected, params, rows, inner))
@@ -98,6 +101,43 @@ def _numeric(
         statistics = site_statistics(program, expected, rows)
         return maximise_each(program, block, weights, statistics, params, rows, inner)
     objective = expected_log_likelihood(program, block, expected, rows)
+    return _ascended(program, block, objective, expected, params, rows, inner)
+
+
+def _with_prior(
+    program: Program,
+    block: Block,
+    expected: Expectation,
+    params: Params,
+    rows: Rows,
+    inner: jax.Array | int,
+) -> Params:
+    """As `_numeric`, with the log prior; the other blocks are where they have just been put.
+
+    Priors may tie blocks together, so they take turns (ECM), which ascends all the same. Where
+    there is an estimate without the prior, the better of it and ``params`` is where to begin.
+    """
+    likelihood = expected_log_likelihood(program, block, expected, rows)
+
+    def objective(new: Params) -> jax.Array:
+        return likelihood(new) + log_prior(program, new, rows.arrays)
+
+    if block.rung == WITH_PRIOR:
+        estimate = params | _estimated(program, block, expected, params, rows)
+        better = objective(estimate) > objective(params)
+        params = {n: jnp.where(better, estimate[n], v) for n, v in params.items()}
+    return _ascended(program, block, objective, expected, params, rows, inner)
+
+
+def _ascended(
+    program: Program,
+    block: Block,
+    objective: Callable[[Params], jax.Array],
+    expected: Expectation,
+    params: Params,
+    rows: Rows,
+    inner: jax.Array | int,
+) -> Params:
     unconstrained = program.unconstrain(params, rows.arrays, block.parameters)
     limits = {n: jnp.full_like(v, program.limit(n, rows)) for n, v in unconstrained.items()}
     (start, unravel), (limit, _) = ravel_pytree(unconstrained), ravel_pytree(limits)

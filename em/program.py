@@ -29,6 +29,7 @@ __all__ = [
     "EQUATIONS",
     "ROWS",
     "STATISTICS",
+    "WITH_PRIOR",
     "Block",
     "Params",
     "Program",
@@ -80,20 +81,25 @@ class Block:
     @property
     def numeric(self) -> bool:
         """Whether an optimiser maximises it, rather than its family's `Family.estimate`."""
-        return self.rung in (STATISTICS, ROWS)
+        return self.rung in (STATISTICS, ROWS, WITH_PRIOR)
 
 
 _FAR, _FAR_SINGLE = 18.0, 8.0
 
 CLOSED, EQUATIONS = "closed form", "likelihood equations, on statistics"
 STATISTICS, ROWS = "numeric, on statistics", "numeric, on rows"
+WITH_PRIOR = "numeric with the prior, from the estimate without it"
 
 
 class Program(Reader):
-    """What EM computes with: built once for a model and the shapes of its arguments."""
+    """What EM computes with: built once for a model and the shapes of its arguments.
 
-    def __init__(self, model: Callable, call: Call) -> None:
+    ``posterior`` says that priors are added to the objective.
+    """
+
+    def __init__(self, model: Callable, call: Call, posterior: bool = False) -> None:
         super().__init__(model, call)
+        self.posterior = posterior
         self._whole = self._same_in_every_row(call)
         self.constant = frozenset(
             z.name for z in self.structure.latents if self._whole.get(z.name, frozenset())
@@ -112,6 +118,11 @@ class Program(Reader):
             replace(b, separable=is_separable(self, b, call)) if b.numeric else b
             for b in self.blocks
         )
+        if posterior:
+            self.blocks = tuple(
+                replace(b, rung=b.rung if b.numeric else WITH_PRIOR, separable=False)
+                for b in self.blocks
+            )
 
     def _component(
         self, params: Mapping, arrays: tuple, level: int, component: Any

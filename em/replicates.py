@@ -10,9 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from numpyro import handlers
 
-from .expectation import Soft, e_step
+from .expectation import Soft
 from .fit import Fit
 from .loop import Outcome, Settings, climb
+from .prior import evaluate
 from .program import Params, Program
 from .rows import Rows
 from .rows import prepare as read_rows
@@ -48,7 +49,7 @@ def from_params(
 ) -> Outcome:
     """Soft EM from given parameters, one climb (without a leading axis)."""
     settings = Settings(Soft(), max_steps)
-    start = jax.tree.map(lambda a: a[None], (params, e_step(program, Soft(), params, rows)))
+    start = jax.tree.map(lambda a: a[None], (params, evaluate(program, Soft(), params, rows)))
     bound = jnp.asarray(tolerance, rows.weights.dtype)
     key = jax.random.key(0)[None]  # soft EM draws nothing
     outcome = climb(program, settings, rows, start[0], start[1], bound, max_steps, key)

@@ -41,6 +41,7 @@ def save(fit: Fit, path: str | Path) -> None:
         "reseeded": fit.reseeded,
         "chosen": found.chosen,
         "spec": str(fit.spec),
+        "posterior": fit.program.posterior,
     }
     arrays = {
         "trace": fit.trace,
@@ -75,7 +76,7 @@ def load(path: str | Path, model: Callable) -> Fit:
     arrays = [jnp.asarray(stored[f"arguments/{i}"]) for i in range(_count(stored))]
     args, kwargs = _decode(meta["arguments"], arrays)
     call: Call = split(tuple(args), kwargs)
-    program = program_for(model, call)
+    program = program_for(model, call, bool(meta.get("posterior", False)))
     names = [p.name for p in program.structure.parameters]
     expected = {p.name: p.shape for p in program.structure.parameters}
     found = {n: stored[f"params/{n}"].shape for n in meta["parameters"]}
