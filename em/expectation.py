@@ -261,8 +261,15 @@ def _joint(program: Program, params: Params, rows: Rows, level: int) -> Joint:
             bias = bias - normaliser.sum(-1)
         natural[site.name] = eta.reshape(eta.shape[0], -1)
     by_row = None
-    if any(s.level == level for s in program.sites if s.name in program.rowwise):
-        by_row = program.replayed(params, rows.arrays, program.rowwise, level)
+    scored = [s for s in program.scored if s.level == level]
+    replayed = tuple(n for n in program.rowwise if n not in {s.name for s in program.scored})
+    if any(s.level == level for s in program.sites if s.name in replayed):
+        by_row = program.replayed(params, rows.arrays, replayed, level)
+    for own_site in scored:
+        u, known, seen, reference = rows.of(own_site.name, level)
+        density = own_site.family.log_density(u, known, args[own_site.name], reference)
+        density = (density if seen is None else density * seen).sum(1)
+        by_row = density if by_row is None else by_row + density
     log_weights = program.log_weights(params, rows.arrays, level, program.constant)
     if log_weights.ndim == 1:
         bias = bias + log_weights

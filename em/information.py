@@ -51,6 +51,7 @@ def boundary(program: Program, params: Params, rows: Rows) -> dict[str, np.ndarr
     Or at the bound that numeric M-steps keep where the likelihood rises towards infinity.
     """
     numeric = {n for b in program.blocks if b.numeric for n in b.parameters}
+    ceiling = program.ceiling(rows.weights.dtype)
     marks = {}
     for p in program.structure.free:
         value = np.asarray(params[p.name])
@@ -62,7 +63,7 @@ def boundary(program: Program, params: Params, rows: Rows) -> dict[str, np.ndarr
             mark = value <= tiny
             if p.name in numeric:
                 mark |= np.abs(np.log(value)) >= 0.999 * float(program.limit(p.name, rows))
-        marks[p.name] = mark
+        marks[p.name] = mark | (value >= 0.999 * ceiling[p.name])
     return marks
 
 

@@ -222,9 +222,8 @@ def relative_scale(program: Program, params: Params, rows: Rows) -> jax.Array:
     """(k,) each component's own smallest scale relative to the data's (infinite if it has none)."""
     args = program.arguments(params, rows.arrays)
     smallest = jnp.full((program.num_components,), jnp.inf)
-    for site in program.statistical:
-        if site.ties is None:
-            continue
+    for site in program.of_families:
+        assert site.ties is not None
         own = site.family.relative_scale(args[site.name], site.ties, rows.reference[site.name])
         if own is not None:
             smallest = jnp.minimum(smallest, own)

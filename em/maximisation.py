@@ -13,11 +13,20 @@ from .expectation import Expectation, site_statistics
 from .families import Args, Statistics
 from .numeric import maximise
 from .prior import log_prior
-from .program import WITH_PRIOR, Block, Params, Program, StatisticalSite
+from .program import (
+    ROW_EQUATIONS,
+    WITH_PRIOR,
+    Block,
+    FamilySite,
+    Params,
+    Program,
+    RowSite,
+    StatisticalSite,
+)
 from .rows import Rows
 from .separable import maximise_each, weighted_sum
 
-FIRST_STEPS, INNER_STEPS = 100, 10
+FIRST_STEPS, INNER_STEPS, FIRST_ROUNDS = 100, 10, 10
 
 
 def m_step(
@@ -36,10 +45,12 @@ def m_step(
     for block in program.blocks:
         if program.posterior:
             new.update(_with_prior(program, block, expected, new, rows, inner))
-        elif not block.numeric:
-            new.update(_estimated(program, block, expected, params, rows))
-        else:
+        elif block.rung == ROW_EQUATIONS:
+            new.update(_improved(program, block, expected, params, rows, inner))
+        elif block.numeric:
             new.update(_numeric(program, block, expected, params, rows, inner))
+        else:
+            new.update(_estimated(program, block, expected, params, rows))
     return new
 
 
@@ -52,7 +63,39 @@ def _estimated(
     args = program.arguments(params, rows.arrays)[site.name]
     statistics, reference = _site_statistics(program, site, expected, args, rows)
     estimates = site.family.estimate(statistics, args, site.ties, reference)
-    flat = jnp.concatenate([estimates[name].ravel() for name in args])
+    return _as_parameters(program, block, site, estimates, params)
+
+
+def _improved(
+    program: Program,
+    block: Block,
+    expected: Expectation,
+    params: Params,
+    rows: Rows,
+    inner: jax.Array | int,
+) -> Params:
+    (site,) = (s for s in program.sites if s.name in block.sites)
+    assert isinstance(site, RowSite)
+    weights = weighted_rows(expected, rows, site.level)
+    assert weights is not None
+    u, known, seen, reference = rows.of(site.name, site.level)
+    weights = weights[:, None] if seen is None else weights[:, None] * seen
+
+    def once(_: jax.Array, args: Args) -> Args:
+        return site.family.improve(u, weights, known, args, site.ties, reference)
+
+    args = program.arguments(params, rows.arrays)[site.name]
+    # Some go up by one conditional maximisation a step: the first one begins far away.
+    repeats = jnp.where(jnp.asarray(inner) > INNER_STEPS, FIRST_ROUNDS, 1)
+    args = jax.lax.fori_loop(0, repeats, once, dict(args))
+    return _as_parameters(program, block, site, args, params)
+
+
+def _as_parameters(
+    program: Program, block: Block, site: FamilySite, args: Args, params: Params
+) -> Params:
+    """The parameters of a block from the arguments that they are."""
+    flat = jnp.concatenate([args[name].ravel() for name in args])
     index = np.concatenate([e.index.ravel() for e in map(site.entries.get, args) if e is not None])
     out = {}
     starts = program.layout.starts

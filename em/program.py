@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from . import layout, replay, ties
 from .arguments import Call
-from .families import Args, Augmented, Family, Statistics, Ties, find, incomplete
+from .families import Args, Augmented, Family, RowFamily, Statistics, Ties, find, incomplete
 from .families.linear_regression import LinearRegression
 from .latents import Latent, plain_name
 from .reader import Params, Reader
@@ -28,11 +29,14 @@ __all__ = [
     "CLOSED",
     "EQUATIONS",
     "ROWS",
+    "ROW_EQUATIONS",
     "STATISTICS",
     "WITH_PRIOR",
     "Block",
+    "FamilySite",
     "Params",
     "Program",
+    "RowSite",
     "Site",
     "StatisticalSite",
 ]
@@ -57,16 +61,29 @@ class Site:
 
 
 @dataclass(frozen=True, eq=False)
-class StatisticalSite(Site):
-    """A site whose family has finite statistics and whose arguments vary by no row.
+class FamilySite(Site):
+    """A site of a known family, whose arguments vary by no row.
 
     ``entries`` {argument: which parameter entries it is, None where it is a function of them};
-    ``ties`` where every argument is parameters directly, so that the closed form applies.
+    ``ties`` where every argument is parameters directly, so that the family's M-step applies.
     """
 
     family: Family
     entries: Mapping[str, ties.Entries | None]
     ties: Mapping[str, Ties] | None
+
+
+@dataclass(frozen=True, eq=False)
+class StatisticalSite(FamilySite):
+    """A site whose family has finite statistics."""
+
+
+@dataclass(frozen=True, eq=False)
+class RowSite(FamilySite):
+    """A site whose density is replayed row by row, but whose family has an M-step of its own."""
+
+    family: RowFamily
+    ties: Mapping[str, Ties]
 
 
 @dataclass(frozen=True)
@@ -80,15 +97,18 @@ class Block:
 
     @property
     def numeric(self) -> bool:
-        """Whether an optimiser maximises it, rather than its family's `Family.estimate`."""
+        """Whether an optimiser maximises it, rather than its family."""
         return self.rung in (STATISTICS, ROWS, WITH_PRIOR)
 
 
 _FAR, _FAR_SINGLE = 18.0, 8.0
 
 CLOSED, EQUATIONS = "closed form", "likelihood equations, on statistics"
+ROW_EQUATIONS = "likelihood equations, on rows"
 STATISTICS, ROWS = "numeric, on statistics", "numeric, on rows"
 WITH_PRIOR = "numeric with the prior, from the estimate without it"
+# An M-step on the rows has no place for a prior: the numeric one takes over.
+_with_prior = {CLOSED: WITH_PRIOR, EQUATIONS: WITH_PRIOR, ROW_EQUATIONS: ROWS}
 
 
 class Program(Reader):
@@ -120,7 +140,7 @@ class Program(Reader):
         )
         if posterior:
             self.blocks = tuple(
-                replace(b, rung=b.rung if b.numeric else WITH_PRIOR, separable=False)
+                replace(b, rung=_with_prior.get(b.rung, b.rung), separable=False)
                 for b in self.blocks
             )
 
@@ -241,16 +261,12 @@ class Program(Reader):
             return site
         entries = probed[site.name]
         found = ties.direct(family, entries, self.layout, self.bounds)
-        return StatisticalSite(
-            site.name,
-            site.distribution,
-            site.depends,
-            site.data,
-            site.latent,
-            family,
-            entries,
-            found,
-        )
+        what = site.name, site.distribution, site.depends, site.data, site.latent
+        if not isinstance(family, RowFamily):
+            return StatisticalSite(*what, family, entries, found)
+        if found is None or not family.solves(found):
+            return site
+        return RowSite(*what, family, entries, found)
 
     def _blocks(self) -> list[Block]:
         free = {p.name for p in self.structure.free}
@@ -271,9 +287,11 @@ class Program(Reader):
         return sorted(blocks, key=lambda b: order.index(b.parameters[0]))
 
     def _rung(self, sites: list[Site]) -> str:
+        (only, *others) = sites
+        if isinstance(only, RowSite) and not others:
+            return ROW_EQUATIONS
         if any(self._by_row(s) for s in sites):
             return ROWS
-        (only, *others) = sites
         if not isinstance(only, StatisticalSite) or only.ties is None or others:
             return STATISTICS
         if not only.family.solves(only.ties):
@@ -291,6 +309,11 @@ class Program(Reader):
         return tuple(s for s in self.sites if isinstance(s, StatisticalSite))
 
     @cached_property
+    def of_families(self) -> tuple[FamilySite, ...]:
+        """The data sites of known families whose arguments are parameters directly."""
+        return tuple(s for s in self.sites if isinstance(s, FamilySite) and s.ties is not None)
+
+    @cached_property
     def augmented(self) -> frozenset[str]:
         """The names of the sites whose statistics need the current parameters."""
         return frozenset(s.name for s in self.statistical if isinstance(s.family, Augmented))
@@ -305,6 +328,13 @@ class Program(Reader):
     def rowwise(self) -> tuple[str, ...]:
         """The names of the data sites whose densities are replayed."""
         return tuple(s.name for s in self.sites if not isinstance(s, StatisticalSite))
+
+    @cached_property
+    def scored(self) -> tuple[RowSite, ...]:
+        """The sites that work row by row by their family's density instead of NumPyro's."""
+        solved = {n for b in self.blocks if b.rung == ROW_EQUATIONS for n in b.sites}
+        own = (s for s in self.sites if isinstance(s, RowSite) and s.name in solved)
+        return tuple(s for s in own if s.family.scores)
 
     @cached_property
     def numeric(self) -> frozenset[str]:
@@ -327,7 +357,7 @@ class Program(Reader):
 
     def _alike(self, site: Site) -> bool:
         """Whether all cells of a site have the same parameters, as far as its entries tell."""
-        if not isinstance(site, StatisticalSite):
+        if not isinstance(site, FamilySite):
             return True
         return all(e is None or (e.cells == e.cells[:, :1]).all() for e in site.entries.values())
 
@@ -352,6 +382,22 @@ class Program(Reader):
             return jnp.asarray(jnp.inf)
         far = _FAR if jnp.finfo(rows.spread.dtype).bits > 32 else _FAR_SINGLE
         return far + jnp.abs(jnp.log(jnp.where(rows.spread > 0, rows.spread, 1)))
+
+    def ceiling(self, dtype: Any) -> dict[str, Any]:
+        """{parameter: the largest value (shape) that its family's M-step gives it}."""
+        places = np.full(int(self.layout.starts[-1]), np.inf)
+        solved = {n for b in self.blocks if b.rung == ROW_EQUATIONS for n in b.sites}
+        for site in self.of_families:
+            if site.name in solved and isinstance(site.family, RowFamily):
+                for name, most in site.family.limits(dtype).items():
+                    entry = site.entries.get(name)
+                    if entry is not None:
+                        places[entry.index[entry.index >= 0]] = most
+        starts = self.layout.starts
+        return {
+            p.name: places[a:b].reshape(p.shape)
+            for p, a, b in zip(self.layout.parameters, starts, starts[1:], strict=False)
+        }
 
     def features(
         self, chunk: Chunk, reference: Mapping[str, Args], augmented: bool = False

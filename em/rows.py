@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from . import layout
-from .families import Args, Augmented, Ties, standardise
-from .program import Program, StatisticalSite
+from .families import Args, Augmented, RowFamily, Ties, standardise
+from .program import FamilySite, Program
 from .regression import design
 from .structure import Data
 
@@ -74,6 +74,14 @@ class Rows(NamedTuple):
         """(n,) the weights of a level's rows."""
         return self.inner[level].chunk.weights if level else self.weights
 
+    def of(self, name: str, level: int) -> tuple[jax.Array, Args, jax.Array | None, Args]:
+        """A site's coordinates (c, event..., n), known arguments and seen cells; its reference.
+
+        For sites that need all rows of a level at once, when there is but one chunk.
+        """
+        chunk = self.inner[level].chunk if level else jax.tree.map(lambda a: a[0], self.chunks)
+        return chunk.u[name], chunk.known[name], chunk.seen.get(name), self.reference[name]
+
 
 class _SiteRows(NamedTuple):
     """What one site contributes to `Rows`."""
@@ -108,7 +116,7 @@ def prepare(program: Program, arrays: tuple) -> Rows:
             values = _filled(values, seen, data)
         if site.name in program.numeric:
             modelled.append(values.ravel())
-        if isinstance(site, StatisticalSite):
+        if isinstance(site, FamilySite):
             if site.name in program.linear:
                 covariates, offset = design(program, data, program.linear[site.name], arrays)
                 values = jnp.concatenate([values - offset, covariates])[None]
@@ -166,7 +174,7 @@ def _chunk(
 
 def _site_rows(
     program: Program,
-    site: StatisticalSite,
+    site: FamilySite,
     message: dict,
     values: jax.Array,
     seen: jax.Array | None,
@@ -185,7 +193,12 @@ def _site_rows(
     }
     tie = site.ties or _untied(args[site.name])
     reference = family.reference(values, weights, args[site.name], tie)
-    if seen is None:
+    per_cell = jnp.zeros(())
+    if isinstance(family, RowFamily):
+        seen = None if seen is None else _whole_cells(seen).astype(values.dtype)
+        if site in program.scored:
+            per_cell = family.base(values, known, reference) * (1 if seen is None else seen)
+    elif seen is None:
         per_cell = family.base(values, known, reference)
     elif isinstance(family, Augmented):
         seen = seen.astype(values.dtype)

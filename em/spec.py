@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .latents import Latent, plain_name
-from .program import CLOSED, Program, Site, StatisticalSite
+from .program import CLOSED, FamilySite, Program, Site
 from .structure import Parameter
 
 
@@ -156,7 +156,7 @@ def _parameter(p: Parameter) -> ParameterSpec:
 
 def _site(program: Program, site: Site) -> SiteSpec:
     names = [p.name for p in program.layout.parameters if p.name in site.depends]
-    if isinstance(site, StatisticalSite):
+    if isinstance(site, FamilySite):
         order = list(site.family.domains)
         arguments = tuple(
             (

@@ -21,6 +21,7 @@ from .layout import float_type
 from .structure import Parameter
 
 NUM_PROBES = 3
+_ULPS = 4
 
 _WITHIN = {
     "real": {"real"},
@@ -98,16 +99,23 @@ def probe(
 
 def _match(values: list[np.ndarray], vectors: list[np.ndarray]) -> Entries | None:
     first = values[0].ravel()
-    constant = np.all([v.ravel() == first for v in values], axis=0)
+    constant = np.all([_equal(v.ravel(), first) for v in values], axis=0)
     if not vectors[0].size:
         return Entries(np.full(values[0].shape, -1)) if constant.all() else None
     order = np.argsort(vectors[0])
-    place = np.searchsorted(vectors[0], first, sorter=order).clip(0, len(order) - 1)
+    least = first - _ULPS * np.spacing(np.abs(first))
+    place = np.searchsorted(vectors[0], least, sorter=order).clip(0, len(order) - 1)
     index = order[place]
-    same = np.all([v.ravel() == p[index] for v, p in zip(values, vectors, strict=True)], axis=0)
+    pairs = zip(values, vectors, strict=True)
+    same = np.all([_equal(v.ravel(), p[index]) for v, p in pairs], axis=0)
     if not np.all(same | constant):
         return None
     return Entries(np.where(same, index, -1).reshape(values[0].shape))
+
+
+def _equal(values: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Equal but for the rounding of an argument that a distribution keeps in other terms."""
+    return (values == others) | (np.abs(values - others) <= _ULPS * np.spacing(np.abs(others)))
 
 
 def direct(

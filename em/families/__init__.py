@@ -8,12 +8,14 @@ import pkgutil
 import numpyro.distributions as dist
 
 from ._family import Args, Augmented, Family, Statistics, Ties, standardise
+from ._rows import RowFamily
 
 __all__ = [
     "CATALOGUE",
     "Args",
     "Augmented",
     "Family",
+    "RowFamily",
     "Statistics",
     "Ties",
     "find",

@@ -31,6 +31,8 @@ class Case:
         identified: whether the likelihood determines every parameter.
         slow: its tests by whole fits are marked slow: a case before it is much like it, or its
             estimate is tested by itself.
+        smooth: whether the likelihood has derivatives, by which to tell a maximum.
+        exact: the relative error of NumPyro's own density, where it is larger than rounding.
         m_step: the rung of the component's block when every argument is free.
     """
 
@@ -43,6 +45,8 @@ class Case:
     known: Callable[..., np.ndarray] | None = None
     identified: bool = True
     slow: bool = False
+    smooth: bool = True
+    exact: float = 0.0
     m_step: str = "closed form"
     values: dict[str, np.ndarray] = field(init=False)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+import numpyro.distributions as dist
 import pytest
 from numpyro import handlers
 from numpyro.distributions import biject_to, constraints
@@ -55,7 +56,11 @@ every_case = pytest.mark.parametrize("case", slow_if_told)
 main_cases = pytest.mark.parametrize("case", [param(case) for case in CASES])
 every_argument = pytest.mark.parametrize(
     ("case", "name"),
-    [param(case, name, name=f"-{name}") for case in CASES for name in case.params],
+    [param(case, name, name=f"-{name}") for case in CASES if case.smooth for name in case.params],
+)
+smooth_cases = pytest.mark.parametrize("case", [p for p in slow_if_told if p.values[0].smooth])
+statistical_cases = pytest.mark.parametrize(
+    "case", [param(case) for case in CASES if not case.m_step.endswith("on rows")]
 )
 
 
@@ -237,21 +242,21 @@ def test_the_representative_cases_exist():
 
 
 def test_every_distribution_of_the_catalogue_has_a_case():
-    assert {case.distribution for case in CASES} == set(CATALOGUE)
+    assert {case.distribution for case in CASES} == set(CATALOGUE) - {dist.Uniform}
 
 
 def test_every_argument_of_every_family_has_a_case():
     for distribution, family in CATALOGUE.items():
         cases = [case for case in CASES if case.distribution is distribution]
-        if {case.m_step for case in cases} == {"numeric, on statistics"}:
+        if distribution is dist.Uniform or {case.m_step for case in cases} == {
+            "numeric, on statistics"
+        }:
             continue  # its arguments are functions of those of another type
         used = {n for case in cases for n in case.params}
         given = set(family.domains)
         # BernoulliProbs takes no logits: NumPyro has two types where a family has alternatives.
         if distribution.__name__.endswith(("Probs", "Logits")):
-            given = {distribution.__name__[-6:].lower().removeprefix("lprobs")} & given or {
-                "probs" if distribution.__name__.endswith("Probs") else "logits"
-            }
+            given -= {"logits" if distribution.__name__.endswith("Probs") else "probs"}
         assert used == given, distribution
 
 
@@ -304,7 +309,7 @@ def test_the_log_likelihood_is_scipys(case, precision):
     rows = data_of(case).rows
     joint = scipy_log_joint(case, found.params, rows)
     by_row = special.logsumexp(joint, 1)
-    rtol = 1e-10 if precision == "float64" else 2e-5
+    rtol = max(case.exact, 1e-10 if precision == "float64" else 2e-5)
     np.testing.assert_allclose(found.log_prob(), by_row, rtol=rtol, atol=20 * rtol)
     assert found.log_likelihood == pytest.approx(by_row.sum(), rel=rtol)
     assert found.trace[-1] == pytest.approx(found.log_likelihood, rel=1e-7)
@@ -323,15 +328,15 @@ def test_no_step_lowers_the_likelihood(case, precision):
     assert np.all(np.diff(found.trace) >= -rounding)
 
 
-@every_case
+@smooth_cases
 def test_the_fit_is_a_maximum(case, x64):
     found = free_fit(case, "float64")
     left, gradient = likelihood_of(case).remaining(found.params)
-    assert left < 1e-9
-    assert gradient < 1e-3
+    assert left < max(1e-9, case.exact)
+    assert gradient < max(1e-3, 1e4 * case.exact)
 
 
-@every_case
+@smooth_cases
 def test_the_fit_is_scipys_optimum(case, x64):
     found = free_fit(case, "float64")
     assert_same_optimum(case, found)
@@ -339,12 +344,12 @@ def test_the_fit_is_scipys_optimum(case, x64):
 
 def assert_same_optimum(case, found, tied=(), fixed=(), determined=True):
     value, best = likelihood_of(case).maximum(found.params, tied, fixed)
-    assert found.log_likelihood == pytest.approx(value, abs=1e-7)
+    assert found.log_likelihood == pytest.approx(value, rel=case.exact, abs=1e-7)
     rows = data_of(case, tied).rows
     ours, theirs = (
         special.logsumexp(scipy_log_joint(case, p, rows), 1) for p in (found.params, best)
     )
-    assert found.log_likelihood == pytest.approx(ours.sum(), rel=1e-10)
+    assert found.log_likelihood == pytest.approx(ours.sum(), rel=max(1e-10, case.exact))
     np.testing.assert_allclose(ours, theirs, atol=2e-4)
     if case.identified and determined:
         for name, array in likelihood_of(case).untied(found.params).items():
@@ -359,8 +364,8 @@ def test_an_argument_may_be_shared_by_the_components(case, name, x64):
     assert found.params[name].shape == case.values[name].shape[1:]
     assert np.all(np.diff(found.trace) >= -1e-11 * np.abs(found.trace).max())
     left, gradient = likelihood_of(case).remaining(found.params, tied=(name,))
-    assert left < 1e-9
-    assert gradient < 1e-3
+    assert left < max(1e-9, case.exact)
+    assert gradient < max(1e-3, 1e4 * case.exact)
     # With its only argument shared the two components are one, whatever their weights.
     assert_same_optimum(case, found, tied=(name,), determined=len(case.params) > 1)
 
@@ -378,12 +383,12 @@ def test_an_argument_may_be_held_fixed(case, name, x64):
     assert free["weights"] == 1
     assert np.all(np.diff(found.trace) >= -1e-11 * np.abs(found.trace).max())
     left, gradient = likelihood_of(case).remaining(found.params, fixed=(name,))
-    assert left < 1e-9
-    assert gradient < 1e-3
+    assert left < max(1e-9, case.exact)
+    assert gradient < max(1e-3, 1e4 * case.exact)
     assert_same_optimum(case, found, fixed=(name,))
 
 
-@main_cases
+@statistical_cases
 def test_statistics_of_chunks_add_up(case, x64):
     found = free_fit(case, "float64")
     (site,) = found.program.sites
