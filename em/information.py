@@ -12,6 +12,7 @@ from jax.flatten_util import ravel_pytree
 from .expectation import Soft, e_step
 from .prior import curvature
 from .program import Params, Program
+from .quick import quick_jit
 from .rows import Rows
 from .scores import scaling
 
@@ -117,7 +118,8 @@ def derivatives(program: Program, params: Params, rows: Rows) -> tuple[jax.Array
     All in unconstrained coordinates, in the order of sorted site names.
     """
     if "information" not in program.compiled:
-        program.compiled["information"] = jax.jit(lambda p, r: _derivatives(program, p, r))
+        compiled = quick_jit(program, lambda p, r: _derivatives(program, p, r))
+        program.compiled["information"] = compiled
     return program.compiled["information"](params, rows)
 
 

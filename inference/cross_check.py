@@ -37,9 +37,9 @@ PARETO = 0.7
 RULE = (
     f"Agrees: the posterior mean is within {DISTANCE} posterior standard deviations of the "
     f"estimate (and 3 Monte Carlo errors), and the standard deviation within a factor {FACTOR} of "
-    f"the standard error; at the edge of a support, the mean within {EDGE_DISTANCE:g} standard "
-    f"deviations. Log-likelihood at the posterior mean: lower by at most {DISTANCE**2 / 2:g} a "
-    f"free parameter. Responsibilities: no row further in total variation than {VARIATION}, or "
+    f"the standard error; where the estimate is within two standard errors of the edge of its "
+    f"support, the mean within {EDGE_DISTANCE:g} standard deviations. Log-likelihood at the "
+    f"posterior mean: lower by at most {DISTANCE**2 / 2:g} a free parameter. Responsibilities: no row further in total variation than {VARIATION}, or "
     f"than its own posterior standard deviation. Chains: R-hat up to {RHAT}, ESS from {ESS}."
 )
 _WHY = {
@@ -141,6 +141,7 @@ def cross_check(fit: Fit, nuts: Any = None, svi: Any = None, laplace: Any = None
     draws = {name: site_draws(tree, fit) for name, tree in trees.items()}
     quality = {name: float(t.attrs.get("pareto_k", 0.0)) for name, t in trees.items()}
     errors, edges = fit.standard_errors(), boundary(fit.program, fit.params, fit.rows)
+    supports = {p.name: p.constraint for p in fit.program.structure.free}
     pull = prior_pull(fit)
     chains = {name: diagnostics(d) for name, d in draws.items()}
     rows: dict[str, dict[str, Any]] = {}
@@ -165,9 +166,8 @@ def cross_check(fit: Fit, nuts: Any = None, svi: Any = None, laplace: Any = None
             if name == "nuts":
                 row |= {"rhat": rhat, "ess": ess}
             shift = float(pull[site][index]) / sd if sd > 0 else 0.0
-            verdicts.append(
-                verdict(diff, sd / se, rhat, ess, shift, bool(edges[site][index]), quality[name])
-            )
+            edge = bool(edges[site][index]) or _near(estimate, se, supports[site])
+            verdicts.append(verdict(diff, sd / se, rhat, ess, shift, edge, quality[name]))
             if abs(shift) > DISTANCE and label not in moved:
                 moved.append(label)
         rows[label] = row | {"verdict": worst(verdicts)}
@@ -201,6 +201,14 @@ def verdict(
     if (not near and shift * diff >= 0.5 * diff**2) or (near and abs(shift) > DISTANCE):
         return "prior"
     return "few data"
+
+
+def _near(estimate: float, error: float, support: str) -> bool:
+    """Whether Wald's 95% interval reaches the edge of the support."""
+    low, high = estimate - 2 * error, estimate + 2 * error
+    if support in ("unitinterval", "simplex"):
+        return low <= 0 or high >= 1
+    return support in ("positive", "nonnegative", "softpluspositive") and low <= 0
 
 
 def worst(verdicts: list[str]) -> str:

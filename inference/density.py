@@ -19,11 +19,10 @@ from numpyro.infer.util import constrain_fn, log_density, potential_energy
 from ..em import Fit
 from ..em.expectation import Soft, e_step
 from ..em.program import Params, Program
+from ..em.quick import quick_jit
 from ..em.rows import Rows
 from .marginal import SumOut, read
 
-# Programs that do less than this are run a few times only, and compiled without much ado.
-_SMALL = 1e6
 # Energies are computed at this many points at once.
 POINTS = 20
 
@@ -125,13 +124,6 @@ def kept(program: Program, name: Hashable, make: Callable[[], Any]) -> Any:
     if key not in program.compiled:
         program.compiled[key] = make()
     return program.compiled[key]
-
-
-def quick_jit(program: Program, function: Callable) -> Callable:
-    """Compile fast rather than well, where a run is nothing beside the compilation."""
-    options = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
-    small = program.work < _SMALL and jax.default_backend() == "cpu"
-    return jax.jit(function, compiler_options=options if small else None)
 
 
 def energy_of(program: Program, u: Params, rows: Rows, arrays: tuple) -> jax.Array:

@@ -16,8 +16,8 @@ from jax.flatten_util import ravel_pytree
 from ..em import Fit
 from ..em.information import derivatives, inside
 from ..em.program import Params
+from ..em.quick import quick_jit
 from . import density
-from .density import quick_jit
 
 _NEWTON_STEPS = 100
 # No step, and steps of 1, 1/2, 1/4, ...

@@ -66,8 +66,8 @@ class Symmetry:
                 moved = np.take_along_axis(old, index, lead)
                 new.update({n: np.take(moved, k, lead) for k, n in enumerate(sites)})
         for name in self.complements & set(new):
-            swapped = permutations[..., 0] == 1
-            swapped = swapped.reshape(*swapped.shape, *[1] * (new[name].ndim - lead))
+            swapped = np.asarray(permutations[..., 0] == 1)
+            swapped = np.reshape(swapped, swapped.shape + (1,) * (new[name].ndim - lead))
             new[name] = np.where(swapped, 1 - new[name], new[name])
         return new
 
