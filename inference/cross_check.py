@@ -39,8 +39,9 @@ RULE = (
     f"estimate (and 3 Monte Carlo errors), and the standard deviation within a factor {FACTOR} of "
     f"the standard error; where the estimate is within two standard errors of the edge of its "
     f"support, the mean within {EDGE_DISTANCE:g} standard deviations. Log-likelihood at the "
-    f"posterior mean: lower by at most {DISTANCE**2 / 2:g} a free parameter. Responsibilities: no row further in total variation than {VARIATION}, or "
-    f"than its own posterior standard deviation. Chains: R-hat up to {RHAT}, ESS from {ESS}."
+    f"posterior mean: lower by at most {DISTANCE**2 / 2:g} a free parameter. Responsibilities: no "
+    f"row further in total variation than {VARIATION}, or than its own posterior standard "
+    f"deviation. Chains: R-hat up to {RHAT}, ESS from {ESS}."
 )
 _WHY = {
     "prior": "the prior moves the posterior off the estimate: EM is at the likelihood, NUTS is not",
