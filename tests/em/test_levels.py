@@ -142,7 +142,7 @@ def test_classes_combined_across_groups_are_refused():
             numpyro.sample("y", dist.Normal(loc[z[group]] + loc[z[group - 1]], 1.0), obs=y)
 
     y, group, _ = data()
-    with pytest.raises(ValueError, match=r"depends on 'z' of row .*one unit \(z\[group\]\)"):
+    with pytest.raises(ValueError, match=r"'y' depends on 'z' .*follow the class of one.*z\[group\]"):
         em.EM(model).run(KEY, y, group)
 
 
