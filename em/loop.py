@@ -226,7 +226,8 @@ def relative_scale(program: Program, params: Params, rows: Rows) -> jax.Array:
         assert site.ties is not None
         own = site.family.relative_scale(args[site.name], site.ties, rows.reference[site.name])
         if own is not None:
-            smallest = jnp.minimum(smallest, own)
+            # The components of rows within units count for those of their unit.
+            smallest = jnp.minimum(smallest, own.reshape(program.num_components, -1).min(1))
     return smallest
 
 

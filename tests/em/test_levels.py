@@ -142,7 +142,9 @@ def test_classes_combined_across_groups_are_refused():
             numpyro.sample("y", dist.Normal(loc[z[group]] + loc[z[group - 1]], 1.0), obs=y)
 
     y, group, _ = data()
-    with pytest.raises(ValueError, match=r"'y' depends on 'z' .*follow the class of one.*z\[group\]"):
+    with pytest.raises(
+        ValueError, match=r"'y' depends on 'z' .*follow the class of one.*z\[group\]"
+    ):
         em.EM(model).run(KEY, y, group)
 
 
@@ -312,3 +314,33 @@ def test_classes_of_different_rows_at_one_site_are_refused():
 
     with pytest.raises(ValueError, match=r"'y' depends on latent classes of different rows"):
         em.EM(model).run(KEY, np.zeros((4, 3, 2)))
+
+
+def test_rows_within_groups_may_be_normal(x64):
+    """More components of rows than of groups, each with a scale that could collapse."""
+
+    def model(y, group):
+        w = numpyro.sample("weights", dist.Dirichlet(jnp.ones(2)))
+        within = numpyro.sample("within", dist.Dirichlet(jnp.ones(3)).expand([2]))
+        loc = numpyro.sample("loc", dist.Normal(0, 5).expand([3]))
+        scale = numpyro.sample("scale", dist.HalfNormal(2).expand([3]))
+        with numpyro.plate("groups", G):
+            z = numpyro.sample("z", dist.Categorical(w))
+        with numpyro.plate("rows", y.shape[0]):
+            c = numpyro.sample("c", dist.Categorical(within[z[group]]))
+            numpyro.sample("y", dist.Normal(loc[c], scale[c]), obs=y)
+
+    rng = np.random.default_rng(3)
+    group = np.repeat(np.arange(G), 10)
+    chance = np.array([[0.7, 0.2, 0.1], [0.1, 0.2, 0.7]])[rng.integers(2, size=G)]
+    c = (rng.random(len(group))[:, None] > np.cumsum(chance, 1)[group]).sum(1)
+    y = rng.normal(np.array([-4.0, 0.0, 4.0])[c], 0.8)
+    fit = em.EM(model, num_restarts=2).run(KEY, y, group)
+    p = {n: np.asarray(v, float) for n, v in fit.params.items()}
+    rows = stats.norm.logpdf(y[:, None], p["loc"], p["scale"])
+    inner = special.logsumexp(np.log(p["within"]) + rows[:, None, :], 2)
+    joint = np.tile(np.log(p["weights"]), (G, 1))
+    np.add.at(joint, group, inner)
+    assert fit.status.ok
+    assert fit.log_likelihood == pytest.approx(special.logsumexp(joint, 1).sum(), rel=1e-11)
+    np.testing.assert_allclose(np.sort(p["loc"]), [-4, 0, 4], atol=0.5)
