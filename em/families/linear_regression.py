@@ -33,11 +33,12 @@ class LinearRegression(Family):
         y, design = x[0, 0], x[0, 1:]
         size = jnp.sqrt((design**2) @ weights / weights.sum())
         size = jnp.where(size > 0, size, 1)
-        scaled = design / size[:, None]
-        gram = (scaled * weights) @ scaled.T / weights.sum()
-        values, vectors = jnp.linalg.eigh(gram)
-        kept = values > values[-1] * len(values) * 8 * jnp.finfo(x.dtype).eps
-        root = jnp.sqrt(jnp.where(kept, values, 1))
+        # Singular values, by QR: the roots of a Gram matrix's eigenvalues keep half as many digits.
+        scaled = (design / size[:, None] * jnp.sqrt(weights / weights.sum())).T
+        scaled = jnp.pad(scaled, ((0, max(0, len(size) - scaled.shape[0])), (0, 0)))
+        _, root, vectors = jnp.linalg.svd(jnp.linalg.qr(scaled, mode="r"), full_matrices=False)
+        kept = root > root[0] * len(root) * 8 * jnp.finfo(x.dtype).eps
+        vectors, root = vectors.T, jnp.where(kept, root, 1)
         # `whiten` makes the covariates orthonormal; `back` is its inverse on what is kept.
         whiten = jnp.where(kept, vectors / root, 0) / size[:, None]
         back = jnp.where(kept, vectors * root, 0).T * size
