@@ -247,3 +247,34 @@ def test_values_held_fixed_stay_so(params):
     free = {n: v for n, v in params.items() if n != "scale"}
     total, _ = log_density(held, (X, Y), {}, free)
     assert total == pytest.approx(brute_force(params)[0], rel=1e-12)
+
+
+def test_classes_of_rows_within_classes_of_groups_are_summed_out():
+    """Against a sum by hand over the class of each group and of each of its rows."""
+    rng = np.random.default_rng(6)
+    y, group = rng.normal(size=12), np.repeat(np.arange(4), 3)
+
+    def nested(y, group):
+        weights = numpyro.sample("weights", dist.Dirichlet(jnp.ones(2)))
+        within = numpyro.sample("within", dist.Beta(1, 1).expand([2]))
+        loc = numpyro.sample("loc", dist.Normal(0, 5).expand([2]))
+        with numpyro.plate("groups", 4):
+            z = numpyro.sample("z", dist.Categorical(weights))
+        with numpyro.plate("rows", y.shape[0]):
+            c = numpyro.sample("c", dist.Bernoulli(within[z[group]]))
+            numpyro.sample("y", dist.Normal(loc[c], 1.0), obs=y)
+
+    params = {
+        "weights": np.array([0.3, 0.7]),
+        "within": np.array([0.2, 0.9]),
+        "loc": np.array([-1.0, 1.5]),
+    }
+    trace = handlers.trace(handlers.substitute(marginalize(nested), data=params)).get_trace(
+        y, group
+    )
+    assert set(trace) - {"groups", "rows"} == {*params, "y"}
+    chance = np.stack([1 - params["within"], params["within"]], -1)
+    rows = (chance[:, None] * np.exp(-((y[:, None] - params["loc"]) ** 2) / 2)).sum(-1)
+    rows = rows / np.sqrt(2 * np.pi)
+    total = np.log(params["weights"] @ rows.reshape(2, 4, 3).prod(2))
+    np.testing.assert_allclose(trace["y"]["fn"].log_prob(trace["y"]["value"]), total, rtol=1e-10)
