@@ -76,6 +76,11 @@ class Spec:
         """The distribution of the (first) latent class of the units."""
         return self.latents[0].distribution
 
+    @property
+    def observed(self) -> str:
+        """Whether the (first) latent class of the units is observed, wholly or in part."""
+        return self.latents[0].observed
+
     def _latent_lines(self) -> list[str]:
         lines = []
         for z in self.latents:

@@ -289,9 +289,7 @@ def observations(fit: Fit) -> dict[str, np.ndarray]:
 
     found = {n: np.asarray(v) for n, v in jax.jit(values)(fit.params, fit.call.arrays).items()}
     labels = program.labels(fit.call.arrays)
-    if labels is not None:
-        found[program.structure.latent.name] = np.asarray(labels)
-    return found
+    return found | {name: np.asarray(values) for name, values in labels.items()}
 
 
 def _estimates(fit: Fit) -> dict[str, np.ndarray]:

@@ -5,12 +5,17 @@ import pytest
 from mixpyro import models
 
 
-def every(examples):
-    """Parametrise ``example``; those that show a thing again are slow."""
+def every(examples, quick=lambda _: True):
+    """Parametrise ``example``; those that show a thing again, or are not ``quick``, are slow."""
     params = [
-        pytest.param(e, id=str(e), marks=[pytest.mark.slow] if e.again else []) for e in examples
+        pytest.param(e, id=str(e), marks=[pytest.mark.slow] * (e.again or not quick(e)))
+        for e in examples
     ]
     return pytest.mark.parametrize("example", params)
 
 
 every_example = every(models.EXAMPLES)
+
+# One of vectors and one of counts: what costs a compilation each runs on these, and slowly on all.
+_FEW = [models.examples(m)[0] for m in (models.gaussian_mixture, models.poisson_mixture)]
+few_examples = every(models.EXAMPLES, quick=lambda e: e in _FEW)

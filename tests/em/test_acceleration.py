@@ -47,7 +47,10 @@ def by_scipy():
     return -optimize.minimize(minus, start, method="BFGS", options={"gtol": 1e-6}).fun
 
 
-@pytest.mark.parametrize(("accelerate", "fraction"), [("squarem", 5), ("quasi-newton", 15)])
+@pytest.mark.parametrize(
+    ("accelerate", "fraction"),
+    [pytest.param("squarem", 5, marks=pytest.mark.slow), ("quasi-newton", 15)],
+)
 def test_the_optimum_of_plain_em_in_a_fraction_of_its_steps(accelerate, fraction, x64):
     plain, fast = close(None), close(accelerate)
     assert fast.base_status is em.Status.CONVERGED

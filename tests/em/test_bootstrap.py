@@ -62,6 +62,7 @@ def test_the_errors_of_one_normal(kind):
     assert table.loc["scale", "standard_error"] == errors["scale"]
 
 
+@pytest.mark.slow
 def test_a_row_of_weight_w_counts_as_w_rows():
     """Weights (3, 0): the variance of the weighted mean is that of thrice the rows."""
     weights = np.where(np.arange(N) < N // 2, 3.0, 0.0)

@@ -50,6 +50,7 @@ def test_evidence_multiplies_the_prior_of_each_row(x64):
     assert np.all(np.diff(fit.trace) >= -1e-10)
 
 
+@pytest.mark.slow
 def test_integers_ones_and_one_hot_rows_say_the_same(x64):
     z = data()[1]
     labels = np.where(np.arange(N) < 40, z, -1)
@@ -64,6 +65,7 @@ def test_integers_ones_and_one_hot_rows_say_the_same(x64):
     assert soft.log_likelihood == pytest.approx(hard.log_likelihood, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_a_set_of_classes_excludes_the_others(x64):
     allowed = np.ones((N, K))
     allowed[::2, 2] = 0

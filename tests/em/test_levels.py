@@ -292,6 +292,7 @@ def test_posterior_marginals_are_the_gradient_of_the_log_sum_exp(x64):
     np.testing.assert_allclose(found["c"], rows.sum(2).reshape(-1, 2), atol=1e-9)
 
 
+@pytest.mark.slow
 def test_nested_plates_and_an_index_say_the_same(x64):
     by_index, by_plates = nested_fits()
     assert by_plates.spec.closed_form
@@ -316,6 +317,7 @@ def test_classes_of_different_rows_at_one_site_are_refused():
         em.EM(model).run(KEY, np.zeros((4, 3, 2)))
 
 
+@pytest.mark.slow
 def test_rows_within_groups_may_be_normal(x64):
     """More components of rows than of groups, each with a scale that could collapse."""
 

@@ -132,6 +132,7 @@ def masked(x, mask, y, y_seen):
             numpyro.sample("y", dist.Poisson(rate[z]), obs=y)
 
 
+@pytest.mark.slow
 def test_a_mask_and_nan_say_the_same(x64):
     x, gaps, missing = data()
     rng = np.random.default_rng(4)

@@ -11,10 +11,11 @@ from scipy.optimize import linear_sum_assignment
 
 from mixpyro import em, models
 
-from ..examples import every, every_example
+from ..examples import every, every_example, few_examples
 
 gaussian = every(
-    [e for e in models.EXAMPLES if e.model in (models.gaussian_mixture, models.kmeans_mixture)]
+    [e for e in models.EXAMPLES if e.model in (models.gaussian_mixture, models.kmeans_mixture)],
+    quick=lambda e: e is models.examples(models.gaussian_mixture)[0],
 )
 SOFT_AND_HARD = ["soft", "hard"]
 
@@ -68,17 +69,22 @@ def aligned(example, arrays, labels):
 
 
 @every_example
+@pytest.mark.parametrize(("assign", "precision"), [("soft", "float64")], indirect=["precision"])
+def test_the_climb(example, assign, precision):
+    check_climb(example, assign, precision)
+
+
+@few_examples
 @pytest.mark.parametrize(
     ("assign", "precision"),
-    [
-        ("soft", "float32"),
-        ("soft", "float64"),
-        ("hard", "float64"),
-        pytest.param("hard", "float32", marks=pytest.mark.slow),
-    ],
+    [("soft", "float32"), ("hard", "float64"), ("hard", "float32")],
     indirect=["precision"],
 )
-def test_the_climb(example, assign, precision):
+def test_the_climb_otherwise(example, assign, precision):
+    check_climb(example, assign, precision)
+
+
+def check_climb(example, assign, precision):
     fit = fitted(example, assign, str(precision))
     n, k = len(drawn(example)["z"]), component_count(example)
     assert fit.base_status is em.Status.CONVERGED, fit.message
@@ -115,7 +121,7 @@ def test_the_climb(example, assign, precision):
     assert matching(example, fit.predict())[1] > 0.85
 
 
-@every_example
+@few_examples
 def test_the_truth_lies_within_the_errors(example, x64):
     fit = fitted(example, "soft", "float64")
     labels = fit.predict()
@@ -131,7 +137,7 @@ def test_the_truth_lies_within_the_errors(example, x64):
         assert np.all(away < 4), (name, away)
 
 
-@every_example
+@few_examples
 def test_the_fit_is_no_lower_than_the_truth(example, x64):
     fit = fitted(example, "soft", "float64")
     x = jnp.asarray(drawn(example)[example.data])

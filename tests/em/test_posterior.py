@@ -73,6 +73,7 @@ def test_the_mode_is_scipy_s():
     assert not np.allclose(rate[order], np.sort(plain.params["rate"]), atol=1e-3)
 
 
+@pytest.mark.slow
 def test_the_errors_are_those_of_the_posterior():
     """The Hessian of the log posterior by central differences, mapped to the rates."""
     fit = fitted()
@@ -129,6 +130,7 @@ def test_a_prior_between_parameters_of_two_blocks():
     assert np.abs(slope).max() < 1e-2
 
 
+@pytest.mark.slow
 def test_a_posterior_fit_comes_back_from_its_file(tmp_path):
     fitted().save(tmp_path / "fit.npz")
     back = em.load(tmp_path / "fit.npz", poissons)

@@ -177,6 +177,7 @@ def test_a_spec_is_hashable_and_equal_for_equal_models():
     assert hash(first) == hash(second)
 
 
+@pytest.mark.slow
 def test_logits_of_z():
     fit = run(logits, X[:, 0])
     assert_answer(fit, answer())
@@ -465,6 +466,7 @@ def full_reference(x, resp, steps=500):
     return loc, cov, total.sum()
 
 
+@pytest.mark.slow
 def test_covariances_of_scales_and_a_correlation_factor():
     def model(x):
         weights = numpyro.sample("weights", dist.Dirichlet(jnp.ones(2)))
@@ -613,7 +615,10 @@ def _others():
 
 @pytest.mark.parametrize(
     ("x", "family", "logpdf", "truth", "domain"),
-    [pytest.param(*case[1:], id=case[0]) for case in _others()],
+    [
+        pytest.param(*case[1:], id=case[0], marks=[pytest.mark.slow] * (place > 0))
+        for place, case in enumerate(_others())
+    ],
 )
 def test_any_distribution_reaches_the_optimum_that_scipy_finds(x, family, logpdf, truth, domain):
     def model(x):

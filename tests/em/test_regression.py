@@ -126,6 +126,7 @@ def test_crossing_lines_are_least_squares_and_the_best_there_is():
         np.testing.assert_allclose(fit.params["beta"][k], beta, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_tied_scale():
     fit = em.EM(lines).run(KEY, X, Y, tied_scale=True)
     assert fit.spec.closed_form

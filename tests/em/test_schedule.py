@@ -42,6 +42,7 @@ def fitted(assign, start):
 @pytest.mark.parametrize(
     ("assign", "start"), [("stochastic", "saddle"), (LADDER, "saddle"), (LADDER, "poor")], ids=str
 )
+@pytest.mark.slow
 def test_where_em_is_stuck_others_are_not(assign, start):
     best, stuck = fitted("soft", "good"), fitted("soft", start)
     assert best.log_likelihood > stuck.log_likelihood + 100

@@ -71,6 +71,7 @@ def test_held_out_rows_are_scored_by_the_others():
     np.testing.assert_allclose(found.by_fold, [expected[found.folds == f].sum() for f in range(3)])
 
 
+@pytest.mark.slow
 def test_two_components_predict_better_than_one_and_nothing_recompiles(watch_jax):
     how = {"covariance": "tied", "num_folds": 3, "num_restarts": 2}
     one, two = (

@@ -213,6 +213,7 @@ def test_minibatches_are_unbiased_and_scaled(params):
 @pytest.mark.parametrize(
     "guide", [AutoNormal, pytest.param(AutoLaplaceApproximation, marks=pytest.mark.slow)]
 )
+@pytest.mark.slow
 def test_guides_climb(guide):
     """Data as arguments of a compiled update, minibatches included."""
     x = jnp.where(jnp.arange(60) < 40, -2.0, 2.0) + jax.random.normal(KEY, (60,)) / 2

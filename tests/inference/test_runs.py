@@ -116,6 +116,7 @@ def test_chains_agree_and_arviz_takes_them(nuts):
     az.plot_trace(nuts, var_names=["weights"])
 
 
+@pytest.mark.slow
 def test_posterior_predictive_has_the_mixture_s_moments(nuts):
     drawn = nuts["posterior_predictive"]["x"].values.ravel()
     assert drawn.mean() == pytest.approx(X.mean(), abs=0.15)

@@ -51,14 +51,13 @@ def param(case, *rest, name=""):
     return pytest.param(case, *rest, id=f"{case}{name}", marks=[] if quick else [pytest.mark.slow])
 
 
-slow_if_told = [pytest.param(c, id=str(c), marks=[pytest.mark.slow] * c.slow) for c in CASES]
-every_case = pytest.mark.parametrize("case", slow_if_told)
+every_case = pytest.mark.parametrize("case", CASES, ids=str)
 main_cases = pytest.mark.parametrize("case", [param(case) for case in CASES])
 every_argument = pytest.mark.parametrize(
     ("case", "name"),
     [param(case, name, name=f"-{name}") for case in CASES if case.smooth for name in case.params],
 )
-smooth_cases = pytest.mark.parametrize("case", [p for p in slow_if_told if p.values[0].smooth])
+smooth_cases = pytest.mark.parametrize("case", [param(case) for case in CASES if case.smooth])
 statistical_cases = pytest.mark.parametrize(
     "case", [param(case) for case in CASES if not case.m_step.endswith("on rows")]
 )
@@ -421,7 +420,7 @@ def test_statistics_of_chunks_add_up(case, x64):
         np.testing.assert_allclose(array, found.params[name], rtol=1e-4, atol=1e-5)
 
 
-@every_case
+@main_cases
 def test_weights_count_as_repeated_rows(case, x64):
     data = data_of(case)
     repeated = free_fit(case, "float64")

@@ -23,6 +23,7 @@ def mixed(log_weight, *columns):
     return -special.logsumexp(np.stack(columns, 1), 1, b=weights).sum()
 
 
+@pytest.mark.slow
 def test_zero_inflation_as_a_fixed_component(x64):
     """A rate of 0 beside a free one: the estimate is that of a zero-inflated Poisson."""
     rng = np.random.default_rng(0)
