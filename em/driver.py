@@ -44,7 +44,7 @@ _MANY, _SHORT_STEPS, _FINALISTS = 30, 10, 3
 
 
 class EM:
-    """Maximum likelihood for a NumPyro model with one finite discrete latent, by EM.
+    """Maximum likelihood for a NumPyro model with finite discrete latents, by EM.
 
     Dempster, Laird & Rubin (1977, JRSS-B 39:1). The model is read, not rewritten: see
     ``print(fit.spec)`` for what was understood.
