@@ -14,7 +14,14 @@ BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 PAGES = [page for page in PAGES if BLOCK.search(page.read_text())]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+# The page on climbing compiles a dozen models.
+SLOW = {"climbing.md"}
+
+
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(p, id=p.name, marks=[pytest.mark.slow] * (p.name in SLOW)) for p in PAGES],
+)
 def test_page_runs(page: Path) -> None:
     code = "\n".join(BLOCK.findall(page.read_text()))
     environment = os.environ | {"JAX_PLATFORMS": "cpu", "MPLBACKEND": "agg"}

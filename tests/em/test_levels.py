@@ -88,6 +88,7 @@ def test_a_class_for_each_group_is_scipys_optimum(x64):
     np.testing.assert_allclose(fit.params["scale"], np.exp(best.x[3:]), rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_rows_may_be_permuted_among_as_many_units(x64):
     """As many rows as units, each row with another's class: nothing in the shapes tells."""
     y, _, _ = data()

@@ -436,6 +436,7 @@ def unforeseen(x, u, y):
         numpyro.sample("y", dist.Poisson(jnp.exp(b[z])), obs=y)
 
 
+@pytest.mark.slow
 def test_a_gumbel_and_a_poisson_with_a_tied_scale_and_links():
     rng = np.random.default_rng(4)
     x = X[:, 1]
