@@ -201,8 +201,10 @@ def level_joint(reader: Reader, params: Params, arrays: tuple, level: int) -> ja
     return joint + evidence(reader, reader.labels(arrays, level), level)
 
 
-def posterior(reader: Reader, params: Params, arrays: tuple) -> dict[str, jax.Array]:
-    """{latent: (n, K)} the posterior probabilities of every latent's classes."""
+def posterior(
+    reader: Reader, params: Params, arrays: tuple
+) -> tuple[dict[str, jax.Array], jax.Array]:
+    """{latent: (n, K)} posterior probabilities of classes, and log densities (n,) of units."""
     joints = {
         level: level_joint(reader, params, arrays, level)
         for level in range(len(reader.structure.levels))
@@ -212,7 +214,7 @@ def posterior(reader: Reader, params: Params, arrays: tuple) -> dict[str, jax.Ar
         owners[level] = reader.owners(arrays, level)
         given[level], total = reduce_rows(reader, Soft(), joints[level], owners[level], level)
         joints[0] += total
-    units, _ = Soft()(joints[0])
+    units, log_density = Soft()(joints[0])
     found = {0: units}
     for level, inner in given.items():
         found[level] = within_units(reader, units, inner, owners[level])
@@ -221,7 +223,7 @@ def posterior(reader: Reader, params: Params, arrays: tuple) -> dict[str, jax.Ar
         resp = found[latent.level]
         classes = reader.structure.classes(jnp.arange(resp.shape[0]), latent.level)[latent.name]
         out[latent.name] = jax.ops.segment_sum(resp, classes, latent.num_components).T
-    return out
+    return out, log_density
 
 
 def within_units(reader: Reader, units: jax.Array, given: jax.Array, owner: jax.Array) -> jax.Array:

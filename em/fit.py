@@ -16,7 +16,7 @@ from numpyro import handlers
 from . import information as info
 from .arguments import Call, merge
 from .checks import check, findings
-from .expectation import Soft, e_step, log_joint, posterior
+from .expectation import Soft, e_step, posterior
 from .identification import combinations
 from .loop import Outcome
 from .program import Program
@@ -225,7 +225,7 @@ class Fit:
         if call is not self.call:
             reader = self._reader(call)
         if "score" not in reader.compiled:
-            reader.compiled["score"] = jax.jit(lambda p, a: _scores(reader, p, a))
+            reader.compiled["score"] = jax.jit(lambda p, a: posterior(reader, p, a))
         return reader.compiled["score"](self._free, call.arrays)
 
     def _reader(self, call: Call) -> Reader:
@@ -307,14 +307,6 @@ class Fit:
         from .storage import save
 
         save(self, path)
-
-
-def _scores(
-    reader: Reader, params: Params, arrays: tuple
-) -> tuple[dict[str, jax.Array], jax.Array]:
-    """{latent: responsibilities (n, k)} and log densities (n,) of all units."""
-    log_density = Soft()(log_joint(reader, params, arrays))[1]
-    return posterior(reader, params, arrays), log_density
 
 
 def from_outcome(

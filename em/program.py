@@ -151,7 +151,7 @@ class Program(Reader):
         trace, rows = self.run(params, arrays, component, level=level), self.structure.levels[level]
         out: dict[str, dict] = {}
         for data in self.structure.data:
-            family = None if data.choice else find(data.distribution)
+            family = _family(data)
             if family is not None and data.level == level:
                 given = family.arguments(layout.family_of(trace[data.name]))
                 out[data.name] = {
@@ -197,7 +197,7 @@ class Program(Reader):
 
     def _varying(self, data: Data) -> set[str]:
         """The arguments of a site's family that vary by row."""
-        family = None if data.choice else find(data.distribution)
+        family = _family(data)
         if family is None:
             return set()
         return set(family.domains) - self._whole[data.name]
@@ -243,9 +243,9 @@ class Program(Reader):
         }
 
     def _site(self, data: Data, probed: Mapping) -> Site:
-        family = incomplete(data.distribution) if data.partial else find(data.distribution)
-        if data.choice:
-            family = None
+        family = _family(data)
+        if family is not None and data.partial:
+            family = incomplete(data.distribution)
         if data.name in self.linear:
             family = LinearRegression()
         return self._with_family(
@@ -434,3 +434,8 @@ class Program(Reader):
                 total, count = total[..., :-1], total[..., -1]
             out[site.name] = Statistics(count, total)
         return out
+
+
+def _family(data: Data) -> Family | None:
+    """The family of a site; none where the mask chooses by class: that is scored row by row."""
+    return None if data.choice else find(data.distribution)

@@ -63,6 +63,12 @@ class Ties(NamedTuple):
         pairs = set(zip(self.groups[free], other.groups[free], strict=True))
         return len(pairs) == len(set(self.groups[free]))
 
+    def wholly_within(self, other: Ties) -> bool:
+        """`within`, and cells that share the other's free value are all free or all fixed here."""
+        free = other.groups[~other.fixed]
+        mixed = [len(set(self.fixed[other.groups == group])) > 1 for group in free]
+        return self.within(other) and not any(mixed)
+
     def pool(self, values: jax.Array) -> jax.Array:
         """The group totals of ``values`` (k, c, ...), in the same layout."""
         unique, inverse = np.unique(self.groups, return_inverse=True)

@@ -49,6 +49,22 @@ def root(
     return jnp.exp(jax.lax.while_loop(go_on, again, (0, log_start, low, high, moving))[1])
 
 
+def root_of_score(
+    score: Callable[[jax.Array], jax.Array],
+    old: jax.Array,
+    rows: jax.Array,
+    low: float,
+    high: float,
+) -> jax.Array:
+    """The `root` of a decreasing score, differentiated here; ``old`` where there are no rows."""
+
+    def equation(a: jax.Array) -> tuple[jax.Array, jax.Array]:
+        value, slope = jax.jvp(score, (a,), (jnp.ones_like(a),))
+        return jnp.where(rows > 0, value, 1 - a / old), jnp.where(rows > 0, slope, -1 / old)
+
+    return root(equation, old, low, high)
+
+
 def ascend(
     evaluate: Callable[[jax.Array], tuple[jax.Array, jax.Array]],
     start: jax.Array,

@@ -30,8 +30,7 @@ class Gamma(Family):
     def solves(self, ties: Mapping[str, Ties]) -> bool:
         """Rates nested in concentrations, whose rates are all free or all fixed."""
         shape, rate = ties["concentration"], ties["rate"]
-        mixed = [len(set(rate.fixed[shape.groups == g])) > 1 for g in shape.groups[~shape.fixed]]
-        return rate.within(shape) and not any(mixed)
+        return rate.wholly_within(shape)
 
     def reference(
         self, x: jax.Array, weights: jax.Array, args: Args, ties: Mapping[str, Ties]

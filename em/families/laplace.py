@@ -11,6 +11,7 @@ import numpyro.distributions as dist
 
 from ._family import Args, Ties, own_scale, ratio
 from ._rows import RowFamily, moments
+from .normal import standard
 
 
 class Laplace(RowFamily):
@@ -36,7 +37,7 @@ class Laplace(RowFamily):
         return {**moments(x, weights, ties), "order": jnp.argsort(x, -1)}
 
     def coordinates(self, x: jax.Array, reference: Args) -> jax.Array:
-        return (x - reference["centre"][:, None]) / reference["spread"][:, None]
+        return standard(x, reference)
 
     def improve(
         self,

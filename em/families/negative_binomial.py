@@ -12,7 +12,7 @@ from jax.scipy.special import gammaln
 
 from ._family import Args, Ties, ratio, safe_log
 from ._rows import RowFamily
-from ._solve import root
+from ._solve import root_of_score
 from ._special import log_minus_digamma, stirling
 from .bernoulli import log_odds
 
@@ -78,10 +78,7 @@ class NegativeBinomial(RowFamily):
 
     def solves(self, ties: Mapping[str, Ties]) -> bool:
         """Probabilities nested in counts, those of one count all free or all fixed."""
-        tie, tie_r = ties[_odds(ties)], ties["total_count"]
-        free = tie_r.groups[~tie_r.fixed]
-        mixed = [len(set(tie.fixed[tie_r.groups == group])) > 1 for group in free]
-        return tie.within(tie_r) and not any(mixed)
+        return ties[_odds(ties)].wholly_within(ties["total_count"])
 
     def limits(self, dtype: jnp.dtype) -> Mapping[str, float]:
         return {"total_count": _most(dtype)}
@@ -155,8 +152,4 @@ def concentration(
             level = jnp.where(fixed[..., None], given, level)
         return tie.pool((weights * (gap[..., None] - gap_x + level)).sum(-1))
 
-    def equation(r: jax.Array) -> tuple[jax.Array, jax.Array]:
-        value, slope = jax.jvp(score, (r,), (jnp.ones_like(r),))
-        return jnp.where(rows > 0, value, 1 - r / old), jnp.where(rows > 0, slope, -1 / old)
-
-    return tie.choose(root(equation, old, 1e-6, _most(u.dtype)), old)
+    return tie.choose(root_of_score(score, old, rows, 1e-6, _most(u.dtype)), old)

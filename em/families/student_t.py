@@ -11,7 +11,7 @@ from jax.scipy.linalg import solve_triangular
 
 from ._family import Args, Ties, own_scale, ratio
 from ._rows import RowFamily, moments
-from ._solve import root
+from ._solve import root_of_score
 from ._special import log_minus_digamma, stirling
 from .normal import LOG_2PI, nested, standard
 
@@ -208,8 +208,4 @@ def degrees(
         own_score = jnp.log1p(d / v) - d / v + gap
         return tie.pool((weights * (own_score[..., None] + tail)).sum(-1))
 
-    def equation(v: jax.Array) -> tuple[jax.Array, jax.Array]:
-        value, slope = jax.jvp(score, (v,), (jnp.ones_like(v),))
-        return jnp.where(rows > 0, value, 1 - v / df), jnp.where(rows > 0, slope, -1 / df)
-
-    return tie.choose(root(equation, df, _LEAST_DF, most), df)
+    return tie.choose(root_of_score(score, df, rows, _LEAST_DF, most), df)

@@ -11,6 +11,7 @@ import numpyro.distributions as dist
 from ._family import Args, Ties, own_scale, ratio
 from ._rows import RowFamily, moments
 from ._solve import root
+from .normal import standard
 
 
 class Weibull(RowFamily):
@@ -26,7 +27,7 @@ class Weibull(RowFamily):
 
     def solves(self, ties: Mapping[str, Ties]) -> bool:
         """Scales nested in concentrations, whose scales are all free or all fixed."""
-        return solvable(ties["concentration"], ties["scale"])
+        return ties["scale"].wholly_within(ties["concentration"])
 
     def reference(
         self, x: jax.Array, weights: jax.Array, args: Args, ties: Mapping[str, Ties]
@@ -34,7 +35,7 @@ class Weibull(RowFamily):
         return moments(jnp.log(x), weights, ties)
 
     def coordinates(self, x: jax.Array, reference: Args) -> jax.Array:
-        return (jnp.log(x) - reference["centre"][:, None]) / reference["spread"][:, None]
+        return standard(jnp.log(x), reference)
 
     def improve(
         self,
@@ -70,7 +71,7 @@ class Gumbel(RowFamily):
 
     def solves(self, ties: Mapping[str, Ties]) -> bool:
         """Locs nested in scales, whose locs are all free or all fixed."""
-        return solvable(ties["scale"], ties["loc"])
+        return ties["loc"].wholly_within(ties["scale"])
 
     def reference(
         self, x: jax.Array, weights: jax.Array, args: Args, ties: Mapping[str, Ties]
@@ -78,7 +79,7 @@ class Gumbel(RowFamily):
         return moments(x, weights, ties)
 
     def coordinates(self, x: jax.Array, reference: Args) -> jax.Array:
-        return (reference["centre"][:, None] - x) / reference["spread"][:, None]
+        return -standard(x, reference)
 
     def improve(
         self,
@@ -104,13 +105,6 @@ class Gumbel(RowFamily):
         self, args: Args, ties: Mapping[str, Ties], reference: Args
     ) -> jax.Array | None:
         return own_scale(args["scale"] / reference["spread"], ties["scale"])
-
-
-def solvable(shape: Ties, level: Ties) -> bool:
-    """Whether levels are nested in shapes, and those of one shape all free or all fixed."""
-    free = shape.groups[~shape.fixed]
-    mixed = [len(set(level.fixed[shape.groups == group])) > 1 for group in free]
-    return level.within(shape) and not any(mixed)
 
 
 def solve(
