@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from numpyro.distributions import constraints
 
 from . import layout
 from .expectation import Soft, e_step
@@ -54,7 +55,9 @@ def has_regression(program: Program, arrays: tuple) -> bool:
             value = getattr(fn, name, None)
             if value is None or constraint.is_discrete:
                 continue
-            if layout.argument(value, level, data, constraint.event_dim).shape[0] > 1:
+            unknown = isinstance(constraint, type(constraints.dependent))
+            event_dim = fn.event_dim if unknown else constraint.event_dim
+            if layout.argument(value, level, data, event_dim).shape[0] > 1:
                 return True
     return False
 
