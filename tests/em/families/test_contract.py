@@ -352,7 +352,9 @@ def assert_same_optimum(case, found, tied=(), fixed=(), determined=True):
     np.testing.assert_allclose(ours, theirs, atol=2e-4)
     if case.identified and determined:
         for name, array in likelihood_of(case).untied(found.params).items():
-            np.testing.assert_allclose(array, best[name], rtol=1e-4, atol=1e-5, err_msg=name)
+            # A flat top: where the height agrees to e, places agree to its root at best.
+            rtol = max(1e-4, 0.5 * case.exact**0.5)
+            np.testing.assert_allclose(array, best[name], rtol, 1e-5, err_msg=name)
 
 
 @every_argument

@@ -181,7 +181,9 @@ def test_single_precision_finds_the_same(case):
 def test_without_rows_the_arguments_stay(case, precision):
     x, weights = simulate(case, 1)
     for name, value in estimate(case, x, 0 * weights).items():
-        np.testing.assert_allclose(value, case.values[name][0], 1e-5, 1e-6)
+        # Zeros among the entries come back through the data's scale: rounding of the largest entry.
+        expected = np.asarray(case.values[name][0])
+        np.testing.assert_allclose(value, expected, 1e-5, 4e-6 * max(np.abs(expected).max(), 1))
 
 
 @unbounded_cases
