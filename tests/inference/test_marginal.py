@@ -130,8 +130,7 @@ def test_it_is_the_sum_over_all_configurations_of_numpyro_s_own_joint(params):
 
 
 def test_it_is_numpyro_s_enumeration(params):
-    pytest.importorskip("funsor")
-    from numpyro.contrib.funsor import config_enumerate
+    from numpyro.contrib.funsor import config_enumerate, enum
     from numpyro.contrib.funsor import log_density as enumerated
 
     def normals(x):
@@ -148,7 +147,7 @@ def test_it_is_numpyro_s_enumeration(params):
         return log_density(marginalize(normals), (X,), {}, params)[0]
 
     def theirs(params):
-        return enumerated(config_enumerate(normals), (X,), {}, params)[0]
+        return enumerated(enum(config_enumerate(normals), -2), (X,), {}, params)[0]
 
     value, slope = jax.value_and_grad(ours)(params)
     expected, expected_slope = jax.value_and_grad(theirs)(params)

@@ -123,22 +123,7 @@ def test_posterior_predictive_has_the_mixture_s_moments(nuts):
     assert drawn.std() == pytest.approx(X.std(), abs=0.15)
 
 
-def test_every_group_survives_a_netcdf_file(nuts, tmp_path):
-    import xarray
-
-    for name, group in nuts.children.items():
-        data = group.to_dataset()
-        small = data.map(lambda v: v.astype("int32") if v.dtype == "int64" else v)
-        small = small.assign_coords({n: c.astype("int32") for n, c in data.coords.items()})
-        path = tmp_path / f"{name}.nc"
-        small.to_netcdf(path, engine="scipy")
-        back = xarray.load_dataset(path, engine="scipy")
-        xarray.testing.assert_allclose(back, small)
-        assert set(back.attrs) == set(small.attrs)
-
-
 def test_the_whole_tree_survives_a_netcdf_file(nuts, tmp_path):
-    pytest.importorskip("h5netcdf")
     import xarray
 
     nuts.to_netcdf(tmp_path / "run.nc", engine="h5netcdf")
