@@ -1,10 +1,18 @@
 """Settings and fixtures that every test may use."""
 
+import gc
 import os
+from pathlib import Path
 
 # Before JAX is imported. Set either variable to run the tests elsewhere, on a GPU say.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("MPLBACKEND", "agg")
+# Compiling is most of the tests' time: what one worker, or the last run, compiled is read back.
+os.environ.setdefault(
+    "JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "xla")
+)
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.05")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -50,9 +58,13 @@ class JaxWork:
 
 
 _LISTENING: list[JaxWork] = []
+_programs = 0
 
 
 def _note_event(event: str, _seconds: float, fun_name: str = "?", **_: object) -> None:
+    if event == "/jax/core/compile/backend_compile_duration":
+        global _programs
+        _programs += 1
     for work in _LISTENING:
         if event == "/jax/core/compile/jaxpr_trace_duration":
             work.traced.append(fun_name)
@@ -81,3 +93,30 @@ def watch_jax() -> Callable[[], AbstractContextManager[JaxWork]]:
             _LISTENING.remove(work)
 
     return watch
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _after_a_module() -> Iterator[None]:
+    """Forget compiled programs that later modules will hardly need: see `_forget`."""
+    yield
+    _forget(beyond=1000)
+
+
+@pytest.fixture(autouse=True)
+def _after_a_test() -> Iterator[None]:
+    """Forget compiled programs within a long module: see `_forget`."""
+    yield
+    _forget(beyond=3000)
+
+
+def _forget(beyond: int) -> None:
+    """Drop all compiled programs where there are more than ``beyond`` since the last time.
+
+    Each holds about 14 memory maps, and Linux allows a process 65530 of them
+    (``vm.max_map_count``): beyond that, LLVM finds no memory and takes the process down.
+    """
+    global _programs
+    if _programs > beyond:
+        jax.clear_caches()
+        gc.collect()
+        _programs = 0
