@@ -81,7 +81,7 @@ test-oldest: $(OLDEST)/.installed
 	$(OLDEST)/bin/python -m pytest -o filterwarnings=default $(PYTEST_ARGS)
 
 bench: $(STAMP)
-	@set -e; for script in benchmarks/*.py; do \
+	@set -e; for script in benchmarks/[a-z]*.py; do \
 	  if [ -e "$$script" ]; then echo "$$script"; $(BIN)/python "$$script"; \
 	  else echo "There is no benchmark yet"; fi; \
 	done
