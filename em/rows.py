@@ -208,7 +208,7 @@ def _site_rows(
         per_cell = family.base(values, known, reference) * seen
     log_base = jnp.where(weights > 0, weights * per_cell, 0).sum()
     u = family.coordinates(values, reference)
-    return _SiteRows(u, known, seen, reference, log_base, family.view(u, weights, reference))
+    return _SiteRows(u, known, seen, reference, log_base, family.view(u, known, weights, reference))
 
 
 def _whole_cells(seen: jax.Array) -> jax.Array:

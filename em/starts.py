@@ -37,23 +37,24 @@ def begin(
 ) -> Start:
     """Starting responsibilities of all levels, of the start with this number, counted from 0.
 
-    Regressions that cross are no clusters of points: where a site is a regression, every other
-    start by k-means++, the first among them, is random instead.
+    Regressions that cross are no clusters of points, and proportions of few trials are noise
+    beside those of many: where an argument of a site varies by row, every other start by
+    k-means++, the first among them, is random instead.
     """
-    if start == "kmeans++" and has_regression(program, rows.arrays):
+    if start == "kmeans++" and varies_by_row(program, rows.arrays):
         ways = [partial(_begin, program, rows, way, hard) for way in ("random", start)]
         return jax.lax.cond(jnp.asarray(number) % 2 == 0, *ways, key)
     return _begin(program, rows, start, hard, key)
 
 
-def has_regression(program: Program, arrays: tuple) -> bool:
-    """Whether an argument of some data site, other than counts such as trials, varies by row."""
+def varies_by_row(program: Program, arrays: tuple) -> bool:
+    """Whether an argument of some data site, such as a mean or a number of trials, does."""
     for data in program.structure.data:
         trace = program.run(program.probe_values, arrays, 0, level=data.level)
         fn, level = layout.family_of(trace[data.name]), program.structure.levels[data.level]
         for name, constraint in fn.arg_constraints.items():
             value = getattr(fn, name, None)
-            if value is None or constraint.is_discrete:
+            if value is None:
                 continue
             unknown = isinstance(constraint, type(constraints.dependent))
             event_dim = fn.event_dim if unknown else constraint.event_dim

@@ -157,7 +157,7 @@ class Family:
         """The maximum-likelihood arguments from weighted statistics, ties and fixed values kept."""
         raise NotImplementedError
 
-    def view(self, u: jax.Array, weights: jax.Array, reference: Args) -> jax.Array:
+    def view(self, u: jax.Array, known: Args, weights: jax.Array, reference: Args) -> jax.Array:
         """The rows (m, n) as points whose squared distances mean something, for starts."""
         return standardise(u, weights)
 
@@ -219,6 +219,11 @@ def standardise(x: jax.Array, weights: jax.Array) -> jax.Array:
     centred = x - (x @ weights / total)[:, None]
     spread = jnp.sqrt(centred**2 @ weights / total)
     return centred / jnp.where(spread > 0, spread, 1)[:, None]
+
+
+def shares(x: jax.Array, total: jax.Array, weights: jax.Array) -> jax.Array:
+    """Counts (c, ..., n) as standardised parts of their totals: how many there were is no class."""
+    return standardise(x / jnp.maximum(total, 1), weights)
 
 
 def safe_log(p: jax.Array) -> jax.Array:

@@ -39,8 +39,8 @@ class Beta(_Dirichlet):
         found = solve(stats, self._vector(args), tie, fixed, reference)
         return {name: found[..., i] for i, name in enumerate(NAMES)}
 
-    def view(self, u: jax.Array, weights: jax.Array, reference: Args) -> jax.Array:
-        return super().view(u[:, 0] - u[:, 1], weights, reference)
+    def view(self, u: jax.Array, known: Args, weights: jax.Array, reference: Args) -> jax.Array:
+        return super().view(u[:, 0] - u[:, 1], known, weights, reference)
 
     def _log(self, x: jax.Array) -> jax.Array:
         return jnp.stack([jnp.log(x), jnp.log1p(-x)], 1)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax.scipy.special import gammaln
 from numpyro.distributions import BinomialLogits, BinomialProbs
 
-from ._family import Args, Family, Statistics, Ties
+from ._family import Args, Family, Statistics, Ties, shares
 from .bernoulli import log_odds, proportion
 
 
@@ -22,6 +22,9 @@ class Binomial(Family):
 
     def features(self, u: jax.Array, known: Args, reference: Args) -> jax.Array:
         return jnp.stack([u, known["total_count"] - u], 1)
+
+    def view(self, u: jax.Array, known: Args, weights: jax.Array, reference: Args) -> jax.Array:
+        return shares(u, known["total_count"], weights)
 
     def base(self, x: jax.Array, known: Args, reference: Args) -> jax.Array:
         m = known["total_count"]

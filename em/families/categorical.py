@@ -30,7 +30,7 @@ class Categorical(Family):
     def base(self, x: jax.Array, known: Args, reference: Args) -> jax.Array:
         return jnp.zeros_like(x)
 
-    def view(self, u: jax.Array, weights: jax.Array, reference: Args) -> jax.Array:
+    def view(self, u: jax.Array, known: Args, weights: jax.Array, reference: Args) -> jax.Array:
         return self.features(u, {}, reference).reshape(-1, u.shape[-1])
 
     def natural(self, args: Args, reference: Args) -> tuple[jax.Array, jax.Array]:

@@ -10,7 +10,7 @@ import numpy as np
 import numpyro.distributions as dist
 from jax.scipy.special import gammaln
 
-from ._family import Args, Ties, ratio
+from ._family import Args, Ties, ratio, shares
 from ._rows import RowFamily
 from ._solve import ascend
 from ._special import log_minus_digamma, stirling
@@ -55,9 +55,8 @@ class DirichletMultinomial(RowFamily):
         fixed = np.broadcast_to(tie.fixed[..., None], old.shape)
         return {"concentration": _solve(u, weights, old, tie, fixed)}
 
-    def view(self, u: jax.Array, weights: jax.Array, reference: Args) -> jax.Array:
-        share = u / jnp.maximum(u.sum(1, keepdims=True), 1)
-        return super().view(share, weights, reference)
+    def view(self, u: jax.Array, known: Args, weights: jax.Array, reference: Args) -> jax.Array:
+        return shares(u, u.sum(1, keepdims=True), weights)
 
 
 class BetaBinomial(RowFamily):
@@ -77,6 +76,9 @@ class BetaBinomial(RowFamily):
 
     def base(self, x: jax.Array, known: Args, reference: Args) -> jax.Array:
         return _choices(_both(x, known))
+
+    def view(self, u: jax.Array, known: Args, weights: jax.Array, reference: Args) -> jax.Array:
+        return shares(u, known["total_count"], weights)
 
     def log_density(self, u: jax.Array, known: Args, args: Args, reference: Args) -> jax.Array:
         return _log_density(_both(u, known), jnp.stack([args[name] for name in NAMES], -1))

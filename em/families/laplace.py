@@ -64,7 +64,7 @@ class Laplace(RowFamily):
             "scale": tie_scale.choose(spread * scale, args["scale"]),
         }
 
-    def view(self, u: jax.Array, weights: jax.Array, reference: Args) -> jax.Array:
+    def view(self, u: jax.Array, known: Args, weights: jax.Array, reference: Args) -> jax.Array:
         return u
 
     def relative_scale(

@@ -106,7 +106,7 @@ class LinearRegression(Family):
             "scale": tie_scale.choose(spread * jnp.sqrt(variance), args["scale"]),
         }
 
-    def view(self, u: jax.Array, weights: jax.Array, reference: Args) -> jax.Array:
+    def view(self, u: jax.Array, known: Args, weights: jax.Array, reference: Args) -> jax.Array:
         return u.reshape(-1, u.shape[-1])
 
     def width(self, name: str, shape: tuple[int, ...]) -> int:

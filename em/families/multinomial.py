@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax.scipy.special import gammaln
 from numpyro.distributions import MultinomialLogits, MultinomialProbs
 
-from ._family import Args, Family, Statistics, Ties
+from ._family import Args, Family, Statistics, Ties, shares
 from .categorical import log_probabilities, proportions
 
 
@@ -22,6 +22,9 @@ class Multinomial(Family):
 
     def features(self, u: jax.Array, known: Args, reference: Args) -> jax.Array:
         return u
+
+    def view(self, u: jax.Array, known: Args, weights: jax.Array, reference: Args) -> jax.Array:
+        return shares(u, u.sum(1, keepdims=True), weights)
 
     def base(self, x: jax.Array, known: Args, reference: Args) -> jax.Array:
         return gammaln(x.sum(1) + 1) - gammaln(x + 1).sum(1)

@@ -99,7 +99,7 @@ class MultivariateNormal(Family):
             name: tie_matrix.choose(_expressed(name, covariance), args[name]),
         }
 
-    def view(self, u: jax.Array, weights: jax.Array, reference: Args) -> jax.Array:
+    def view(self, u: jax.Array, known: Args, weights: jax.Array, reference: Args) -> jax.Array:
         return u.reshape(-1, u.shape[-1])
 
     def partial(self) -> Augmented:

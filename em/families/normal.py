@@ -72,7 +72,7 @@ class Normal(Family):
             "scale": tie_scale.choose(reference["spread"] * jnp.sqrt(variance), args["scale"]),
         }
 
-    def view(self, u: jax.Array, weights: jax.Array, reference: Args) -> jax.Array:
+    def view(self, u: jax.Array, known: Args, weights: jax.Array, reference: Args) -> jax.Array:
         return u
 
     def relative_scale(

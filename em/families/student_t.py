@@ -87,7 +87,7 @@ class StudentT(RowFamily):
             "scale": tie_scale.choose(spread * jnp.sqrt(square), args["scale"]),
         }
 
-    def view(self, u: jax.Array, weights: jax.Array, reference: Args) -> jax.Array:
+    def view(self, u: jax.Array, known: Args, weights: jax.Array, reference: Args) -> jax.Array:
         return u
 
     def relative_scale(
@@ -166,7 +166,7 @@ class MultivariateStudentT(RowFamily):
             "scale_tril": tie_tril.choose(spread[..., :, None] * tril, args["scale_tril"]),
         }
 
-    def view(self, u: jax.Array, weights: jax.Array, reference: Args) -> jax.Array:
+    def view(self, u: jax.Array, known: Args, weights: jax.Array, reference: Args) -> jax.Array:
         return u.reshape(-1, u.shape[-1])
 
     def relative_scale(

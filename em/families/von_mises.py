@@ -81,7 +81,7 @@ class VonMises(Family):
         kappa = _from_gap(jnp.maximum(short, least))
         return {"loc": loc, "concentration": tie_kappa.choose(jnp.where(rows > 0, kappa, old), old)}
 
-    def view(self, u: jax.Array, weights: jax.Array, reference: Args) -> jax.Array:
+    def view(self, u: jax.Array, known: Args, weights: jax.Array, reference: Args) -> jax.Array:
         return jnp.concatenate([jnp.cos(u), jnp.sin(u)]) / jnp.tile(reference["spread"], 2)[:, None]
 
     def relative_scale(

@@ -98,7 +98,7 @@ class Gumbel(RowFamily):
             "scale": ties["scale"].choose(spread / shape, args["scale"]),
         }
 
-    def view(self, u: jax.Array, weights: jax.Array, reference: Args) -> jax.Array:
+    def view(self, u: jax.Array, known: Args, weights: jax.Array, reference: Args) -> jax.Array:
         return -u
 
     def relative_scale(
