@@ -141,3 +141,23 @@ def test_death_notices(counted):
     np.testing.assert_allclose(fit.params["weights"][order], [0.3599, 0.6401], atol=1e-3)
     assert fit.total_weight == DAYS.sum() == 1096
     assert fit.bic == pytest.approx(2 * 1989.94586 + 3 * np.log(1096), abs=2e-5)
+
+
+# ---- Stouffer & Toby (1951), American Journal of Sociology 56:395 -------------------------------
+# Particularistic (0) or universalistic (1) answers to four questions, as in Goodman (1974),
+# Biometrika 61:215. Log-likelihoods: the help page of poLCA (Linzer & Lewis 2011, Journal of
+# Statistical Software 42(10)) for these data.
+
+ANSWERS = np.array(np.meshgrid([0, 1], [0, 1], [0, 1], [0, 1], indexing="ij")).reshape(4, 16).T
+PEOPLE = np.array([20, 2, 9, 2, 6, 1, 4, 1, 38, 7, 24, 6, 25, 6, 23, 42])
+
+
+@pytest.mark.parametrize(
+    ("k", "polca"), [(2, -504.4677), pytest.param(3, -503.3011, marks=pytest.mark.slow)]
+)
+def test_role_conflicts_as_by_polca(k, polca):
+    fit = em.EM(models.bernoulli_mixture, num_restarts=20).run(
+        KEY, np.repeat(ANSWERS, PEOPLE, axis=0), num_components=k
+    )
+    assert fit.log_likelihood == pytest.approx(polca, abs=1e-4)
+    assert fit.num_free_params == 5 * k - 1
