@@ -37,3 +37,22 @@ def test_page_runs(page: Path) -> None:
 
 def test_there_are_pages() -> None:
     assert {"README.md", "tutorial.md"} <= {page.name for page in PAGES}
+
+
+PEERS = (ROOT / "docs" / "peers.md").read_text()
+LINK = re.compile(r"\[`(test_\w+)`\]\(\.\./(tests/[\w/]+\.py)\)")
+ROWS = [line for line in PEERS.splitlines() if line.startswith("| ")]
+
+
+def test_the_tests_that_the_page_on_peers_names_exist() -> None:
+    """By their names, and in the files that they are linked to."""
+    links = LINK.findall(PEERS)
+    assert len(links) == PEERS.count("[`test_") > 100
+    files = {path: (ROOT / path).read_text() for _, path in links}
+    assert not [name for name, path in links if f"\ndef {name}(" not in files[path]]
+
+
+def test_every_feature_of_a_peer_is_shown_or_said_to_be_missing() -> None:
+    features = [row for row in ROWS if not row.startswith(("| there |", "| --- |"))]
+    assert len(features) > 60
+    assert not [row for row in features if not LINK.search(row) and "not here" not in row]
