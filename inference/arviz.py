@@ -62,7 +62,8 @@ def to_arviz(
             * ``posterior_predictive`` (None): a JAX key draws z and the data anew for each draw;
             * ``each`` (False): the responsibilities of every draw: (c, s, n, k) numbers;
             * ``dims``, ``coords``: names as ArviZ takes them. In ``dims`` of a parameter the axes
-              that number the components may be left out: they are called "component".
+              that number the components may be left out: they are called "component" (and
+              "first_2_components" where a background comes after two).
 
     Returns:
         A DataTree with the groups
@@ -187,9 +188,16 @@ class Names:
             _ROW: np.arange(program.num_rows),
             **(coords or {}),
         }
+        self.shapes = {p.name: p.shape for p in program.structure.free}
         self.row_data = {
             d.name: len(d.shape) for d in program.structure.data if d.shape[0] == program.num_rows
         }
+
+    def _numbering(self, site: str, axis: int, place: int) -> str:
+        """The name of an axis that numbers the components, or the first of them."""
+        size, all_of_them = self.shapes[site][axis], len(self.coords[_COMPONENT])
+        name = _COMPONENT if size == all_of_them else f"first_{size}_{_COMPONENT}s"
+        return f"{name}_{place}" if place else name
 
     def of(self, name: str, rank: int) -> list[str]:
         """The names of the last ``rank`` axes of a variable."""
@@ -207,11 +215,7 @@ class Names:
         if base in self.row_data and self.row_data[base] == rank:
             axes, own = (0,), [_ROW]
         else:
-            own = (
-                [_COMPONENT] * len(axes)
-                if len(axes) < 2
-                else [_COMPONENT if i == 0 else f"{_COMPONENT}_{i}" for i in range(len(axes))]
-            )
+            own = [self._numbering(base, axis, place) for place, axis in enumerate(axes)]
         if given and len(given) + len(axes) != rank:
             raise ValueError(
                 f"dims[{base!r}] names {len(given)} axes; the site has {rank}, of which "

@@ -200,6 +200,8 @@ def _by_values(flat: Mapping[str, np.ndarray], fit: Fit, symmetry: Symmetry) -> 
         moved = symmetry.apply(flat, np.broadcast_to(order, (size, k)))
         for name, axes in symmetry.axes.items():
             rank = free[name].ndim
+            if a >= free[name].shape[axes[0]]:
+                continue  # it numbers the first components only
             pick = (slice(None), *(a if i == axes[0] else slice(None) for i in range(rank)))
             difference = (moved[name] - free[name])[pick] / spread[name][pick[1:]]
             total[:, a, b] += (difference**2).reshape(size, -1).sum(1)

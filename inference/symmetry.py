@@ -31,7 +31,8 @@ class Symmetry:
     log p(x, z = p[k] | params)``.
 
     Attributes:
-        axes: {site: the axes, of the site's own shape, that number the components}.
+        axes: {site: the axes, of the site's own shape, that number the components, all of them or
+            the first ones}.
         swaps: tuples of k sites, one a component (p and q of two coins).
         complements: sites that hold the probability of the second of two components.
         classes: the components, grouped: those in one group can be renamed without changing the
@@ -55,10 +56,13 @@ class Symmetry:
                 continue
             for axis in axes:
                 value = new[name]
+                size = value.shape[lead + axis]
+                # A shorter axis numbers the first components, which change places among themselves.
+                order = np.minimum(permutations[..., :size], size - 1)
                 shape = [1] * value.ndim
                 shape[:lead] = permutations.shape[:lead]
-                shape[lead + axis] = permutations.shape[-1]
-                new[name] = np.take_along_axis(value, permutations.reshape(shape), lead + axis)
+                shape[lead + axis] = size
+                new[name] = np.take_along_axis(value, order.reshape(shape), lead + axis)
         for sites in self.swaps:
             if set(sites) <= set(new):
                 old = np.stack([np.asarray(params[n]) for n in sites], lead)
@@ -171,7 +175,9 @@ def _readings(program: Program, probe: _Probe) -> Iterator[Symmetry]:
     for p in free:
         if p.name in taken:
             continue
-        axes = [a for a, size in enumerate(p.shape) if size == k]
+        # Of a parameter that the first m components have, and the last ones have not.
+        first = len(own[p.name]) if own[p.name] == set(range(len(own[p.name]))) else k
+        axes = [a for a, size in enumerate(p.shape) if size in (k, first)]
         subsets = [s for size in range(len(axes) + 1) for s in itertools.combinations(axes, size)]
         options: list[Any] = sorted(subsets, key=lambda s: (len(s) != 1, s))
         if k == 2 and p.constraint == "unitinterval":

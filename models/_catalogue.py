@@ -50,6 +50,19 @@ class Example:
         given: int | None = self.kwargs.get("num_rows")
         return len(self.kwargs["covariates"]) if given is None else given
 
+    @property
+    def num_classes(self) -> int:
+        """How many classes z has."""
+        found: list[int] = []
+
+        def call() -> None:
+            model = handlers.seed(self.model, 0)
+            z = handlers.trace(model).get_trace(**self.kwargs)["z"]
+            found.append(z["fn"].enumerate_support(expand=False).shape[0])
+
+        jax.eval_shape(call)
+        return found[0]
+
     def simulate(self, rng_key: Array) -> dict[str, Array]:
         """Draw data: ``{"x": (n,) or (n, d), "z": (n,)}``, z being the true classes.
 

@@ -41,6 +41,35 @@ def center_and_spread(
     return _per_column("center", center, middle), _per_column("spread", spread, extent)
 
 
+def box_of(
+    x: ArrayLike | None, num_features: int, low: ArrayLike | None, high: ArrayLike | None
+) -> tuple[Array, Array]:
+    """Lower and upper edges (d,) of the box around x; -1 and 1 without x; or what is given.
+
+    A constant column gets a box of size 1 about it.
+    """
+    if x is None:
+        least, most = -jnp.ones(num_features), jnp.ones(num_features)
+    else:
+        values = jnp.asarray(x, dtype=float)
+        least, most = jnp.nanmin(values, axis=0), jnp.nanmax(values, axis=0)
+        flat = least == most
+        least, most = jnp.where(flat, least - 0.5, least), jnp.where(flat, most + 0.5, most)
+    return _per_column("low", low, least), _per_column("high", high, most)
+
+
+def even_spread(x: ArrayLike | None, given: ArrayLike | None, extent: Array) -> Array:
+    """R (d,) of columns with outliers: four mean absolute deviations, the range if spread evenly.
+
+    ``extent``, the size of the box, without x and for a constant column; or what is given.
+    """
+    if x is None:
+        return _per_column("spread", given, extent)
+    values = jnp.asarray(x, dtype=float)
+    deviation = jnp.nanmean(jnp.abs(values - jnp.nanmean(values, axis=0)), axis=0)
+    return _per_column("spread", given, jnp.where(deviation > 0, 4 * deviation, extent))
+
+
 def scale_prior(spread: ArrayLike) -> dist.Distribution:
     """LogNormal with median sqrt(0.02) R, about R / 7: 95 % of it between R / 50 and R.
 

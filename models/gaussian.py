@@ -180,11 +180,7 @@ def gaussian_mixture(
         (5, 2)
     """
     k = check_count("num_components", num_components)
-    if covariance not in _STRUCTURES:
-        raise ValueError(
-            f"covariance must be one of {', '.join(map(repr, _STRUCTURES))}, but it is "
-            f"{covariance!r}"
-        )
+    make = structure(covariance)
     n, d = matrix_shape(x, num_rows, num_features)
     center, spread = center_and_spread(x, d, center, spread)
 
@@ -192,7 +188,7 @@ def gaussian_mixture(
     components = numpyro.plate("components", k)
     with components:
         loc = numpyro.sample("loc", dist.Normal(center, spread).to_event(1))
-    normal = _STRUCTURES[covariance](loc, spread, components)
+    normal = make(loc, spread, components)
     with numpyro.plate("rows", n):
         z = numpyro.sample("z", dist.Categorical(weights))
         return numpyro.sample("x", normal(z), obs=x)
@@ -200,6 +196,7 @@ def gaussian_mixture(
 
 # Each structure samples its own sites and says how x is distributed given z.
 Conditional = Callable[[Array], dist.Distribution]
+Structure = Callable[[Array, Array, Any], Conditional]
 
 
 def _full(loc: Array, spread: Array, components: Any) -> Conditional:
@@ -248,7 +245,7 @@ def _eigen(covariance: str, loc: Array, spread: Array, components: Any) -> Condi
 
 
 _NAMES = ("EII", "EEI", "VEI", "EVI", "VEE", "EVE", "VVE", "EEV", "VEV", "EVV")
-_STRUCTURES: dict[str, Callable[[Array, Array, Any], Conditional]] = {
+_STRUCTURES: dict[str, Structure] = {
     "full": _full,
     "tied": _tied,
     "diagonal": _diagonal,
@@ -259,3 +256,13 @@ _STRUCTURES: dict[str, Callable[[Array, Array, Any], Conditional]] = {
     "VII": _spherical,
     **{name: partial(_eigen, name) for name in _NAMES},
 }
+
+
+def structure(covariance: str) -> Structure:
+    """What samples the sites of a structure, by its name."""
+    if covariance not in _STRUCTURES:
+        raise ValueError(
+            f"covariance must be one of {', '.join(map(repr, _STRUCTURES))}, but it is "
+            f"{covariance!r}"
+        )
+    return _STRUCTURES[covariance]

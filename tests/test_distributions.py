@@ -5,12 +5,20 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
+import numpyro.distributions as dist
 import pytest
 from numpyro.distributions import biject_to
 from numpyro.distributions.transforms import Transform
 from scipy import integrate, linalg, stats
 
-from mixpyro.distributions import EigenNormal, HaarRotation, rotation
+from mixpyro.distributions import (
+    EigenNormal,
+    HaarRotation,
+    MultivariateNormalOrUniform,
+    NormalOrUniform,
+    or_uniform,
+    rotation,
+)
 
 # Compiling is what these tests spend their time on.
 QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
@@ -174,3 +182,48 @@ def test_inadmissible_arguments_are_refused():
     for name, bad in {"volume": -1.0, "log_shape": np.ones(3), "orientation": -np.eye(3)}.items():
         with pytest.raises(ValueError, match=f"invalid {name} parameter"):
             EigenNormal(**good | {name: bad}, validate_args=True)
+
+
+NOISE = np.array([False, True])
+
+
+def test_a_normal_or_uniform_is_either(precision):
+    """A row inside the box, one at its corner, one outside: by SciPy."""
+    covariance = np.array([[2.0, 0.5], [0.5, 1.0]])
+    low, high = np.array([-1.0, 0.0]), np.array([3.0, 2.0])
+    x = np.array([[0.5, 1.0], [3.0, 2.0], [3.1, 1.0]])[:, None].astype(precision)
+
+    @compiled
+    def both(x, noise):
+        normal = dist.MultivariateNormal(jnp.zeros(2), covariance_matrix=covariance)
+        whole = or_uniform(normal, noise, low, high)
+        by_entry = or_uniform(dist.Normal(jnp.zeros(2), jnp.ones(2)).to_event(1), noise, low, high)
+        assert type(whole) is MultivariateNormalOrUniform
+        assert type(by_entry.base_dist) is NormalOrUniform
+        assert whole.batch_shape == by_entry.batch_shape == (2,)
+        assert whole.event_shape == by_entry.event_shape == (2,)
+        return whole.log_prob(x), by_entry.log_prob(x)
+
+    noise = np.where([True, True, False], -np.log(4 * 2), -np.inf)
+    whole, by_entry = both(x, NOISE)
+    own = stats.multivariate_normal.logpdf(x[:, 0], np.zeros(2), covariance)
+    np.testing.assert_allclose(whole, np.stack([own, noise], 1), rtol=1e-5)
+    own = stats.norm.logpdf(x[:, 0]).sum(-1)
+    np.testing.assert_allclose(by_entry, np.stack([own, noise], 1), rtol=1e-5)
+
+
+def test_draws_of_a_normal_or_uniform(x64):
+    fn = or_uniform(dist.Normal(4.0, 0.5), NOISE, -1.0, 2.0)
+    draws = np.asarray(fn.sample(jax.random.key(1), (4000,)))
+    assert draws.shape == (4000, 2)
+    assert stats.kstest(draws[:, 0], stats.norm(4.0, 0.5).cdf).pvalue > 1e-3
+    assert stats.kstest(draws[:, 1], stats.uniform(-1.0, 3.0).cdf).pvalue > 1e-3
+    np.testing.assert_allclose(fn.mean, [4.0, 0.5])
+    np.testing.assert_allclose(fn.variance, [0.25, 9 / 12])
+
+
+def test_other_bases_are_refused():
+    with pytest.raises(ValueError, match="no uniform noise beside a Poisson"):
+        or_uniform(dist.Poisson(2.0), NOISE, 0.0, 9.0)
+    with pytest.raises(ValueError, match="NormalOrUniform needs a Normal"):
+        NormalOrUniform(dist.Cauchy(), NOISE, 0.0, 9.0)

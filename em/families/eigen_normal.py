@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ import numpyro.distributions as dist
 
 from ... import distributions
 from ._axes import ordered_like, plane_rotations, principal_axes, rotations
-from ._family import Args, Statistics, Ties, ratio
+from ._family import Args, Family, Statistics, Ties, ratio
 from .multivariate_normal import MultivariateNormal, natural_parameters, scatter, shared_loc
 from .normal import standardisation
 
@@ -32,7 +32,7 @@ class EigenNormal(MultivariateNormal):
     EVV, VVV); for VEI, VEE, VEV, EVE and VVE rounds are repeated until nothing is gained.
     """
 
-    distributions = (distributions.EigenNormal,)
+    distributions: ClassVar[tuple[type[dist.Distribution], ...]] = (distributions.EigenNormal,)
     domains = {
         "loc": "real",
         "volume": "positive",
@@ -42,7 +42,7 @@ class EigenNormal(MultivariateNormal):
     rank = {"loc": 1, "log_shape": 1, "orientation": 2}
 
     def arguments(self, fn: dist.Distribution) -> dict:
-        return {name: vars(fn)[name] for name in self.domains}
+        return Family.arguments(self, fn)
 
     def reference(
         self, x: jax.Array, weights: jax.Array, args: Args, ties: Mapping[str, Ties]

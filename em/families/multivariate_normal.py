@@ -102,7 +102,7 @@ class MultivariateNormal(Family):
     def view(self, u: jax.Array, known: Args, weights: jax.Array, reference: Args) -> jax.Array:
         return u.reshape(-1, u.shape[-1])
 
-    def partial(self) -> Augmented:
+    def partial(self) -> Augmented | None:
         from ._incomplete_normal import IncompleteMultivariateNormal
 
         return IncompleteMultivariateNormal()

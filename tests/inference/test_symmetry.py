@@ -10,7 +10,7 @@ import numpyro.distributions as dist
 import pytest
 
 from mixpyro import em, models
-from mixpyro.inference.relabel import assign
+from mixpyro.inference.relabel import assign, relabel
 from mixpyro.inference.symmetry import symmetry_of
 
 pytestmark = pytest.mark.usefixtures("x64")
@@ -62,6 +62,26 @@ def test_coins_swap_sites_and_a_probability_becomes_its_complement():
     np.testing.assert_allclose(new["pi"], [0.4, 0.6])
     np.testing.assert_allclose(new["p"], [0.9, 0.2])
     np.testing.assert_allclose(new["q"], [0.2, 0.9])
+
+
+def test_a_background_stays_where_it_is():
+    x = np.vstack([X[:, :2], np.random.default_rng(0).uniform(-9, 9, size=(10, 2))])
+    fit = em.EM(models.contaminated_mixture, num_restarts=3).run(
+        KEY, x, num_components=2, covariance="spherical"
+    )
+    found = symmetry_of(fit)
+    # Two features as well: only the first axis of loc numbers components.
+    assert found.axes == {"weights": (0,), "loc": (0,), "scale": (0,)}
+    assert found.classes == ((0, 1), (2,))
+    params = {"weights": np.array([0.5, 0.3, 0.2]), "loc": np.arange(4.0).reshape(2, 2)}
+    new = found.apply(params, np.array([1, 0, 2]))
+    np.testing.assert_array_equal(new["weights"], [0.3, 0.5, 0.2])
+    np.testing.assert_array_equal(new["loc"], [[2.0, 3.0], [0.0, 1.0]])
+    swapped = found.apply(fit.params, np.array([1, 0, 2]))
+    for by in ("parameters", "responsibilities"):
+        back = relabel({n: v[None, None] for n, v in swapped.items()}, fit, by)
+        np.testing.assert_array_equal(back.permutations, [[[1, 0, 2]]])
+        np.testing.assert_array_equal(back.draws["loc"][0, 0], fit.params["loc"])
 
 
 @pytest.mark.parametrize("k", [3, 5])

@@ -35,7 +35,7 @@ def scored():
 
 
 def score(example: models.Example) -> Scored:
-    kwargs, k = example.kwargs, example.kwargs.get("num_components", 2)
+    kwargs, k = example.kwargs, example.num_classes
     params = {name: jnp.asarray(value) for name, value in example.params.items()}
 
     def log_probs(x, z):

@@ -13,6 +13,7 @@ OTHERS = {"binomial_mixture": {"total_count": 5}, "latent_class": {"num_categori
 TAKES = {
     "bernoulli_mixture": MATRIX,
     "binomial_mixture": VECTOR,
+    "contaminated_mixture": MATRIX,
     "gaussian_mixture": MATRIX,
     "kmeans_mixture": MATRIX,
     "latent_class": MATRIX,
@@ -69,6 +70,8 @@ def test_a_column_is_refused_where_a_vector_is_wanted():
 def test_arguments_of_single_models():
     refuse("gaussian_mixture", "covariance must be one of 'full', 'tied'", MATRIX, covariance="VVW")
     refuse("gaussian_mixture", r"center must be .* shape \(2,\)", MATRIX, center=np.ones(3))
+    refuse("contaminated_mixture", r"low must be .* shape \(2,\)", MATRIX, low=np.ones(3))
+    refuse("contaminated_mixture", "covariance must be one of", MATRIX, covariance="VVW")
     refuse("kmeans_mixture", r"spread must be .* shape \(2,\)", MATRIX, spread=np.ones(3))
     refuse("kmeans_mixture", "scale must be positive", MATRIX, scale=0.0)
     refuse("kmeans_mixture", "scale must be one number", MATRIX, scale=np.ones(2))

@@ -45,6 +45,12 @@ def gaussian(x, params, kwargs):
     return np.stack([stats.multivariate_normal(m, c).logpdf(x) for m, c in pairs], axis=-1)
 
 
+def contaminated(x, params, kwargs):
+    box = np.full(x.shape[1], kwargs["high"] - kwargs["low"])
+    noise = np.full((len(x), 1), -np.log(box).sum())
+    return np.hstack([gaussian(x, params, kwargs), noise])
+
+
 def kmeans(x, params, kwargs):
     scale = kwargs.get("scale", 1.0)
     return stats.norm.logpdf(x[:, None], params["loc"], scale).sum(-1)
@@ -77,6 +83,7 @@ def logistic_regression(y, params, kwargs):
 COMPONENTS = {
     "bernoulli_mixture": bernoulli,
     "binomial_mixture": binomial,
+    "contaminated_mixture": contaminated,
     "gaussian_mixture": gaussian,
     "kmeans_mixture": kmeans,
     "latent_class": latent_class,

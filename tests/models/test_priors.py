@@ -10,9 +10,11 @@ from scipy import stats
 
 from mixpyro import em, models
 from mixpyro.models._priors import (
+    box_of,
     center_and_spread,
     coefficient_prior,
     covariance_prior,
+    even_spread,
     scale_prior,
     shape_prior,
     volume_prior,
@@ -177,3 +179,16 @@ def test_a_column_of_zeros_leaves_the_priors_proper():
     scales = coefficient_scales(np.zeros((4, 2)))
     assert np.all(np.isfinite(scales))
     assert np.all(scales > 0)
+
+
+def test_the_spread_of_columns_with_outliers():
+    even = np.linspace(0.0, 3.0, 2001)
+    x = np.column_stack([even, np.full(2001, 2.0), np.append(even[1:], np.nan)])
+    found = even_spread(x, None, jnp.array([9.0, 9.0, 9.0]))
+    np.testing.assert_allclose(found, [3.0, 9.0, 3.0], rtol=1e-3)
+
+
+def test_the_box_of_a_constant_column_has_size_one():
+    low, high = box_of(np.array([[1.0, 5.0], [3.0, 5.0], [np.nan, 5.0]]), 2, None, 7.0)
+    np.testing.assert_allclose(low, [1.0, 4.5])
+    np.testing.assert_allclose(high, [7.0, 7.0])
