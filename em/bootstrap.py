@@ -109,13 +109,12 @@ def bootstrap(
             return reweighed(rows, exponential_weights(key, rows.weights))
 
         name = ("bootstrap", kind, max_steps, tolerance)
-        if name not in program.compiled:
-            program.compiled[name] = jax.jit(
-                lambda keys, params, rows: each(
-                    program, lambda key: _ended(climbing(draw(key, rows), params)), keys
-                )
-            )
-        params, status = program.compiled[name](keys, free, fit.rows)
+
+        def replicates(keys: jax.Array, params: Params, rows: Rows) -> tuple:
+            return each(program, lambda key: _ended(climbing(draw(key, rows), params)), keys)
+
+        compiled = program.compiled(name, lambda: jax.jit(replicates))
+        params, status = compiled(keys, free, fit.rows)
     else:
         simulate = simulator(fit, program)
         run = jax.jit(

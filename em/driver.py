@@ -224,16 +224,10 @@ class EM:
         assign = assign or self.assign
         kind = "none" if given is None else "params" if isinstance(given, dict) else "resp"
         key = (assign, self.accelerate, self.max_steps, self.start, kind, self.progress_bar)
-        compiled = program.compiled.get(key)
-        if compiled is None:
-            settings = Settings(
-                assign,
-                self.max_steps,
-                Progress.report if self.progress_bar else None,
-                self.accelerate,
-            )
-            compiled = jax.jit(partial(_from_start, program, settings, self.start))
-            program.compiled[key] = compiled
+        report = Progress.report if self.progress_bar else None
+        settings = Settings(assign, self.max_steps, report, self.accelerate)
+        climb_all = partial(_from_start, program, settings, self.start)
+        compiled = program.compiled(key, lambda: jax.jit(climb_all))
         outcome = compiled(rows, keys, given, jnp.asarray(tolerance, rows.weights.dtype), limit)
         return jax.block_until_ready(outcome)
 
@@ -294,15 +288,12 @@ def cache_key(model: Callable, call: Call) -> tuple[Hashable, tuple]:
 
 def prepare(program: Program, arrays: tuple) -> tuple[Rows, dict]:
     """The rows of a run, and what the checks want to know of them, in one compiled call."""
-    compiled = program.compiled.get("prepare")
-    if compiled is None:
 
-        def both(arrays: tuple) -> tuple[Rows, dict]:
-            rows = read_rows(program, arrays)
-            return rows, findings(program, arrays)
+    def both(arrays: tuple) -> tuple[Rows, dict]:
+        rows = read_rows(program, arrays)
+        return rows, findings(program, arrays)
 
-        compiled = program.compiled["prepare"] = jax.jit(both)
-    rows, found = compiled(arrays)
+    rows, found = program.compiled("prepare", lambda: jax.jit(both))(arrays)
     return find_patterns(program, rows), jax.tree.map(np.asarray, found)
 
 

@@ -180,18 +180,6 @@ def statistics_of(
     return found._replace(objective=jnp.full_like(found.objective, -jnp.inf))
 
 
-def log_joint(reader: Reader, params: Params, arrays: tuple) -> jax.Array:
-    """(k, n) ``log p(x_n, z_n = k | params)`` of the units, densities as NumPyro scores them.
-
-    Classes of rows within units are summed out.
-    """
-    joint = level_joint(reader, params, arrays, 0)
-    for level in reader.inner_levels:
-        inner = level_joint(reader, params, arrays, level)
-        joint += reduce_rows(reader, Soft(), inner, reader.owners(arrays, level), level)[1]
-    return joint
-
-
 def level_joint(reader: Reader, params: Params, arrays: tuple, level: int) -> jax.Array:
     """(k, n) the log joint of a level's own rows and classes, given the units' class."""
     names = tuple(d.name for d in reader.structure.data)
@@ -201,29 +189,46 @@ def level_joint(reader: Reader, params: Params, arrays: tuple, level: int) -> ja
     return joint + evidence(reader, reader.labels(arrays, level), level)
 
 
-def posterior(
-    reader: Reader, params: Params, arrays: tuple
-) -> tuple[dict[str, jax.Array], jax.Array]:
-    """{latent: (n, K)} posterior probabilities of classes, and log densities (n,) of units."""
-    joints = {
-        level: level_joint(reader, params, arrays, level)
-        for level in range(len(reader.structure.levels))
-    }
+class Classes(NamedTuple):
+    """All about the classes given the data, by combinations of classes as a level numbers them.
+
+    ``joints`` {level: (k, n)} are ``log p(x_n, z_n = k)`` of the units, classes of rows within them
+    summed out, and of the rows within them given their unit's class; ``units`` (k, n) and ``given``
+    {level: (k, n)} the posterior probabilities of these; ``owners`` {level: (n,)} the units that
+    rows belong to; ``log_density`` (n,) that of the units.
+    """
+
+    joints: dict[int, jax.Array]
+    units: jax.Array
+    given: dict[int, jax.Array]
+    owners: dict[int, jax.Array]
+    log_density: jax.Array
+
+    def marginals(self, reader: Reader) -> dict[str, jax.Array]:
+        """{latent: (n, K)} the posterior probabilities of each latent's classes."""
+        levels = {0: self.units} | {
+            level: within_units(reader, self.units, inner, self.owners[level])
+            for level, inner in self.given.items()
+        }
+        out = {}
+        for latent in reader.structure.latents:
+            resp = levels[latent.level]
+            classes = reader.structure.classes(jnp.arange(len(resp)), latent.level)[latent.name]
+            out[latent.name] = jax.ops.segment_sum(resp, classes, latent.num_components).T
+        return out
+
+
+def posterior(reader: Reader, params: Params, arrays: tuple) -> Classes:
+    """The classes of units, and of rows within them, with densities as NumPyro scores them."""
+    joints = {0: level_joint(reader, params, arrays, 0)}
     given, owners = {}, {}
     for level in reader.inner_levels:
         owners[level] = reader.owners(arrays, level)
+        joints[level] = level_joint(reader, params, arrays, level)
         given[level], total = reduce_rows(reader, Soft(), joints[level], owners[level], level)
         joints[0] += total
     units, log_density = Soft()(joints[0])
-    found = {0: units}
-    for level, inner in given.items():
-        found[level] = within_units(reader, units, inner, owners[level])
-    out = {}
-    for latent in reader.structure.latents:
-        resp = found[latent.level]
-        classes = reader.structure.classes(jnp.arange(resp.shape[0]), latent.level)[latent.name]
-        out[latent.name] = jax.ops.segment_sum(resp, classes, latent.num_components).T
-    return out, log_density
+    return Classes(joints, units, given, owners, log_density)
 
 
 def within_units(reader: Reader, units: jax.Array, given: jax.Array, owner: jax.Array) -> jax.Array:

@@ -224,9 +224,12 @@ class Fit:
         reader: Reader = self.program
         if call is not self.call:
             reader = self._reader(call)
-        if "score" not in reader.compiled:
-            reader.compiled["score"] = jax.jit(lambda p, a: posterior(reader, p, a))
-        return reader.compiled["score"](self._free, call.arrays)
+
+        def score(params: Params, arrays: tuple) -> tuple[dict[str, jax.Array], jax.Array]:
+            found = posterior(reader, params, arrays)
+            return found.marginals(reader), found.log_density
+
+        return reader.compiled("score", lambda: jax.jit(score))(self._free, call.arrays)
 
     def _reader(self, call: Call) -> Reader:
         key = call.signature
@@ -239,8 +242,8 @@ class Fit:
                     f"{self.program.num_components}"
                 )
             self.program.readers[key] = reader
-            reader.compiled["findings"] = jax.jit(lambda a: findings(reader, a))
-        found = jax.tree.map(np.asarray, reader.compiled["findings"](call.arrays))
+        compiled = reader.compiled("findings", lambda: jax.jit(lambda a: findings(reader, a)))
+        found = jax.tree.map(np.asarray, compiled(call.arrays))
         check(reader, call.arrays, found, to_fit=False)
         return reader
 
@@ -328,11 +331,12 @@ def from_outcome(
     objective = float(outcome.objective[best])
     log_likelihood = objective
     if hard or program.posterior:
-        if "likelihood" not in program.compiled:
-            program.compiled["likelihood"] = jax.jit(
-                lambda p, r: e_step(program, Soft(), p, r).objective
-            )
-        log_likelihood = float(program.compiled["likelihood"](free, rows))
+
+        def likelihood(params: Params, rows: Rows) -> jax.Array:
+            return e_step(program, Soft(), params, rows).objective
+
+        compiled = program.compiled("likelihood", lambda: jax.jit(likelihood))
+        log_likelihood = float(compiled(free, rows))
     steps = int(outcome.steps[best])
     return Fit(
         program=program,

@@ -117,10 +117,12 @@ def derivatives(program: Program, params: Params, rows: Rows) -> tuple[jax.Array
 
     All in unconstrained coordinates, in the order of sorted site names.
     """
-    if "information" not in program.compiled:
-        compiled = quick_jit(program, lambda p, r: _derivatives(program, p, r))
-        program.compiled["information"] = compiled
-    return program.compiled["information"](params, rows)
+
+    def all_of_it(params: Params, rows: Rows) -> tuple[jax.Array, jax.Array, dict]:
+        return _derivatives(program, params, rows)
+
+    compiled = program.compiled("information", lambda: quick_jit(program, all_of_it))
+    return compiled(params, rows)
 
 
 def _derivatives(program: Program, params: Params, rows: Rows) -> tuple[jax.Array, jax.Array, dict]:

@@ -50,6 +50,5 @@ def curvature(program: Program, params: Params, rows: Rows) -> np.ndarray:
 
         return jax.hessian(value)(start)
 
-    if "prior" not in program.compiled:
-        program.compiled["prior"] = jax.jit(hessian)
-    return np.asarray(program.compiled["prior"](params, rows), float)
+    compiled = program.compiled("prior", lambda: jax.jit(hessian))
+    return np.asarray(compiled(params, rows), float)

@@ -15,6 +15,7 @@ from numpyro.distributions import biject_to
 
 from . import layout, replay
 from .arguments import Call
+from .compiled import Compiled
 from .independence import confirm, indexed_owners
 from .structure import Structure, read
 
@@ -38,7 +39,7 @@ class Reader:
             # Models are read while JAX traces, too.
             with jax.ensure_compile_time_eval():
                 self.structure = confirm(self, call)
-        self.compiled: dict[Any, Any] = {}
+        self.compiled = Compiled()
         self.readers: dict[Any, Reader] = {}
 
     @property

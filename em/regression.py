@@ -90,28 +90,26 @@ def _mean(program: Program, data: Data, params: Params, arrays: tuple) -> jax.Ar
 
 def _probe(program: Program, call: Call, data: Data, vector: np.ndarray) -> tuple:
     """At one parameter vector: (k, P) active entries, (k, P, 2) products, (k, 2) offset, size."""
-    key = ("linear", data.name)
-    if key not in program.compiled:
-        rng = np.random.default_rng(6)
-        rows = program.structure.level_of(data).num_rows
-        marks = rng.uniform(0.5, 1.5, (rows, 2)) / rows
+    rng = np.random.default_rng(6)
+    rows = program.structure.level_of(data).num_rows
+    marks = rng.uniform(0.5, 1.5, (rows, 2)) / rows
 
-        def evaluate(vector: jax.Array, arrays: tuple) -> tuple:
-            def mean(vector: jax.Array) -> jax.Array:
-                return _mean(program, data, program.unflatten(vector), arrays)
+    def evaluate(vector: jax.Array, arrays: tuple) -> tuple:
+        def mean(vector: jax.Array) -> jax.Array:
+            return _mean(program, data, program.unflatten(vector), arrays)
 
-            def along(direction: jax.Array) -> tuple[jax.Array, jax.Array]:
-                slope = jax.jvp(mean, (vector,), (direction,))[1]
-                return (slope != 0).any(1), slope @ jnp.asarray(marks, slope.dtype)
+        def along(direction: jax.Array) -> tuple[jax.Array, jax.Array]:
+            slope = jax.jvp(mean, (vector,), (direction,))[1]
+            return (slope != 0).any(1), slope @ jnp.asarray(marks, slope.dtype)
 
-            active, products = jax.lax.map(along, jnp.eye(vector.size, dtype=vector.dtype))
-            value = mean(vector)
-            total = value @ jnp.asarray(marks, value.dtype)
-            offset = total - jnp.einsum("pkm,p->km", products, vector)
-            return active.T, jnp.moveaxis(products, 0, 1), offset, jnp.abs(total)
+        active, products = jax.lax.map(along, jnp.eye(vector.size, dtype=vector.dtype))
+        value = mean(vector)
+        total = value @ jnp.asarray(marks, value.dtype)
+        offset = total - jnp.einsum("pkm,p->km", products, vector)
+        return active.T, jnp.moveaxis(products, 0, 1), offset, jnp.abs(total)
 
-        program.compiled[key] = jax.jit(evaluate)
-    return program.compiled[key](jnp.asarray(vector), call.arrays)
+    compiled = program.compiled(("linear", data.name), lambda: jax.jit(evaluate))
+    return compiled(jnp.asarray(vector), call.arrays)
 
 
 def design(

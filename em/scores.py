@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from .expectation import Soft, log_joint
+from .expectation import posterior
 from .program import Params, Program
 from .rows import Rows
 
@@ -22,9 +22,8 @@ def gram(program: Program, params: Params, rows: Rows) -> np.ndarray:
     information, whose two sides it makes up in the sandwich (White 1982, Econometrica 50:1). A
     row of weight w counts as w rows.
     """
-    if "gram" not in program.compiled:
-        program.compiled["gram"] = jax.jit(lambda p, r: _gram(program, p, r))
-    return np.asarray(program.compiled["gram"](params, rows), float)
+    compiled = program.compiled("gram", lambda: jax.jit(lambda p, r: _gram(program, p, r)))
+    return np.asarray(compiled(params, rows), float)
 
 
 def _gram(program: Program, params: Params, rows: Rows) -> jax.Array:
@@ -33,7 +32,7 @@ def _gram(program: Program, params: Params, rows: Rows) -> jax.Array:
 
     def log_density(vector: jax.Array) -> jax.Array:
         new = program.constrain(unravel(vector), params, rows.arrays)
-        return Soft()(log_joint(program, new, rows.arrays))[1]
+        return posterior(program, new, rows.arrays).log_density
 
     def along(direction: jax.Array) -> jax.Array:
         return jax.jvp(log_density, (start,), (direction,))[1]

@@ -15,7 +15,7 @@ from .arguments import split
 from .bootstrap import best, from_starts
 from .checks import check
 from .driver import EM, prepare, program_for
-from .expectation import Soft, log_joint
+from .expectation import posterior
 from .fit import Fit
 from .replicates import each, reweighed
 from .rows import Rows
@@ -163,15 +163,15 @@ def cross_validate(
         outcome = from_starts(program, fewer, keys, max_steps, tolerance)
         which = best(outcome)
         params = jax.tree.map(lambda a: a[which], outcome.params)
-        return Soft()(log_joint(program, params, rows.arrays))[1], outcome.code[which]
+        return posterior(program, params, rows.arrays).log_density, outcome.code[which]
+
+    def every(inputs: tuple, rows: Rows, folds: jax.Array) -> tuple:
+        return each(program, lambda i: fold(i, rows, folds), inputs)
 
     name = ("cross_validate", max_steps, tolerance)
-    if name not in program.compiled:
-        program.compiled[name] = jax.jit(
-            lambda inputs, rows, folds: each(program, lambda i: fold(i, rows, folds), inputs)
-        )
+    compiled = program.compiled(name, lambda: jax.jit(every))
     keys = jax.random.split(sub, (num_folds, num_restarts))
-    scores, status = program.compiled[name]((jnp.arange(num_folds), keys), rows, folds)
+    scores, status = compiled((jnp.arange(num_folds), keys), rows, folds)
     places, weights = np.asarray(folds), np.asarray(rows.weights, float)
     per_row = np.asarray(scores, float)[places, np.arange(n)]
     terms = np.where(weights > 0, weights * per_row, 0)

@@ -18,7 +18,7 @@ from .draws import site_draws
 from .latent import rows_given
 from .relabel import Relabelling, diagnostics
 from .relabel import relabel as match
-from .symmetry import Symmetry, symmetry_of
+from .symmetry import Symmetry, symmetries_of
 
 if TYPE_CHECKING:
     from xarray import Dataset, DataTree
@@ -66,7 +66,8 @@ def to_arviz(
               "first_2_components" where a background comes after two).
 
     Returns:
-        A DataTree with the groups
+        A DataTree with the groups below. If the model has several latent classes, variables and
+        dimensions about one of them end in its name: ``responsibilities_z``, ``component_z``.
 
         * ``posterior``: parameters, and deterministic sites that do not depend on z;
         * ``sample_stats``: ``lp``, ``diverging``, ... as far as the run noted them;
@@ -131,22 +132,22 @@ def tree(
 
     done = _relabelled(draws, fit, relabel)
     rows = rows_given(done.draws, fit, log_likelihood=log_likelihood, each=each)
-    names = Names(fit, done.symmetry, dims, coords)
+    names = Names(fit, done.symmetries, dims, coords)
     groups: dict[str, dict[str, Any]] = {
         "posterior": {**done.draws, **deterministics(fit, done.draws)},
         "sample_stats": dict(statistics or {}),
         "observed_data": observations(fit),
         "responsibilities": {
-            "responsibilities": rows.responsibilities,
-            "responsibilities_sd": rows.spread,
+            **names.by_latent("responsibilities", rows.responsibilities),
+            **names.by_latent("responsibilities_sd", rows.spread),
         },
-        "relabelling": _relabelling(done),
-        "em": _estimates(fit),
+        "relabelling": names.by_latent("permutations", done.permutations) | _mixing(done),
+        "em": _estimates(fit, names),
     }
     if log_likelihood:
         groups["log_likelihood"] = {scored_site(fit): rows.log_likelihood}
     if each:
-        groups["responsibilities"]["each"] = rows.each
+        groups["responsibilities"] |= names.by_latent("each", rows.each)
     if posterior_predictive is not None:
         groups["posterior_predictive"] = _predictive(done.draws, fit, posterior_predictive)
     if losses is not None:
@@ -177,81 +178,88 @@ class Names:
     def __init__(
         self,
         fit: Fit,
-        symmetry: Symmetry,
+        symmetries: Mapping[str, Symmetry],
         dims: Mapping[str, Sequence[str]] | None,
         coords: Mapping[str, Any] | None,
     ) -> None:
-        program = fit.program
-        self.symmetry, self.dims = symmetry, dict(dims or {})
+        structure = fit.program.structure
+        self.dims = dict(dims or {})
+        several = len(structure.latents) > 1
+        self.suffix = {z.name: f"_{z.name}" if several else "" for z in structure.latents}
+        self.component = {n: _COMPONENT + suffix for n, suffix in self.suffix.items()}
+        self.row = {z.name: _row(z.level, self.suffix[z.name]) for z in structure.latents}
+        # {variable: the names of its axes}, where the axes are known to belong to classes.
+        self.known: dict[str, list[str]] = {"loss": ["step"]}
+        self.axes: dict[str, dict[int, str]] = {}
+        self.sizes = {z.name: z.num_components for z in structure.latents}
+        shapes = {p.name: p.shape for p in structure.free}
+        for latent, symmetry in symmetries.items():
+            for site, axes in symmetry.axes.items():
+                named = self.axes.setdefault(site, {})
+                for place, axis in enumerate(axes):
+                    name = self._numbering(latent, shapes[site][axis])
+                    named[axis] = f"{name}_{place}" if place else name
         self.coords = {
-            _COMPONENT: np.arange(program.num_components),
-            _ROW: np.arange(program.num_rows),
+            **{self.component[z.name]: np.arange(z.num_components) for z in structure.latents},
+            **{self.row[z.name]: np.arange(z.num_rows) for z in structure.latents},
             **(coords or {}),
         }
-        self.shapes = {p.name: p.shape for p in program.structure.free}
         self.row_data = {
-            d.name: len(d.shape) for d in program.structure.data if d.shape[0] == program.num_rows
+            d.name: len(d.shape) for d in structure.data if d.shape[0] == fit.program.num_rows
         }
 
-    def _numbering(self, site: str, axis: int, place: int) -> str:
-        """The name of an axis that numbers the components, or the first of them."""
-        size, all_of_them = self.shapes[site][axis], len(self.coords[_COMPONENT])
-        name = _COMPONENT if size == all_of_them else f"first_{size}_{_COMPONENT}s"
-        return f"{name}_{place}" if place else name
+    def _numbering(self, latent: str, size: int) -> str:
+        """The name of an axis that numbers a latent's components, or the first of them."""
+        all_of_them = size == self.sizes[latent]
+        return self.component[latent] if all_of_them else f"first_{size}_{self.component[latent]}s"
+
+    def by_latent(self, name: str, values: Mapping[str, Any]) -> dict[str, Any]:
+        """{variable: values} of something that each latent has, with the names of its axes."""
+        found = {}
+        for latent, value in values.items():
+            rows = [] if name == "permutations" else [self.row[latent]]
+            self.known[name + self.suffix[latent]] = [*rows, self.component[latent]]
+            found[name + self.suffix[latent]] = value
+        return found
 
     def of(self, name: str, rank: int) -> list[str]:
         """The names of the last ``rank`` axes of a variable."""
+        if name in self.known:
+            return self.known[name]
         base = name.removesuffix("_se")
         for suffix in ("_rhat", "_ess"):
             base = base.removesuffix(f"{suffix}_before").removesuffix(f"{suffix}_after")
-        if name in ("responsibilities", "responsibilities_sd", "each"):
-            return [_ROW, _COMPONENT]
-        if name == "loss":
-            return ["step"]
         given = list(self.dims.get(base, []))
         if len(given) == rank:
             return given
-        axes = self.symmetry.axes.get(base, ())
-        if base in self.row_data and self.row_data[base] == rank:
-            axes, own = (0,), [_ROW]
-        else:
-            own = [self._numbering(base, axis, place) for place, axis in enumerate(axes)]
-        if given and len(given) + len(axes) != rank:
+        named = self.axes.get(base, {})
+        if self.row_data.get(base) == rank:
+            named = {0: _ROW}
+        if given and len(given) + len(named) != rank:
             raise ValueError(
                 f"dims[{base!r}] names {len(given)} axes; the site has {rank}, of which "
-                f"{len(axes)} are named already"
+                f"{len(named)} are named already"
             )
-        rest = iter(given or [f"{base}_dim_{i}" for i in range(rank)])
-        found, own_names = [], iter(own)
-        for axis in range(rank):
-            if axis in axes:
-                found.append(next(own_names))
-            else:
-                found.append(next(rest) if given else f"{base}_dim_{axis}")
-        return found
+        rest = iter(given)
+        return [named[i] if i in named else next(rest, f"{base}_dim_{i}") for i in range(rank)]
+
+
+def _row(level: int, suffix: str) -> str:
+    """The dimension of a level's rows: the independent units, or rows within them."""
+    return _ROW if level == 0 else _ROW + suffix
 
 
 def _dataset(group: str, values: Mapping[str, Any], names: Names) -> Dataset:
     import xarray
 
-    lead = {
-        "posterior": 2,
-        "sample_stats": 2,
-        "log_likelihood": 2,
-        "posterior_predictive": 2,
-    }.get(group, 0)
+    by_draw = ("posterior", "sample_stats", "log_likelihood", "posterior_predictive")
     variables: dict[str, Any] = {}
     used: set[tuple[str, int]] = set()
     for name, value in values.items():
         array = np.asarray(value)
-        ahead = ["chain", "draw"] if lead or name in ("each", "permutations") else []
-        rank = array.ndim - len(ahead)
-        if group == "log_likelihood":
-            own = [_ROW]
-        elif name == "permutations":
-            own = [_COMPONENT]
-        else:
-            own = names.of(name, rank)
+        drawn = group in by_draw or name.startswith(("each", "permutations"))
+        ahead = ["chain", "draw"] if drawn else []
+        own = [_ROW] if group == "log_likelihood" else names.of(name, array.ndim - len(ahead))
         variables[name] = ([*ahead, *own], array)
         used.update(zip([*ahead, *own], array.shape, strict=True))
     coords = {d: names.coords.get(d, np.arange(size)) for d, size in used}
@@ -262,14 +270,16 @@ def _relabelled(draws: Mapping[str, np.ndarray], fit: Fit, wanted: bool) -> Rela
     if wanted:
         return match(draws, fit)
     c, s = next(iter(draws.values())).shape[:2]
-    k = fit.program.num_components
-    same = np.broadcast_to(np.arange(k), (c, s, k))
+    same = {
+        z.name: np.broadcast_to(np.arange(z.num_components), (c, s, z.num_components))
+        for z in fit.program.structure.latents
+    }
     found = diagnostics(draws)
-    return Relabelling(dict(draws), same, symmetry_of(fit), found, found)
+    return Relabelling(dict(draws), same, symmetries_of(fit), found, found)
 
 
-def _relabelling(done: Relabelling) -> dict[str, np.ndarray]:
-    found: dict[str, np.ndarray] = {"permutations": done.permutations}
+def _mixing(done: Relabelling) -> dict[str, np.ndarray]:
+    found: dict[str, np.ndarray] = {}
     for when, values in (("before", done.before), ("after", done.after)):
         for name, (rhat, ess) in values.items():
             found[f"{name}_rhat_{when}"], found[f"{name}_ess_{when}"] = rhat, ess
@@ -292,16 +302,25 @@ def observations(fit: Fit) -> dict[str, np.ndarray]:
         return {n: jnp.asarray(trace[n]["value"]) for n in names}
 
     found = {n: np.asarray(v) for n, v in jax.jit(values)(fit.params, fit.call.arrays).items()}
-    labels = program.labels(fit.call.arrays)
-    return found | {name: np.asarray(values) for name, values in labels.items()}
+    for level in range(len(program.structure.levels)):
+        labels = program.labels(fit.call.arrays, level)
+        found |= {name: np.asarray(values) for name, values in labels.items()}
+    return found
 
 
-def _estimates(fit: Fit) -> dict[str, np.ndarray]:
+def _estimates(fit: Fit, names: Names) -> dict[str, np.ndarray]:
     found = {n: np.asarray(v) for n, v in fit.params.items()}
     for name, error in fit.standard_errors().items():
         found[f"{name}_se"] = np.ma.filled(np.ma.asarray(error, float), np.nan)
-    found["responsibilities"] = np.asarray(fit.responsibilities())
-    return found
+    return found | names.by_latent("responsibilities", classes_of(fit))
+
+
+def classes_of(fit: Fit) -> dict[str, np.ndarray]:
+    """{latent: (n, k) the fit's responsibilities}, however many latents there are."""
+    found = fit.responsibilities()
+    if not isinstance(found, dict):
+        found = {fit.program.structure.latent.name: found}
+    return {n: np.asarray(v) for n, v in found.items()}
 
 
 def _fit_attributes(fit: Fit) -> dict[str, Any]:
@@ -317,7 +336,8 @@ def _fit_attributes(fit: Fit) -> dict[str, Any]:
 def _predictive(draws: Mapping[str, np.ndarray], fit: Fit, rng_key: jax.Array) -> dict[str, Any]:
     """z and the data, drawn anew for each draw of the parameters."""
     program = fit.program
-    names = [program.structure.latent.name, *(d.name for d in program.structure.data)]
+    structure = program.structure
+    names = [z.name for z in structure.latents] + [d.name for d in structure.data]
 
     def one(params: Params, key: jax.Array, arrays: tuple) -> dict[str, jax.Array]:
         args, kwargs = program.template.rebuild(arrays)

@@ -8,14 +8,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from ..em import Fit
+from ..em.expectation import posterior
 from ..em.information import boundary
+from ..em.program import Params
+from .arviz import classes_of
 from .density import prior_slope
 from .draws import site_draws
-from .marginal import scores
 from .posterior import posterior_of
 from .relabel import diagnostics
 
@@ -243,37 +246,50 @@ def _whole(
     fit: Fit, trees: Mapping[str, Any], draws: Mapping[str, dict], rows: dict[str, dict[str, Any]]
 ) -> None:
     """The rows of the log-likelihood and of the responsibilities."""
-    log_likelihood: dict[str, Any] = {"em": fit.log_likelihood}
-    variation: dict[str, Any] = {"em": 0.0}
-    names: dict[str, list[str]] = {
-        "log-likelihood at the mean": [],
-        "responsibilities (largest TV)": [],
-    }
-    first, second = names
-    resp = np.asarray(fit.responsibilities())
+    program, latents = fit.program, fit.program.structure.latents
+    first = "log-likelihood at the mean"
+    of_latent = {z.name: f" of {z.name}" if len(latents) > 1 else "" for z in latents}
+    labels = {n: f"responsibilities{of} (largest TV)" for n, of in of_latent.items()}
+    found: dict[str, dict[str, Any]] = {first: {"em": fit.log_likelihood}}
+    found |= {label: {"em": 0.0} for label in labels.values()}
+    verdicts: dict[str, list[str]] = {label: [] for label in found}
+    resp = classes_of(fit)
     weights = np.asarray(fit.rows.weights)
+
+    def by_unit(params: Params, arrays: tuple) -> jax.Array:
+        return posterior(program, params, arrays).log_density
+
+    density = program.compiled("rows", lambda: jax.jit(by_unit))
     for name, tree in trees.items():
         mean = {n: jnp.asarray(v.mean((0, 1))) for n, v in draws[name].items()}
-        by_row = np.asarray(scores(fit.program, mean, fit.call.arrays)[1])
+        by_row = np.asarray(density(mean, fit.call.arrays))
         total = float((weights * np.where(weights > 0, by_row, 0)).sum())
         lost = fit.log_likelihood - total
-        log_likelihood |= {f"{name}_mean": total, f"{name}_diff": -lost}
+        found[first] |= {f"{name}_mean": total, f"{name}_diff": -lost}
         fine = np.isfinite(total) and lost <= DISTANCE**2 / 2 * fit.num_free_params
-        names[first].append(
+        verdicts[first].append(
             "agrees" if fine else "few data" if np.isfinite(total) else "not finite"
         )
-        if "responsibilities" in tree.children:
-            found = tree["responsibilities"]
-            distance = 0.5 * np.abs(found["responsibilities"].values - resp).sum(1)
-            spread = 0.5 * found["responsibilities_sd"].values.sum(1)
-            place = int(np.where(weights > 0, distance, 0).argmax())
-            variation |= {f"{name}_mean": distance[place], f"{name}_sd": spread[place]}
-            near = (distance <= np.maximum(VARIATION, spread)) | (weights <= 0)
-            names[second].append("agrees" if near.all() else "few data")
+        if "responsibilities" not in tree.children:
+            continue
+        for z in latents:
+            suffix = f"_{z.name}" if len(latents) > 1 else ""
+            means, spreads = (
+                tree["responsibilities"][f"responsibilities{part}{suffix}"].values
+                for part in ("", "_sd")
+            )
+            counted = np.asarray(fit.rows.weights_of(z.level)) > 0
+            distance = 0.5 * np.abs(means - resp[z.name]).sum(1)
+            spread = 0.5 * spreads.sum(1)
+            place = int(np.where(counted, distance, 0).argmax())
+            label = labels[z.name]
+            found[label] |= {f"{name}_mean": distance[place], f"{name}_sd": spread[place]}
+            near = (distance <= np.maximum(VARIATION, spread)) | ~counted
+            verdicts[label].append("agrees" if near.all() else "few data")
     parameters = [r["verdict"] for r in rows.values()]
     reasons = [v for v in dict.fromkeys(parameters) if v not in _FINE]
-    for label, row in ((first, log_likelihood), (second, variation)):
-        reason = worst(names[label]) if names[label] else ""
+    for label, row in found.items():
+        reason = worst(verdicts[label]) if verdicts[label] else ""
         if reason == "few data" and reasons:
             reason = reasons[0]  # what moves the parameters moves what follows from them
         rows[label] = row | {"verdict": reason}

@@ -6,7 +6,7 @@ likelihood is EM's own: from the statistics of the E-step, row weights and label
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -39,7 +39,7 @@ def energies(fit: Fit, u: Params) -> np.ndarray:
     def every(u: Params, rows: Rows, arrays: tuple) -> jax.Array:
         return jax.lax.map(lambda one: energy_of(program, one, rows, arrays), u)
 
-    compiled = kept(program, "energies", lambda: quick_jit(program, every))
+    compiled = program.compiled("energies", lambda: quick_jit(program, every))
     number = len(next(iter(u.values())))
     index = np.arange(-(-number // POINTS) * POINTS).clip(max=number - 1).reshape(-1, POINTS)
     parts = [compiled({n: v[i] for n, v in u.items()}, fit.rows, fit.call.arrays) for i in index]
@@ -54,7 +54,7 @@ def constrain(fit: Fit, u: Params) -> Params:
     def every(u: Params, arrays: tuple) -> Params:
         return jax.vmap(lambda one: constrain_fn(*_prior(program, arrays), one))(u)
 
-    compiled = kept(program, "constrain", lambda: quick_jit(program, every))
+    compiled = program.compiled("constrain", lambda: quick_jit(program, every))
     return compiled(u, fit.call.arrays)
 
 
@@ -65,7 +65,7 @@ def log_prior(fit: Fit, params: Params) -> jax.Array:
     def density(params: Params, arrays: tuple) -> jax.Array:
         return log_density(*_prior(program, arrays), params)[0]
 
-    compiled = kept(program, "log prior", lambda: quick_jit(program, density))
+    compiled = program.compiled("log prior", lambda: quick_jit(program, density))
     return compiled(params, fit.call.arrays)
 
 
@@ -78,7 +78,7 @@ def prior_slope(fit: Fit, u: Params) -> np.ndarray:
         vector, unravel = ravel_pytree(u)
         return jax.grad(lambda v: log_density(*model, constrain_fn(*model, unravel(v)))[0])(vector)
 
-    compiled = kept(program, "prior slope", lambda: quick_jit(program, slope))
+    compiled = program.compiled("prior slope", lambda: quick_jit(program, slope))
     return np.asarray(compiled(u, fit.call.arrays), float)
 
 
@@ -96,7 +96,7 @@ def prior_derivatives(fit: Fit, u: Params) -> tuple[Params, jax.Array, jax.Array
         params = constrain_fn(*model, u)
         return params, jax.grad(density)(vector), jax.hessian(density)(vector)
 
-    compiled = kept(program, "prior derivatives", lambda: quick_jit(program, local))
+    compiled = program.compiled("prior derivatives", lambda: quick_jit(program, local))
     return compiled(u, fit.call.arrays)
 
 
@@ -113,17 +113,9 @@ def deterministics(fit: Fit, draws: dict[str, np.ndarray]) -> dict[str, np.ndarr
     if not jax.eval_shape(one, params, fit.call.arrays):
         return {}
     every = jax.vmap(jax.vmap(one, (0, None)), (0, None))
-    compiled = kept(program, "deterministics", lambda: quick_jit(program, every))
+    compiled = program.compiled("deterministics", lambda: quick_jit(program, every))
     found = compiled({n: jnp.asarray(v) for n, v in draws.items()}, fit.call.arrays)
     return {n: np.asarray(v) for n, v in found.items()}
-
-
-def kept(program: Program, name: Hashable, make: Callable[[], Any]) -> Any:
-    """What is made once for a program."""
-    key = ("inference", name)
-    if key not in program.compiled:
-        program.compiled[key] = make()
-    return program.compiled[key]
 
 
 def energy_of(program: Program, u: Params, rows: Rows, arrays: tuple) -> jax.Array:
@@ -144,7 +136,7 @@ def _scored(
 ) -> tuple[Callable, tuple, dict]:
     """The model with z hidden and one term for the likelihood, and its arguments."""
     call = program.template_call(arrays)
-    reading = kept(program, "reading", lambda: read(program, call))
+    reading = program.compiled("reading", lambda: read(program, call))
 
     def model(*args: Any, **kwargs: Any) -> None:
         with SumOut(reading, score, call):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -9,9 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..em import Fit
+from ..em.expectation import Classes, posterior
 from ..em.program import Params
+from ..em.reader import Reader
 from .draws import site_draws
-from .marginal import scores
 
 # Numbers that a batch of draws may hold: about 64 MB in double precision.
 _NUMBERS = 8_000_000
@@ -20,20 +22,24 @@ _NUMBERS = 8_000_000
 class Rows(NamedTuple):
     """The rows given posterior draws; what was not asked for is None.
 
+    Where the model has several latent classes, all but ``log_likelihood`` are dictionaries by the
+    latents' names.
+
     Attributes:
         responsibilities: (n, k) ``p(z_n = k | data)``, the mean over draws of ``p(z_n = k | x_n,
             params)`` (Rao-Blackwellised: no z is drawn for it).
         spread: (n, k) their standard deviation over the draws.
-        z: (c, s, n) a draw of each row's class for each draw of the parameters.
+        z: (c, s, n) a draw of each row's class for each draw of the parameters, of several
+            latents jointly.
         log_likelihood: (c, s, n) ``log p(x_n | params)``, unweighted.
         each: (c, s, n, k) the responsibilities of every draw.
     """
 
-    responsibilities: np.ndarray
-    spread: np.ndarray
-    z: np.ndarray | None = None
+    responsibilities: Any
+    spread: Any
+    z: Any = None
     log_likelihood: np.ndarray | None = None
-    each: np.ndarray | None = None
+    each: Any = None
 
 
 def draw_latent(
@@ -55,7 +61,11 @@ def draw_latent(
     Raises:
         ValueError: draws that lack a parameter or have another shape.
     """
-    return rows_given(site_draws(draws, fit), fit, rng_key, each=each)
+    found = rows_given(site_draws(draws, fit), fit, rng_key, each=each)
+    if len(fit.program.structure.latents) > 1:
+        return found
+    only = {n: next(iter(v.values())) for n, v in found._asdict().items() if isinstance(v, dict)}
+    return found._replace(**only)
 
 
 def rows_given(
@@ -66,53 +76,77 @@ def rows_given(
     log_likelihood: bool = False,
     each: bool = False,
 ) -> Rows:
-    """One pass over the draws, a batch of them at a time."""
+    """One pass over the draws, a batch of them at a time; all by the latents' names."""
     program = fit.program
-    n, k = program.num_rows, program.num_components
+    numbers = sum(
+        level.num_rows * program.structure.num_components(number)
+        for number, level in enumerate(program.structure.levels)
+    )
     c, s = next(iter(draws.values())).shape[:2]
     names = [p.name for p in program.structure.free]
     flat = {name: np.reshape(draws[name], (c * s, *draws[name].shape[2:])) for name in names}
-    size = max(1, min(c * s, _NUMBERS // (n * k)))
+    size = max(1, min(c * s, _NUMBERS // numbers))
     padded = -(-c * s // size) * size
     index = np.arange(padded).clip(max=c * s - 1)
     keys = jax.random.split(jax.random.key(0) if rng_key is None else rng_key, padded)
     key = ("rows given", rng_key is not None, log_likelihood, each)
-    if key not in program.compiled:
-        program.compiled[key] = jax.jit(_batch(fit, rng_key is not None, log_likelihood, each))
-    kept: list[dict[str, np.ndarray]] = []
-    total, square = np.zeros((n, k)), np.zeros((n, k))
+    make = partial(_batch, fit, rng_key is not None, log_likelihood, each)
+    compiled = program.compiled(key, lambda: jax.jit(make()))
+    sums: list[Any] = []
+    kept: list[dict[str, Any]] = []
     for first in range(0, padded, size):
         part = index[first : first + size]
         params = {name: jnp.asarray(v[part], float) for name, v in flat.items()}
         real = jnp.asarray(np.arange(first, first + size) < c * s, float)
-        sums, rows = program.compiled[key](
-            params, keys[first : first + size], real, fit.call.arrays
-        )
-        total += np.asarray(sums[0], float)
-        square += np.asarray(sums[1], float)
-        kept.append({name: np.asarray(v) for name, v in rows.items()})
-    found = {name: np.concatenate([part[name] for part in kept])[: c * s] for name in kept[0]}
-    mean = total / (c * s)
-    spread = np.sqrt(np.maximum(square / (c * s) - (mean - 0.5) ** 2, 0))
-    return Rows(mean, spread, **{m: v.reshape(c, s, *v.shape[1:]) for m, v in found.items()})
+        found = compiled(params, keys[first : first + size], real, fit.call.arrays)
+        total, rows = jax.tree.map(np.asarray, found)
+        sums.append(jax.tree.map(lambda v: v.astype(float), total))
+        kept.append(rows)
+    first_moments, squares = jax.tree.map(lambda *v: sum(v) / (c * s), *sums)
+    spread = {
+        name: np.sqrt(np.maximum(squares[name] - (mean - 0.5) ** 2, 0))
+        for name, mean in first_moments.items()
+    }
+    joined = jax.tree.map(lambda *v: np.concatenate(v)[: c * s], *kept)
+    rest = jax.tree.map(lambda v: v.reshape(c, s, *v.shape[1:]), joined)
+    return Rows(first_moments, spread, **rest)
 
 
 def _batch(fit: Fit, with_z: bool, log_likelihood: bool, each: bool) -> Any:
     program = fit.program
 
-    def batch(params: Params, keys: jax.Array, real: jax.Array, arrays: tuple) -> tuple:
-        resp, log_density = jax.vmap(lambda p: scores(program, p, arrays))(params)
-        rows = {}
+    def one(params: Params, key: jax.Array, arrays: tuple) -> tuple[dict, dict]:
+        found = posterior(program, params, arrays)
+        rows: dict[str, Any] = {}
         if with_z:
-            rows["z"] = jax.vmap(lambda key, r: jax.random.categorical(key, jnp.log(r), 0))(
-                keys, resp
-            )
+            rows["z"] = draw_classes(program, found, key)
         if log_likelihood:
-            rows["log_likelihood"] = log_density
+            rows["log_likelihood"] = found.log_density
+        return found.marginals(program), rows
+
+    def batch(params: Params, keys: jax.Array, real: jax.Array, arrays: tuple) -> tuple:
+        resp, rows = jax.vmap(one, (0, 0, None))(params, keys, arrays)
         if each:
-            rows["each"] = jnp.moveaxis(resp, 1, 2)
+            rows["each"] = resp
         # Squares of what lies away from one half lose fewer digits near 0 and 1 alike.
-        first = jnp.einsum("s,skn->nk", real, resp)
-        return (first, jnp.einsum("s,skn->nk", real, (resp - 0.5) ** 2)), rows
+        first = {n: jnp.einsum("s,snk->nk", real, r) for n, r in resp.items()}
+        second = {n: jnp.einsum("s,snk->nk", real, (r - 0.5) ** 2) for n, r in resp.items()}
+        return (first, second), rows
 
     return batch
+
+
+def draw_classes(reader: Reader, found: Classes, rng_key: jax.Array) -> dict[str, jax.Array]:
+    """{latent: (n,)} classes drawn from their joint posterior: units first, then rows in them."""
+    keys = jax.random.split(rng_key, 1 + len(found.given))
+    units = jax.random.categorical(keys[0], jnp.log(found.units), 0)
+    drawn = {0: units}
+    for key, (level, given) in zip(keys[1:], found.given.items(), strict=True):
+        own = given.reshape(len(found.units), -1, given.shape[-1])
+        outer = units[found.owners[level]]
+        mine = jnp.take_along_axis(own, outer[None, None], 0)[0]
+        drawn[level] = outer * len(mine) + jax.random.categorical(key, jnp.log(mine), 0)
+    return {
+        z.name: reader.structure.classes(drawn[z.level], z.level)[z.name]
+        for z in reader.structure.latents
+    }

@@ -17,7 +17,7 @@ from numpyro.primitives import Messenger
 
 from ..em.arguments import Call, split
 from ..em.driver import cache_key
-from ..em.expectation import Soft, log_joint
+from ..em.expectation import posterior
 from ..em.latents import Latent, is_finite_discrete
 from ..em.provenance import dependencies
 from ..em.reader import Params, Reader
@@ -102,10 +102,11 @@ class Reading:
 
     def row_log_density(self, params: Mapping, arrays: tuple) -> jax.Array:
         """(n,) ``log p(x_n | params)``; compiled apart, so that it is traced once."""
-        compiled = self.reader.compiled
-        if "marginal" not in compiled:
-            compiled["marginal"] = jax.jit(lambda p, a: scores(self.reader, p, a)[1])
-        return compiled["marginal"](dict(params), arrays)
+
+        def by_row(params: Params, arrays: tuple) -> jax.Array:
+            return posterior(self.reader, params, arrays).log_density
+
+        return self.reader.compiled("marginal", lambda: jax.jit(by_row))(dict(params), arrays)
 
     def in_plates(self, by_row: jax.Array) -> jax.Array:
         """Values (n,) in the batch shape of z's site."""
@@ -113,11 +114,6 @@ class Reading:
         for dim, size in zip(self.latent.row_dims, self.latent.rows, strict=True):
             shape[dim] = size
         return by_row.reshape(shape)
-
-
-def scores(reader: Reader, params: Params, arrays: tuple) -> tuple[jax.Array, jax.Array]:
-    """Responsibilities (k, n) and log densities (n,): EM's own E-step."""
-    return Soft()(log_joint(reader, params, arrays))
 
 
 class SumOut(Messenger):

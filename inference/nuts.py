@@ -16,7 +16,7 @@ from ..em import Fit
 from ..em.program import Params, Program
 from ..em.rows import Rows
 from .arviz import STATISTICS, tree
-from .density import energies, energy, energy_of, kept
+from .density import energies, energy, energy_of
 from .posterior import Posterior, posterior_of
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def _compiled(
     key = ("nuts", num_warmup, num_samples, tuple(sorted(options.items())))
     make = partial(_chains, program, num_warmup, num_samples, options)
     hashable = all(isinstance(value, Hashable) for value in options.values())
-    run = kept(program, key, make) if hashable else make()
+    run = program.compiled(key, make) if hashable else make()
     number = len(next(iter(start.values())))
     keys = jax.random.split(rng_key, number)
     matrix = jnp.asarray(posterior.covariance, float)

@@ -12,10 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..em import Fit
+from ..em.expectation import posterior
 from .draws import site_draws
-from .marginal import scores
 from .posterior import posterior_of
-from .symmetry import Symmetry, symmetry_of
+from .symmetry import Symmetry, symmetries_of
 
 _BY = ("responsibilities", "parameters")
 _BATCH = 16
@@ -29,23 +29,23 @@ class Relabelling:
 
     Attributes:
         draws: {site: (c, s, ...)} of c chains of s draws, renamed.
-        permutations: (c, s, k): component k of a renamed draw was permutations[..., k].
-        symmetry: which components may be renamed, and what that does to each site.
+        permutations: {latent: (c, s, k)}: class k of a renamed draw was permutations[..., k].
+        symmetries: {latent: which of its classes may be renamed, and what that does to each site}.
         before: {site: (R-hat, bulk ESS)}, each of the site's shape, of the draws as they came.
         after: the same of the renamed draws.
     """
 
     draws: dict[str, np.ndarray]
-    permutations: np.ndarray
-    symmetry: Symmetry
+    permutations: dict[str, np.ndarray]
+    symmetries: dict[str, Symmetry]
     before: dict[str, tuple[np.ndarray, np.ndarray]]
     after: dict[str, tuple[np.ndarray, np.ndarray]]
 
     @property
     def moved(self) -> float:
         """The share of draws that were renamed."""
-        identity = np.arange(self.permutations.shape[-1])
-        return float((self.permutations != identity).any(-1).mean())
+        moved = [(p != np.arange(p.shape[-1])).any(-1) for p in self.permutations.values()]
+        return float(np.any(moved, 0).mean())
 
     @property
     def message(self) -> str:
@@ -58,8 +58,10 @@ class Relabelling:
             parts, change = ["No draw needed another labelling."], f"is {worst[1]:.3f}"
         if np.isfinite(worst[1]):
             parts.append(f"The largest R-hat {change}.")
-        if self.symmetry.reason:
-            parts.append(self.symmetry.reason[0].upper() + self.symmetry.reason[1:] + ".")
+        for name, symmetry in self.symmetries.items():
+            if symmetry.reason:
+                words = symmetry.reason[0].upper() + symmetry.reason[1:]
+                parts.append(f"{words}." if len(self.symmetries) == 1 else f"{name!r}: {words}.")
         if worst[1] > 1.05:
             parts.append(
                 "The chains still disagree: they visit modes that are no renaming of each other, "
@@ -83,7 +85,7 @@ def relabel(draws: Any, fit: Fit, by: str = "responsibilities") -> Relabelling:
     62:795, with the fit in place of his running mean). Only names that leave the posterior density
     unchanged are exchanged, checked at random parameters (see `Symmetry`): components that labels,
     fixed values or their priors anchor stay. Every site that has the component axis, once or more
-    often, is renamed with it.
+    often, is renamed with it. Where a model has several latent classes, each is matched by itself.
 
     Args:
         draws: {site: (c, s, ...)} of c chains of s draws; or a NumPyro ``MCMC`` that has run, or a
@@ -97,19 +99,24 @@ def relabel(draws: Any, fit: Fit, by: str = "responsibilities") -> Relabelling:
     if by not in _BY:
         raise ValueError(f"by must be one of {', '.join(map(repr, _BY))}, not {by!r}")
     found = site_draws(draws, fit)
-    symmetry = symmetry_of(fit)
+    symmetries = symmetries_of(fit)
     c, s = next(iter(found.values())).shape[:2]
-    k = fit.program.num_components
-    permutations = np.broadcast_to(np.arange(k), (c, s, k)).copy()
-    if any(len(group) > 1 for group in symmetry.classes):
-        flat = {n: v.reshape(c * s, *v.shape[2:]) for n, v in found.items()}
-        cost = _by_rows(flat, fit) if by == "responsibilities" else _by_values(flat, fit, symmetry)
-        permutations = assign(cost, symmetry.classes).reshape(c, s, k)
-    renamed = symmetry.apply(found, permutations)
+    flat = {n: v.reshape(c * s, *v.shape[2:]) for n, v in found.items()}
+    costs: dict[str, np.ndarray] = {}
+    if any(len(group) > 1 for symmetry in symmetries.values() for group in symmetry.classes):
+        costs = _by_rows(flat, fit) if by == "responsibilities" else _by_values(flat, fit)
+    permutations, renamed = {}, found
+    for latent in fit.program.structure.latents:
+        name, k = latent.name, latent.num_components
+        chosen = np.broadcast_to(np.arange(k), (c, s, k))
+        if name in costs:
+            chosen = assign(costs[name], symmetries[name].classes).reshape(c, s, k)
+        permutations[name] = chosen
+        renamed = symmetries[name].apply(renamed, chosen)
+    unmoved = all((p == np.arange(p.shape[-1])).all() for p in permutations.values())
     before = diagnostics(found)
-    unmoved = (permutations == np.arange(k)).all()
     after = before if unmoved else diagnostics(renamed)
-    return Relabelling(renamed, permutations, symmetry, before, after)
+    return Relabelling(renamed, permutations, symmetries, before, after)
 
 
 def assign(cost: np.ndarray, classes: tuple[tuple[int, ...], ...]) -> np.ndarray:
@@ -167,45 +174,57 @@ def largest(found: Mapping[str, tuple[np.ndarray, np.ndarray]], which: int) -> f
     return float(values.max() if which == 0 else values.min()) if values.size else np.nan
 
 
-def _by_rows(flat: Mapping[str, np.ndarray], fit: Fit) -> np.ndarray:
+def _by_rows(flat: Mapping[str, np.ndarray], fit: Fit) -> dict[str, np.ndarray]:
+    """{latent: (s, k, k) the cross entropies of the fit's classes and a draw's}."""
     program = fit.program
 
-    def costs(draws: dict, reference: jax.Array, arrays: tuple) -> jax.Array:
-        def one(params: dict) -> jax.Array:
-            resp = scores(program, params, arrays)[0]
-            tiny = jnp.finfo(resp.dtype).tiny ** 0.25
-            return -jnp.matmul(reference, jnp.log(resp + tiny).T, precision="highest")
+    def marginals(params: dict, arrays: tuple) -> dict[str, jax.Array]:
+        return posterior(program, params, arrays).marginals(program)
+
+    def costs(draws: dict, fitted: dict, weights: dict, arrays: tuple) -> dict[str, jax.Array]:
+        reference = {n: r.T * weights[n] for n, r in marginals(fitted, arrays).items()}
+
+        def one(params: dict) -> dict[str, jax.Array]:
+            found = {}
+            for name, resp in marginals(params, arrays).items():
+                log = jnp.log(resp + jnp.finfo(resp.dtype).tiny ** 0.25)
+                found[name] = -jnp.matmul(reference[name], log, precision="highest")
+            return found
 
         return jax.lax.map(one, draws, batch_size=_BATCH)
 
-    if "relabel" not in program.compiled:
-        program.compiled["relabel"] = jax.jit(costs)
-    reference = scores(program, fit.params, fit.call.arrays)[0] * fit.rows.weights
-    names = [p.name for p in program.structure.free]
-    draws = {n: jnp.asarray(flat[n], float) for n in names}
-    return np.asarray(program.compiled["relabel"](draws, reference, fit.call.arrays), float)
+    weights = {z.name: fit.rows.weights_of(z.level) for z in program.structure.latents}
+    free = {p.name: fit.params[p.name] for p in program.structure.free}
+    draws = {n: jnp.asarray(flat[n], float) for n in free}
+    found = program.compiled("relabel", lambda: jax.jit(costs))(
+        draws, free, weights, fit.call.arrays
+    )
+    return {n: np.asarray(v, float) for n, v in found.items()}
 
 
-def _by_values(flat: Mapping[str, np.ndarray], fit: Fit, symmetry: Symmetry) -> np.ndarray:
-    """Squared distances between components, in posterior standard deviations."""
-    posterior = posterior_of(fit)
-    k, size = fit.program.num_components, len(next(iter(flat.values())))
-    total = np.zeros((size, k, k))
-    free = {n: np.asarray(fit.params[n]) for n in posterior.start}
-    spread = {n: np.maximum(v, np.finfo(float).tiny) for n, v in posterior.spread.items()}
-    for a, b in itertools.product(range(k), range(k)):
-        # Bring component b to the place of a, and compare the entries at that place.
-        order = np.arange(k)
-        order[[a, b]] = order[[b, a]]
-        moved = symmetry.apply(flat, np.broadcast_to(order, (size, k)))
-        for name, axes in symmetry.axes.items():
-            rank = free[name].ndim
-            if a >= free[name].shape[axes[0]]:
-                continue  # it numbers the first components only
-            pick = (slice(None), *(a if i == axes[0] else slice(None) for i in range(rank)))
-            difference = (moved[name] - free[name])[pick] / spread[name][pick[1:]]
-            total[:, a, b] += (difference**2).reshape(size, -1).sum(1)
-        for sites in symmetry.swaps:
-            difference = (moved[sites[a]] - free[sites[a]]) / spread[sites[a]]
-            total[:, a, b] += (difference**2).reshape(size, -1).sum(1)
-    return total
+def _by_values(flat: Mapping[str, np.ndarray], fit: Fit) -> dict[str, np.ndarray]:
+    """{latent: (s, k, k) squared distances of components, in posterior standard deviations}."""
+    spread = {n: np.maximum(v, np.finfo(float).tiny) for n, v in posterior_of(fit).spread.items()}
+    free = {n: np.asarray(fit.params[n]) for n in spread}
+    size = len(next(iter(flat.values())))
+    found = {}
+    for latent, symmetry in symmetries_of(fit).items():
+        k = max(max(group) for group in symmetry.classes) + 1
+        total = np.zeros((size, k, k))
+        for a, b in itertools.product(range(k), range(k)):
+            # Bring component b to the place of a, and compare the entries at that place.
+            order = np.arange(k)
+            order[[a, b]] = order[[b, a]]
+            moved = symmetry.apply(flat, np.broadcast_to(order, (size, k)))
+            for name, axes in symmetry.axes.items():
+                rank = free[name].ndim
+                if a >= free[name].shape[axes[0]]:
+                    continue  # it numbers the first components only
+                pick = (slice(None), *(a if i == axes[0] else slice(None) for i in range(rank)))
+                difference = (moved[name] - free[name])[pick] / spread[name][pick[1:]]
+                total[:, a, b] += (difference**2).reshape(size, -1).sum(1)
+            for sites in symmetry.swaps:
+                difference = (moved[sites[a]] - free[sites[a]]) / spread[sites[a]]
+                total[:, a, b] += (difference**2).reshape(size, -1).sum(1)
+        found[latent] = total
+    return found

@@ -13,22 +13,23 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..em import Fit
-from ..em.expectation import log_joint
-from ..em.program import Program
+from ..em.expectation import posterior
+from ..em.latents import Latent
+from ..em.program import Params
 from .density import log_prior
 
 # No more ways to read the parameters than this are tried.
 _MAX_READINGS = 2048
 
-_symmetries: WeakKeyDictionary[Fit, Symmetry] = WeakKeyDictionary()
+_symmetries: WeakKeyDictionary[Fit, dict[str, Symmetry]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
 class Symmetry:
-    """What renaming components does to the parameters.
+    """What renaming the classes of one latent does to the parameters.
 
     A permutation p makes component p[k] the new component k: ``log p(x, z = k | new params) =
-    log p(x, z = p[k] | params)``.
+    log p(x, z = p[k] | params)``, whatever the other latents' classes, which keep their names.
 
     Attributes:
         axes: {site: the axes, of the site's own shape, that number the components, all of them or
@@ -76,29 +77,29 @@ class Symmetry:
         return new
 
 
-def symmetry_of(fit: Fit) -> Symmetry:
-    """The symmetry of a fit's posterior, worked out once.
+def symmetries_of(fit: Fit) -> dict[str, Symmetry]:
+    """{latent: the symmetry of a fit's posterior under new names of its classes}, kept.
 
     Which axes of which sites number the components is not read from names or shapes alone: every
     reading that the shapes allow is tried, at random parameters, by whether swapping two
     components swaps their rows of the log joint and leaves the prior density as it is.
     """
     if fit not in _symmetries:
-        _symmetries[fit] = _find(fit)
+        probe = _Probe(fit)
+        _symmetries[fit] = {z.name: _find(probe, z) for z in fit.program.structure.latents}
     return _symmetries[fit]
 
 
-def _find(fit: Fit) -> Symmetry:
-    program, k = fit.program, fit.program.num_components
+def _find(probe: _Probe, latent: Latent) -> Symmetry:
+    k = latent.num_components
     alone = tuple((j,) for j in range(k))
     if k == 1:
         return Symmetry(classes=((0,),))
-    probe = _Probe(fit)
     pairs = list(itertools.combinations(range(k), 2))
     for pair in pairs:
-        for reading in itertools.islice(_readings(program, probe), _MAX_READINGS):
-            if probe.swaps(reading, pair, prior=False):
-                allowed = [p for p in pairs if probe.swaps(reading, p, prior=True)]
+        for reading in itertools.islice(_readings(probe, latent), _MAX_READINGS):
+            if probe.swaps(reading, latent, pair, prior=False):
+                allowed = [p for p in pairs if probe.swaps(reading, latent, p, prior=True)]
                 classes = _joined(k, allowed)
                 reason = ""
                 if len(classes) > 1:
@@ -116,59 +117,77 @@ class _Probe:
     def __init__(self, fit: Fit) -> None:
         self.fit, self.program, self.arrays = fit, fit.program, fit.call.arrays
         program, arrays = fit.program, fit.call.arrays
-        if "symmetry" not in program.compiled:
-            example = jax.jit(lambda a: [program.example(a, s) for s in (1, 2)])
-            joint = jax.jit(lambda p, a: log_joint(program, p, a))
-            program.compiled["symmetry"] = (example, joint)
-        example, self._joint = program.compiled["symmetry"]
+
+        def points(arrays: tuple) -> list[Params]:
+            return [program.example(arrays, seed) for seed in (1, 2)]
+
+        def joints(params: Params, arrays: tuple) -> dict[int, jax.Array]:
+            return posterior(program, params, arrays).joints
+
+        example = program.compiled("examples", lambda: jax.jit(points))
+        self._joint = program.compiled("joints", lambda: jax.jit(joints))
         self.points = [{n: np.asarray(v) for n, v in p.items()} for p in example(arrays)]
         self.joints = [self.joint(p) for p in self.points]
         self.priors = [self.log_prior(p) for p in self.points]
         double = jnp.result_type(float) == jnp.float64
         self.tolerance = 1e-9 if double else 1e-4
 
-    def joint(self, params: Mapping) -> np.ndarray:
-        """(k, n) the log joint."""
+    def joint(self, params: Mapping) -> dict[int, np.ndarray]:
+        """{level: (k, n) the log joint}."""
         params = {n: jnp.asarray(v, float) for n, v in params.items()}
-        return np.asarray(self._joint(params, self.arrays))
+        return {n: np.asarray(v) for n, v in self._joint(params, self.arrays).items()}
 
     def log_prior(self, params: Mapping) -> float:
         """The log prior density."""
         params = {n: jnp.asarray(v, float) for n, v in params.items()}
         return float(log_prior(self.fit, params))
 
-    def swaps(self, reading: Symmetry, pair: tuple[int, int], prior: bool) -> bool:
-        """Whether the reading's way to swap two components does that and nothing else."""
-        order = np.arange(self.program.num_components)
+    def swaps(self, reading: Symmetry, latent: Latent, pair: tuple[int, int], prior: bool) -> bool:
+        """Whether the reading's way to swap two classes of a latent does that and nothing else."""
+        order = np.arange(latent.num_components)
         order[list(pair)] = order[list(pair)[::-1]]
         for point, joint, density in zip(self.points, self.joints, self.priors, strict=True):
             new = reading.apply(point, order)
-            if not self._same(self.joint(new), joint[order]):
-                return False
+            for level, found in self.joint(new).items():
+                if not self._same(found, joint[level][self._renamed(latent, order, level)]):
+                    return False
             if prior and not self._same(self.log_prior(new), density):
                 return False
         return True
 
-    def touches(self, name: str) -> frozenset[int]:
-        """The components whose density of the data a parameter changes."""
+    def _renamed(self, latent: Latent, order: np.ndarray, level: int) -> np.ndarray:
+        """The combinations of a level's classes that take the places of all, one by one."""
+        structure = self.program.structure
+        every = np.arange(structure.num_components(level))
+        if latent.level not in (0, level):
+            return every
+        classes = {n: np.asarray(c) for n, c in structure.classes(every, level).items()}
+        new = np.stack(list((classes | {latent.name: order[classes[latent.name]]}).values()))
+        return (np.stack(list(classes.values()))[:, None] == new[:, :, None]).all(0).argmax(1)
+
+    def touches(self, name: str, latent: Latent) -> frozenset[int]:
+        """The classes of a latent whose density of the data a parameter changes."""
         point = dict(self.points[0])
         point[name] = self.points[1][name]
-        changed = self.joint(point)
-        same = np.isclose(changed, self.joints[0], self.tolerance, self.tolerance, equal_nan=True)
-        return frozenset(np.flatnonzero(~same.all(1)).tolist())
+        changed, structure = self.joint(point)[latent.level], self.program.structure
+        same = np.isclose(
+            changed, self.joints[0][latent.level], self.tolerance, self.tolerance, equal_nan=True
+        )
+        classes = structure.classes(np.arange(len(same)), latent.level)[latent.name]
+        return frozenset(np.asarray(classes)[~same.all(1)].tolist())
 
     def _same(self, a: Any, b: Any) -> bool:
         return bool(np.allclose(a, b, rtol=self.tolerance, atol=self.tolerance, equal_nan=True))
 
 
-def _readings(program: Program, probe: _Probe) -> Iterator[Symmetry]:
+def _readings(probe: _Probe, latent: Latent) -> Iterator[Symmetry]:
     """Every way in which the shapes let the parameters depend on the components.
 
     Component axes first (the usual reading), nothing at all last.
     """
-    k = program.num_components
-    free = program.structure.free
-    own = {p.name: probe.touches(p.name) for p in free}
+    k = latent.num_components
+    free = probe.program.structure.free
+    own = {p.name: probe.touches(p.name, latent) for p in free}
     swaps = _one_each(k, [(p.name, p.shape, own[p.name]) for p in free])
     taken = {n for sites in swaps for n in sites}
     names, choices = [], []

@@ -1,6 +1,5 @@
 """Settings and fixtures that every test may use."""
 
-import gc
 import os
 from pathlib import Path
 
@@ -58,13 +57,9 @@ class JaxWork:
 
 
 _LISTENING: list[JaxWork] = []
-_programs = 0
 
 
 def _note_event(event: str, _seconds: float, fun_name: str = "?", **_: object) -> None:
-    if event == "/jax/core/compile/backend_compile_duration":
-        global _programs
-        _programs += 1
     for work in _LISTENING:
         if event == "/jax/core/compile/jaxpr_trace_duration":
             work.traced.append(fun_name)
@@ -93,30 +88,3 @@ def watch_jax() -> Callable[[], AbstractContextManager[JaxWork]]:
             _LISTENING.remove(work)
 
     return watch
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _after_a_module() -> Iterator[None]:
-    """Forget compiled programs that later modules will hardly need: see `_forget`."""
-    yield
-    _forget(beyond=1000)
-
-
-@pytest.fixture(autouse=True)
-def _after_a_test() -> Iterator[None]:
-    """Forget compiled programs within a long module: see `_forget`."""
-    yield
-    _forget(beyond=3000)
-
-
-def _forget(beyond: int) -> None:
-    """Drop all compiled programs where there are more than ``beyond`` since the last time.
-
-    Each holds about 14 memory maps, and Linux allows a process 65530 of them
-    (``vm.max_map_count``): beyond that, LLVM finds no memory and takes the process down.
-    """
-    global _programs
-    if _programs > beyond:
-        jax.clear_caches()
-        gc.collect()
-        _programs = 0

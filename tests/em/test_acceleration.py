@@ -109,7 +109,7 @@ def test_a_probability_that_goes_to_zero_does_not_stop_the_others(x64):
 @pytest.mark.parametrize("accelerate", ["squarem", "quasi-newton"])
 def test_every_model_ends_where_em_does(example, accelerate, precision):
     with jax.enable_x64(True):
-        x = np.asarray(example.simulate(jax.random.key(11))["x"])
+        x = np.asarray(example.simulate(jax.random.key(11))[example.data])
     fits = [
         em.EM(example.model, accelerate=how, num_restarts=3).run(
             KEY, jnp.asarray(x), **example.kwargs

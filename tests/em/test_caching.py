@@ -8,6 +8,7 @@ import numpyro.distributions as dist
 import pytest
 
 from mixpyro import em
+from mixpyro.em import compiled
 
 KEY = jax.random.key(0)
 _rng = np.random.default_rng(5)
@@ -166,3 +167,22 @@ def test_a_model_defined_anew_is_not_taken_for_the_old_one():
     np.testing.assert_allclose(
         np.sort(first.params["loc"]) - 2, np.sort(second.params["loc"]), atol=1e-3
     )
+
+
+def test_models_not_used_lately_give_way_when_memory_maps_run_out(monkeypatch, watch_jax, tmp_path):
+    """A process may have 65530 of them, and a few dozen fits would take them all."""
+    first, second = run(X[:35]), run(X[:36])
+    monkeypatch.setattr(compiled, "_FULL", 0.0)
+    third = run(X[:34])
+    assert third.status.ok
+    monkeypatch.undo()
+    with watch_jax() as work:
+        run(X[1:35])
+    assert work.compiled == []  # the one in use stays
+    with watch_jax() as work:
+        again = run(X[:35])
+    assert work.compiled  # the oldest did not
+    assert again.log_likelihood == first.log_likelihood
+    assert second.summary().equals(run(X[:36]).summary())
+    monkeypatch.setattr(compiled, "_MAPS", tmp_path / "nowhere")
+    assert not compiled.crowded()

@@ -154,7 +154,7 @@ def test_switched_draws_are_switched_back(fit, nuts, by):
     for name, values in original.items():
         np.testing.assert_array_equal(found.draws[name], values)
     assert found.moved == switched.mean()
-    assert found.symmetry.classes == ((0, 1),)
+    assert found.symmetries["z"].classes == ((0, 1),)
     assert found.before["loc"][1].max() < 20 + found.after["loc"][1].min()
     whole = {n: np.concatenate([v[:2], v[2:, :, ::-1]]) for n, v in original.items()}
     found = inference.relabel(whole, fit)

@@ -1,0 +1,57 @@
+"""Functions compiled for a model, kept for its next call until other models need the room.
+
+XLA spends dozens of memory maps on a compiled function, and Linux allows a process 65530 of them
+(``vm.max_map_count``): a process that fits a hundred different models would be taken down by it.
+"""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import weakref
+from collections.abc import Callable, Hashable
+from pathlib import Path
+from typing import Any
+
+_MAPS, _MOST = Path("/proc/self/maps"), Path("/proc/sys/vm/max_map_count")
+# The share of the maps that may be taken before models that were not used lately are forgotten.
+_FULL = 0.5
+
+_clock = itertools.count()
+_all: weakref.WeakSet[Compiled] = weakref.WeakSet()
+
+
+class Compiled:
+    """What was compiled for one reading of a model, by name."""
+
+    def __init__(self) -> None:
+        self._kept: dict[Hashable, Any] = {}
+        self._used = next(_clock)
+        _all.add(self)
+
+    def __call__(self, name: Hashable, make: Callable[[], Any]) -> Any:
+        """What ``make`` gives, made once, or again if it was forgotten in between."""
+        self._used = next(_clock)
+        if name not in self._kept:
+            if crowded():
+                forget(self)
+            self._kept[name] = make()
+        return self._kept[name]
+
+
+def crowded() -> bool:
+    """Whether this process has taken half of the memory maps that it may have."""
+    try:
+        most = int(_MOST.read_text())
+        return _MAPS.read_bytes().count(b"\n") > _FULL * most
+    except OSError:  # not Linux, or not to be read: no such limit is known
+        return False
+
+
+def forget(current: Compiled) -> None:
+    """Drop what was compiled for half of the other models, those not used for longest."""
+    others = [c for c in _all if c._kept and c is not current]
+    others.sort(key=lambda c: c._used)
+    for other in others[: -(-len(others) // 2)]:
+        other._kept.clear()
+    gc.collect()  # programs refer to themselves
