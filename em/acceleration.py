@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
 from .information import BOUNDED, POSITIVE, inside
-from .program import CLOSED, Params, Program
+from .program import ABSORBED, CLOSED, Params, Program
 from .rows import Rows
 
 # No logarithm or logit moves farther at once.
@@ -260,7 +260,9 @@ class _Coordinates:
             unravel(vector), params, rows.arrays
         )
         free = {p.name: p.constraint in _UNITLESS for p in program.structure.free}
-        numeric = {n for b in program.blocks if b.rung != CLOSED for n in b.parameters}
+        numeric = {
+            n for b in program.blocks if b.rung not in (CLOSED, ABSORBED) for n in b.parameters
+        }
         self.unitless = ravel_pytree({n: jnp.full(v.shape, free[n]) for n, v in values.items()})[0]
         self.limit = ravel_pytree(
             {

@@ -235,7 +235,7 @@ class Fit:
         key = call.signature
         reader = self.program.readers.get(key)
         if reader is None:
-            reader = Reader(self.program.model, call)
+            reader = Reader(self.program.model, call, priors=self.program.posterior)
             if reader.num_components != self.program.num_components:
                 raise ValueError(
                     f"the new call has {reader.num_components} components; the fit has "

@@ -258,9 +258,13 @@ def _judge(
     fell = calm & (state.reseeded == 0) & (gain < -100 * rounding(objective))
     code = jnp.where(done, Status.CONVERGED, RUNNING)
     code = jnp.where(fell, Status.LOWERED, code)
-    code = jnp.where(jnp.isfinite(objective), code, Status.NOT_FINITE)
+    code = jnp.where(jnp.isfinite(objective), code, _why_not_finite(objective))
     collapsed = ~(scale >= scale_floor(objective.dtype))
     return jnp.where(collapsed, Status.COLLAPSED, code).astype(jnp.int32)
+
+
+def _why_not_finite(objective: jax.Array) -> jax.Array:
+    return jnp.where(objective == jnp.inf, Status.NO_MODE, Status.NOT_FINITE)
 
 
 def _with_slope(
@@ -296,7 +300,8 @@ def _judge_leap(
     fell = ahead.plain & (state.steps > 0) & (change > 100 * rounding(objective)) & ~taken
     code = jnp.where(done, Status.CONVERGED, RUNNING)
     code = jnp.where(fell, Status.LOWERED, code)
-    code = jnp.where(ahead.plain & ~jnp.isfinite(objective), Status.NOT_FINITE, code)
+    broken = ahead.plain & ~jnp.isfinite(objective)
+    code = jnp.where(broken, _why_not_finite(objective), code)
     collapsed = taken & ~(scale >= scale_floor(objective.dtype))
     return jnp.where(collapsed, Status.COLLAPSED, code).astype(jnp.int32)
 

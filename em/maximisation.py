@@ -9,11 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
+from .conjugate import coefficients, site_of
 from .expectation import Expectation, site_statistics
 from .families import Args, Statistics
 from .numeric import maximise
 from .prior import log_prior
 from .program import (
+    ABSORBED,
     ROW_EQUATIONS,
     WITH_PRIOR,
     Block,
@@ -26,7 +28,7 @@ from .program import (
 from .rows import Rows
 from .separable import maximise_each, weighted_sum
 
-FIRST_STEPS, INNER_STEPS, FIRST_ROUNDS = 100, 10, 10
+FIRST_STEPS, INNER_STEPS, FIRST_ROUNDS, ROUNDS = 100, 10, 10, 2
 
 
 def m_step(
@@ -43,7 +45,10 @@ def m_step(
     """
     new = dict(params)
     for block in program.blocks:
-        if program.posterior:
+        # Priors may tie blocks together, so these take turns (ECM), which ascends all the same.
+        if block.rung == ABSORBED:
+            new.update(_absorbed(program, block, expected, new, rows, inner))
+        elif block.prior:
             new.update(_with_prior(program, block, expected, new, rows, inner))
         elif block.rung == ROW_EQUATIONS:
             new.update(_improved(program, block, expected, params, rows, inner))
@@ -57,7 +62,7 @@ def m_step(
 def _estimated(
     program: Program, block: Block, expected: Expectation, params: Params, rows: Rows
 ) -> Params:
-    (site,) = (s for s in (*program.priors, *program.sites) if s.name in block.sites)
+    site = site_of(program, block)
     assert isinstance(site, StatisticalSite)
     assert site.ties is not None
     args = program.arguments(params, rows.arrays)[site.name]
@@ -74,7 +79,7 @@ def _improved(
     rows: Rows,
     inner: jax.Array | int,
 ) -> Params:
-    (site,) = (s for s in program.sites if s.name in block.sites)
+    site = site_of(program, block)
     assert isinstance(site, RowSite)
     weights = weighted_rows(expected, rows, site.level)
     assert weights is not None
@@ -157,19 +162,72 @@ def _with_prior(
 ) -> Params:
     """As `_numeric`, with the log prior; the other blocks are where they have just been put.
 
-    Priors may tie blocks together, so they take turns (ECM), which ascends all the same. Where
-    there is an estimate without the prior, the better of it and ``params`` is where to begin.
+    Where there is an estimate without the prior, the better of it and ``params`` is where to begin.
     """
+    objective = _expected_log_posterior(program, block, expected, rows)
+    if block.rung == WITH_PRIOR:
+        if isinstance(site_of(program, block), RowSite):
+            estimate = _improved(program, block, expected, params, rows, inner)
+        else:
+            estimate = _estimated(program, block, expected, params, rows)
+        params = _higher(objective, params | estimate, params)
+    return _ascended(program, block, objective, expected, params, rows, inner)
+
+
+def _absorbed(
+    program: Program,
+    block: Block,
+    expected: Expectation,
+    params: Params,
+    rows: Rows,
+    inner: jax.Array | int,
+) -> Params:
+    """The estimate with conjugate priors among the statistics.
+
+    Where there are several arguments they take turns: what a prior of one adds may depend on the
+    others (a normal loc's on the scale).
+    """
+    site = site_of(program, block)
+    assert isinstance(site, StatisticalSite)
+    assert site.ties is not None
+    family, ties = site.family, site.ties
+    priors = coefficients(program, site, params, rows.arrays)
+    free = [n for n, tie in ties.items() if not tie.fixed.all()]
+    if len(free) > 1:
+        objective = _expected_log_posterior(program, block, expected, rows)
+        estimate = _estimated(program, block, expected, params, rows)
+        params = _higher(objective, params | estimate, params)
+    args = program.arguments(params, rows.arrays)[site.name]
+    statistics, reference = _site_statistics(program, site, expected, args, rows)
+
+    def once(_: jax.Array | int, args: Args) -> Args:
+        for name in free:
+            args = family.conditional(name, priors.get(name), statistics, args, ties, reference)
+        return args
+
+    if len(free) == 1:
+        args = once(0, args)
+    else:
+        repeats = jnp.where(jnp.asarray(inner) > INNER_STEPS, FIRST_ROUNDS, ROUNDS)
+        args = jax.lax.fori_loop(0, repeats, once, args)
+    return _as_parameters(program, block, site, args, params)
+
+
+def _expected_log_posterior(
+    program: Program, block: Block, expected: Expectation, rows: Rows
+) -> Callable[[Params], jax.Array]:
     likelihood = expected_log_likelihood(program, block, expected, rows)
 
     def objective(new: Params) -> jax.Array:
         return likelihood(new) + log_prior(program, new, rows.arrays)
 
-    if block.rung == WITH_PRIOR:
-        estimate = params | _estimated(program, block, expected, params, rows)
-        better = objective(estimate) > objective(params)
-        params = {n: jnp.where(better, estimate[n], v) for n, v in params.items()}
-    return _ascended(program, block, objective, expected, params, rows, inner)
+    return objective
+
+
+def _higher(objective: Callable[[Params], jax.Array], a: Params, b: Params) -> Params:
+    """``a`` if it is higher, otherwise ``b``."""
+    better = objective(a) > objective(b)
+    return {n: jnp.where(better, a[n], v) for n, v in b.items()}
 
 
 def _ascended(
@@ -184,7 +242,8 @@ def _ascended(
     unconstrained = program.unconstrain(params, rows.arrays, block.parameters)
     limits = {n: jnp.full_like(v, program.limit(n, rows)) for n, v in unconstrained.items()}
     (start, unravel), (limit, _) = ravel_pytree(unconstrained), ravel_pytree(limits)
-    scale = jnp.maximum(expected.counts.sum(), 1)
+    # Where no row counts, a prior's own size is 1.
+    scale = jnp.maximum(expected.counts.sum(), 1) if block.sites else 1.0
 
     def constrain(vector: jax.Array) -> Params:
         return program.constrain(unravel(jnp.clip(vector, -limit, limit)), params, rows.arrays)

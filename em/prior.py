@@ -6,9 +6,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
+from numpyro import validation_enabled
+from numpyro.distributions import constraints
 
 from .expectation import Assign, Expectation, e_step
 from .program import Params, Program
+from .replay import site_constraint
 from .rows import Rows
 
 
@@ -16,17 +19,36 @@ def log_prior(program: Program, params: Params, arrays: tuple) -> jax.Array:
     """``log p(params)``, the density in the model's own (constrained) coordinates.
 
     No Jacobian of a transformation enters: the mode is that of the density as it is written. Sites
-    of ``numpyro.param`` have no prior.
+    of ``numpyro.param`` have no prior. At the edge of a support where the density is finite (a rate
+    of 0 under an exponential) its logarithm is often 0 log 0, NaN, in NumPyro: it is taken a hair
+    inside. Where it is infinite it stays so: no mode lies there.
     """
     trace = program.run(params, arrays, 0)
     total = jnp.zeros(())
     for p in program.structure.parameters:
         site = trace[p.name]
         if site["type"] == "sample":
-            log_density = site["fn"].log_prob(site["value"])
+            with validation_enabled(False):  # 0 is no value of a Gamma for NumPyro
+                at_edge = jax.lax.stop_gradient(site["fn"].log_prob(site["value"]))
+                log_density = site["fn"].log_prob(_off_edge(site))
+            log_density = jnp.where(at_edge == jnp.inf, jnp.inf, log_density)
             scale = 1.0 if site["scale"] is None else site["scale"]
             total = total + (scale * log_density).sum()
     return total
+
+
+def _off_edge(site: dict) -> jax.Array:
+    """A site's value, with 0 replaced by the smallest number where 0 is an edge of its support."""
+    value = jnp.asarray(site["value"])
+    support = site_constraint(site)
+    while isinstance(support, constraints.independent):
+        support = support.base_constraint
+    tiny, near_one = jnp.finfo(value.dtype).tiny, 1 - jnp.finfo(value.dtype).epsneg
+    if support in (constraints.simplex, constraints.positive, constraints.nonnegative):
+        return jnp.maximum(value, tiny)
+    if support is constraints.unit_interval:
+        return jnp.clip(value, tiny, near_one)
+    return value
 
 
 def evaluate(program: Program, assign: Assign, params: Params, rows: Rows) -> Expectation:

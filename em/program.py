@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +12,24 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from . import layout, replay, ties
+from . import conjugate, layout, replay, ties
 from .arguments import Call
-from .families import Args, Augmented, Family, RowFamily, Statistics, Ties, find, incomplete
+from .blocks import (
+    ABSORBED,
+    CLOSED,
+    EQUATIONS,
+    PRIORS,
+    ROW_EQUATIONS,
+    ROWS,
+    STATISTICS,
+    WITH_PRIOR,
+    Block,
+    FamilySite,
+    RowSite,
+    Site,
+    StatisticalSite,
+)
+from .families import Args, Augmented, Family, RowFamily, Statistics, find, incomplete
 from .families.linear_regression import LinearRegression
 from .latents import Latent, plain_name
 from .reader import Params, Reader
@@ -26,8 +41,10 @@ if TYPE_CHECKING:
     from .rows import Chunk, Rows
 
 __all__ = [
+    "ABSORBED",
     "CLOSED",
     "EQUATIONS",
+    "PRIORS",
     "ROWS",
     "ROW_EQUATIONS",
     "STATISTICS",
@@ -42,73 +59,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, eq=False)
-class Site:
-    """A site of the likelihood; without statistics its density is replayed row by row."""
-
-    name: str
-    distribution: str
-    depends: frozenset[str]
-    data: Data | None
-    latent: Latent | None  # of the prior of a class, whose data are the responsibilities
-
-    @property
-    def level(self) -> int:
-        """The level of its rows."""
-        owner = self.data or self.latent
-        assert owner is not None
-        return owner.level
-
-
-@dataclass(frozen=True, eq=False)
-class FamilySite(Site):
-    """A site of a known family, whose arguments vary by no row.
-
-    ``entries`` {argument: which parameter entries it is, None where it is a function of them};
-    ``ties`` where every argument is parameters directly, so that the family's M-step applies.
-    """
-
-    family: Family
-    entries: Mapping[str, ties.Entries | None]
-    ties: Mapping[str, Ties] | None
-
-
-@dataclass(frozen=True, eq=False)
-class StatisticalSite(FamilySite):
-    """A site whose family has finite statistics."""
-
-
-@dataclass(frozen=True, eq=False)
-class RowSite(FamilySite):
-    """A site whose density is replayed row by row, but whose family has an M-step of its own."""
-
-    family: RowFamily
-    ties: Mapping[str, Ties]
-
-
-@dataclass(frozen=True)
-class Block:
-    """Parameters that share a likelihood, and how the M-step maximises over them."""
-
-    parameters: tuple[str, ...]
-    sites: tuple[str, ...]
-    rung: str
-    separable: bool = False  # slice j of every parameter reaches component j alone
-
-    @property
-    def numeric(self) -> bool:
-        """Whether an optimiser maximises it, rather than its family."""
-        return self.rung in (STATISTICS, ROWS, WITH_PRIOR)
-
-
 _FAR, _FAR_SINGLE = 18.0, 8.0
-
-CLOSED, EQUATIONS = "closed form", "likelihood equations, on statistics"
-ROW_EQUATIONS = "likelihood equations, on rows"
-STATISTICS, ROWS = "numeric, on statistics", "numeric, on rows"
-WITH_PRIOR = "numeric with the prior, from the estimate without it"
-# An M-step on the rows has no place for a prior: the numeric one takes over.
-_with_prior = {CLOSED: WITH_PRIOR, EQUATIONS: WITH_PRIOR, ROW_EQUATIONS: ROWS}
 
 
 class Program(Reader):
@@ -118,7 +69,7 @@ class Program(Reader):
     """
 
     def __init__(self, model: Callable, call: Call, posterior: bool = False) -> None:
-        super().__init__(model, call)
+        super().__init__(model, call, priors=posterior)
         self.posterior = posterior
         self._whole = self._same_in_every_row(call)
         self.constant = frozenset(
@@ -139,10 +90,7 @@ class Program(Reader):
             for b in self.blocks
         )
         if posterior:
-            self.blocks = tuple(
-                replace(b, rung=_with_prior.get(b.rung, b.rung), separable=False)
-                for b in self.blocks
-            )
+            self.blocks = conjugate.with_priors(self, call)
 
     def _component(
         self, params: Mapping, arrays: tuple, level: int, component: Any

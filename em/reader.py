@@ -28,13 +28,15 @@ class Reader:
     The methods are pure functions of parameters and of the call's arrays, to be compiled. What
     was compiled is kept in ``compiled``, readings of the same model for other data in ``readers``.
     Unless ``to_fit``, plates may be subsampled and parameters may reach the data through the priors
-    of others only, neither of which EM takes.
+    of others only, neither of which EM takes; ``priors`` says that these count for it.
     """
 
-    def __init__(self, model: Callable, call: Call, to_fit: bool = True) -> None:
+    def __init__(
+        self, model: Callable, call: Call, to_fit: bool = True, priors: bool = False
+    ) -> None:
         self.model = model
         self.template = replace(call, arrays=())
-        self.structure: Structure = read(model, call, to_fit)
+        self.structure: Structure = read(model, call, to_fit, priors)
         if not self.structure.certain:
             # Models are read while JAX traces, too.
             with jax.ensure_compile_time_eval():

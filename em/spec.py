@@ -8,18 +8,22 @@ from dataclasses import dataclass
 import numpy as np
 
 from .latents import Latent, plain_name
-from .program import CLOSED, FamilySite, Program, Site
+from .program import ABSORBED, CLOSED, PRIORS, FamilySite, Program, Site
 from .structure import Parameter
 
 
 @dataclass(frozen=True)
 class ParameterSpec:
-    """One parameter site; ``free`` counts its dimensions (0 if it is held fixed)."""
+    """One parameter site; ``free`` counts its dimensions (0 if it is held fixed).
+
+    ``hyper`` says that only priors reach it.
+    """
 
     name: str
     shape: tuple[int, ...]
     support: str
     free: int
+    hyper: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,8 +67,11 @@ class Spec:
 
     @property
     def num_free_params(self) -> int:
-        """Free dimensions: simplex and covariance constraints counted, fixed parameters not."""
-        return sum(p.free for p in self.parameters)
+        """Free dimensions: simplex and covariance constraints counted, fixed parameters not.
+
+        Nor hyperparameters: the likelihood has no dimension for them.
+        """
+        return sum(p.free for p in self.parameters if not p.hyper)
 
     @property
     def latent(self) -> str:
@@ -93,7 +100,7 @@ class Spec:
     @property
     def closed_form(self) -> bool:
         """Whether every block has a closed-form M-step."""
-        return all(b.m_step == CLOSED for b in self.blocks)
+        return all(b.m_step in (CLOSED, ABSORBED) for b in self.blocks)
 
     def __str__(self) -> str:
         lines = [
@@ -119,11 +126,12 @@ class Spec:
 def describe(program: Program) -> Spec:
     """The `Spec` of a program."""
     structure = program.structure
+    hyper = {n for b in program.blocks if b.rung == PRIORS for n in b.parameters}
     return Spec(
         latents=tuple(_latent(z) for z in structure.latents),
         num_components=program.num_components,
         num_rows=program.num_rows,
-        parameters=tuple(_parameter(p) for p in structure.parameters),
+        parameters=tuple(_parameter(p, p.name in hyper) for p in structure.parameters),
         sites=tuple(_site(program, s) for s in (*program.priors, *program.sites)),
         blocks=tuple(BlockSpec(b.parameters, b.rung) for b in program.blocks),
     )
@@ -154,9 +162,9 @@ _SUPPORTS = {
 }
 
 
-def _parameter(p: Parameter) -> ParameterSpec:
+def _parameter(p: Parameter, hyper: bool) -> ParameterSpec:
     support = _SUPPORTS.get(p.constraint, p.constraint)
-    return ParameterSpec(p.name, p.shape, support, p.size * p.free)
+    return ParameterSpec(p.name, p.shape, support, p.size * p.free, hyper)
 
 
 def _site(program: Program, site: Site) -> SiteSpec:

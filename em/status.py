@@ -17,6 +17,7 @@ class Status(enum.IntEnum):
     LOWERED = 6
     NOT_FINITE = 7
     NO_INFORMATION = 8
+    NO_MODE = 9
 
     def __str__(self) -> str:
         return self.name
@@ -70,6 +71,11 @@ _ADVICE = {
         "not known whether the data determine all parameters, and there are no standard errors. "
         "Use float64, write the density without branches that are infinite on one side, or use "
         "em.bootstrap for standard errors."
+    ),
+    Status.NO_MODE: (
+        "The posterior density is infinite at the boundary, where a probability or a rate is 0: "
+        "its prior is infinite there, and the data do not outweigh it. Give the Dirichlet, Beta "
+        "or Gamma prior a concentration of 1 or more, or use objective='likelihood'."
     ),
 }
 

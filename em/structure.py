@@ -128,7 +128,7 @@ class Structure:
         return self.latent.value(component, self.pointwise)
 
 
-def read(model: Callable, call: Call, to_fit: bool = True) -> Structure:
+def read(model: Callable, call: Call, to_fit: bool = True, priors: bool = False) -> Structure:
     """Read ``model(*args, **kwargs)``.
 
     Raises:
@@ -174,7 +174,7 @@ def read(model: Callable, call: Call, to_fit: bool = True) -> Structure:
             "and of rows within groups, but no chains of them (hidden Markov models). NumPyro's "
             "own enumeration fits those: SVI with TraceEnum_ELBO, or NUTS"
         )
-    return _assemble(model, call, sites, preset, latents, skip, to_fit)
+    return _assemble(model, call, sites, preset, latents, skip, to_fit and not priors)
 
 
 def _assemble(
@@ -184,7 +184,7 @@ def _assemble(
     preset: set[str],
     found: list[Latent],
     skip: set[str],
-    to_fit: bool,
+    whole: bool,
 ) -> Structure:
     gaps = call.gaps or any(map(has_gaps, arrays_within(model)))
     parameters = tuple(
@@ -230,11 +230,9 @@ def _assemble(
     )
     likelihood = frozenset().union(*(z.depends for z in latents), *(d.depends for d in data))
     for p in parameters:
-        if to_fit and p.free and p.name not in likelihood:
-            raise ValueError(
-                f"the likelihood does not reach the parameter {p.name!r}: no observed site "
-                "depends on it. Remove it, or hold it fixed with "
-                f"numpyro.handlers.condition(model, {{{p.name!r}: value}})"
+        if whole and p.free and p.name not in likelihood:
+            raise unreached(
+                p.name, ", or fit it by objective='posterior' if it enters the priors of others"
             )
     indexed = any(level.owner == "index" for level in levels)
     return Structure(
@@ -245,6 +243,15 @@ def _assemble(
         pointwise=ok and not indexed,
         certain=ok and not indexed and not deps.mixing,
         gaps=gaps,
+    )
+
+
+def unreached(name: str, otherwise: str = "") -> ValueError:
+    """The error for a parameter of which the data say nothing."""
+    return ValueError(
+        f"the likelihood does not reach the parameter {name!r}: no observed site depends on it. "
+        "Remove it, or hold it fixed with "
+        f"numpyro.handlers.condition(model, {{{name!r}: value}}){otherwise}"
     )
 
 

@@ -109,6 +109,7 @@ class Family:
         known: arguments that are data (``total_count``), which may differ from row to row.
         rank: the number of event dimensions of each argument.
         closed: whether `estimate` is a formula; if not, it solves the likelihood equations.
+        conjugate: {argument: the terms of a log prior that it takes in}, by ``em/conjugate.py``.
     """
 
     distributions: ClassVar[tuple[type[dist.Distribution], ...]]
@@ -116,6 +117,7 @@ class Family:
     known: ClassVar[tuple[str, ...]] = ()
     rank: ClassVar[Mapping[str, int]] = {}
     closed: ClassVar[bool] = True
+    conjugate: ClassVar[Mapping[str, tuple[str, ...]]] = {}
 
     def arguments(self, fn: dist.Distribution) -> dict[str, Any]:
         """The arguments that were given to ``fn``, by name."""
@@ -156,6 +158,35 @@ class Family:
     ) -> dict[str, jax.Array]:
         """The maximum-likelihood arguments from weighted statistics, ties and fixed values kept."""
         raise NotImplementedError
+
+    def pseudo(
+        self, name: str, terms: Mapping[str, jax.Array], args: Args, reference: Args
+    ) -> Statistics:
+        """What a conjugate prior of one argument adds to the statistics, given the others.
+
+        ``terms`` {term: (k, c, event...)} are the coefficients of the argument's functions in the
+        log prior (see `conjugate`).
+        """
+        raise NotImplementedError
+
+    def conditional(
+        self,
+        name: str,
+        terms: Mapping[str, jax.Array] | None,
+        stats: Statistics,
+        args: Args,
+        ties: Mapping[str, Ties],
+        reference: Args,
+    ) -> Args:
+        """The arguments with one of them at its maximum given the others, its prior included."""
+        held = {
+            n: tie if n == name else Ties(tie.groups, np.ones_like(tie.fixed))
+            for n, tie in ties.items()
+        }
+        if terms:
+            added = self.pseudo(name, terms, args, reference)
+            stats = jax.tree.map(jnp.add, stats, added)
+        return self.estimate(stats, args, held, reference)
 
     def view(self, u: jax.Array, known: Args, weights: jax.Array, reference: Args) -> jax.Array:
         """The rows (m, n) as points whose squared distances mean something, for starts."""

@@ -22,6 +22,7 @@ class RowFamily(Family):
 
     closed = False
     scores: ClassVar[bool] = False
+    smooth: ClassVar[bool] = True  # in its arguments; else only `improve` finds the maximum
 
     def log_density(self, u: jax.Array, known: Args, args: Args, reference: Args) -> jax.Array:
         """The log density (k, c, n) of rows, without `base`; more exact than NumPyro's."""

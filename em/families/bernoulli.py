@@ -16,6 +16,7 @@ class Bernoulli(Family):
 
     distributions = (BernoulliProbs, BernoulliLogits)
     domains = {"probs": "unit_interval", "logits": "real"}
+    conjugate = {"probs": ("log", "log1m")}
 
     def features(self, u: jax.Array, known: Args, reference: Args) -> jax.Array:
         return u[:, None]
@@ -34,6 +35,11 @@ class Bernoulli(Family):
             name: proportion(name, stats.sums[..., 0], stats.count, args[name], ties[name])
             for name in args
         }
+
+    def pseudo(
+        self, name: str, terms: Mapping[str, jax.Array], args: Args, reference: Args
+    ) -> Statistics:
+        return Statistics(terms["log"] + terms["log1m"], terms["log"][..., None])
 
 
 def log_odds(args: Args) -> tuple[jax.Array, jax.Array]:

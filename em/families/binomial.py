@@ -18,6 +18,7 @@ class Binomial(Family):
 
     distributions = (BinomialProbs, BinomialLogits)
     domains = {"probs": "unit_interval", "logits": "real"}
+    conjugate = {"probs": ("log", "log1m")}
     known = ("total_count",)
 
     def features(self, u: jax.Array, known: Args, reference: Args) -> jax.Array:
@@ -39,3 +40,9 @@ class Binomial(Family):
     ) -> dict[str, jax.Array]:
         successes, trials = stats.sums[..., 0], stats.sums.sum(-1)
         return {name: proportion(name, successes, trials, args[name], ties[name]) for name in args}
+
+    def pseudo(
+        self, name: str, terms: Mapping[str, jax.Array], args: Args, reference: Args
+    ) -> Statistics:
+        successes, failures = terms["log"], terms["log1m"]
+        return Statistics(jnp.zeros_like(successes), jnp.stack([successes, failures], -1))

@@ -16,6 +16,7 @@ class Categorical(Family):
 
     distributions = (CategoricalProbs, CategoricalLogits)
     domains = {"probs": "simplex", "logits": "real"}
+    conjugate = {"probs": ("log",)}
     rank = {"probs": 1, "logits": 1}
 
     def reference(
@@ -42,6 +43,11 @@ class Categorical(Family):
     ) -> dict[str, jax.Array]:
         return {name: proportions(name, stats.sums, args[name], ties[name]) for name in args}
 
+    def pseudo(
+        self, name: str, terms: Mapping[str, jax.Array], args: Args, reference: Args
+    ) -> Statistics:
+        return Statistics(jnp.zeros_like(terms["log"][..., 0]), terms["log"])
+
 
 def log_probabilities(args: Args) -> jax.Array:
     """``log p`` from whichever of probs and logits was given."""
@@ -51,8 +57,11 @@ def log_probabilities(args: Args) -> jax.Array:
 
 
 def proportions(name: str, sums: jax.Array, old: jax.Array, ties: Ties) -> jax.Array:
-    """Pooled proportions of the categories, as probs or as logits."""
-    sums = ties.pool(sums)
+    """Pooled proportions of the categories, as probs or as logits.
+
+    A prior may take more rows from a category than there are: it has probability 0 then.
+    """
+    sums = jnp.maximum(ties.pool(sums), 0)
     total = sums.sum(-1, keepdims=True)
     if name == "logits":
         new = jnp.where(total > 0, safe_log(sums) - safe_log(total), old)

@@ -40,6 +40,7 @@ class EigenNormal(MultivariateNormal):
         "orientation": "rotation",
     }
     rank = {"loc": 1, "log_shape": 1, "orientation": 2}
+    conjugate: ClassVar[Mapping[str, tuple[str, ...]]] = {}
 
     def arguments(self, fn: dist.Distribution) -> dict:
         return Family.arguments(self, fn)

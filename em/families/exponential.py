@@ -16,6 +16,7 @@ class Exponential(Family):
 
     distributions = (NumPyroExponential,)
     domains = {"rate": "positive"}
+    conjugate = {"rate": ("log", "linear")}
 
     def reference(
         self, x: jax.Array, weights: jax.Array, args: Args, ties: Mapping[str, Ties]
@@ -40,7 +41,13 @@ class Exponential(Family):
         # All times 0: the likelihood is unbounded; a huge rate lets the loop call it collapsed.
         huge = 1 / jnp.finfo(old.dtype).eps ** 2
         new = jnp.where(count > 0, ratio(count, total, huge * jnp.ones_like(old)), old)
+        new = jnp.where(count < 0, 0, new)  # a prior may take more than all rows
         return {"rate": tie.choose(new, old)}
+
+    def pseudo(
+        self, name: str, terms: Mapping[str, jax.Array], args: Args, reference: Args
+    ) -> Statistics:
+        return Statistics(terms["log"], -terms["linear"][..., None])
 
     def relative_scale(
         self, args: Args, ties: Mapping[str, Ties], reference: Args

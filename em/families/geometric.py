@@ -17,6 +17,7 @@ class Geometric(Family):
 
     distributions = (GeometricProbs, GeometricLogits)
     domains = {"probs": "unit_interval", "logits": "real"}
+    conjugate = {"probs": ("log", "log1m")}
 
     def features(self, u: jax.Array, known: Args, reference: Args) -> jax.Array:
         return u[:, None]
@@ -35,3 +36,8 @@ class Geometric(Family):
         return {
             name: proportion(name, stats.count, trials, args[name], ties[name]) for name in args
         }
+
+    def pseudo(
+        self, name: str, terms: Mapping[str, jax.Array], args: Args, reference: Args
+    ) -> Statistics:
+        return Statistics(terms["log"], terms["log1m"][..., None])

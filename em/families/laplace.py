@@ -24,6 +24,7 @@ class Laplace(RowFamily):
 
     distributions = (dist.Laplace,)
     domains = {"loc": "real", "scale": "positive"}
+    smooth = False
 
     def solves(self, ties: Mapping[str, Ties]) -> bool:
         """Locs that are shared among components at most, not among cells."""

@@ -18,6 +18,7 @@ class Multinomial(Family):
 
     distributions = (MultinomialProbs, MultinomialLogits)
     domains = {"probs": "simplex", "logits": "real"}
+    conjugate = {"probs": ("log",)}
     rank = {"probs": 1, "logits": 1}
 
     def features(self, u: jax.Array, known: Args, reference: Args) -> jax.Array:
@@ -37,3 +38,8 @@ class Multinomial(Family):
         self, stats: Statistics, args: Args, ties: Mapping[str, Ties], reference: Args
     ) -> dict[str, jax.Array]:
         return {name: proportions(name, stats.sums, args[name], ties[name]) for name in args}
+
+    def pseudo(
+        self, name: str, terms: Mapping[str, jax.Array], args: Args, reference: Args
+    ) -> Statistics:
+        return Statistics(jnp.zeros_like(terms["log"][..., 0]), terms["log"])

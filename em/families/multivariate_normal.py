@@ -12,7 +12,7 @@ import numpyro.distributions as dist
 from jax.scipy.linalg import cho_solve, solve_triangular
 
 from ._family import Args, Augmented, Family, Statistics, Ties, ratio
-from .normal import LOG_2PI, nested, standard, standardisation
+from .normal import LOG_2PI, nested, standard, standardisation, standardised_terms
 
 _MATRICES = ("covariance_matrix", "precision_matrix", "scale_tril")
 
@@ -37,6 +37,10 @@ class MultivariateNormal(Family):
         "scale_tril": "lower_cholesky",
     }
     rank = {"loc": 1, "covariance_matrix": 2, "precision_matrix": 2, "scale_tril": 2}
+    conjugate: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "loc": ("linear", "square"),
+        "covariance_matrix": ("log_det", "inverse"),
+    }
 
     def arguments(self, fn: dist.Distribution) -> dict:
         given = next((m for m in _MATRICES if m in vars(fn)), "covariance_matrix")
@@ -98,6 +102,39 @@ class MultivariateNormal(Family):
             "loc": tie_loc.choose(reference["centre"] + spread * loc, args["loc"]),
             name: tie_matrix.choose(_expressed(name, covariance), args[name]),
         }
+
+    def pseudo(
+        self, name: str, terms: Mapping[str, jax.Array], args: Args, reference: Args
+    ) -> Statistics:
+        """An inverse Wishart: rows around loc, ``-2 log_det`` of them with the scatter it has."""
+        loc, spread = (args["loc"] - reference["centre"]) / reference["spread"], reference["spread"]
+        count = -2 * terms["log_det"][..., 0, 0]
+        matrix = -2 * terms["inverse"] / spread[..., :, None] / spread[..., None, :]
+        i, j = np.triu_indices(loc.shape[-1])
+        second = matrix[..., i, j] + count[..., None] * loc[..., i] * loc[..., j]
+        return Statistics(count, jnp.concatenate([count[..., None] * loc, second], -1))
+
+    def conditional(
+        self,
+        name: str,
+        terms: Mapping[str, jax.Array] | None,
+        stats: Statistics,
+        args: Args,
+        ties: Mapping[str, Ties],
+        reference: Args,
+    ) -> Args:
+        """As elsewhere; a loc's normal prior adds to its precision, entry by entry."""
+        if name != "loc" or not terms:
+            return super().conditional(name, terms, stats, args, ties, reference)
+        linear, square = standardised_terms(terms, reference)
+        tie, (old, tril) = ties["loc"], standardised(args, reference)
+        precision = _inverse(jnp.matmul(tril, tril.mT, precision="highest"))
+        prior = -2 * square[..., None] * jnp.eye(old.shape[-1], dtype=old.dtype)
+        first = stats.sums[..., : old.shape[-1]]
+        loc = shared_loc(stats.count, first, precision, tie, linear, prior)
+        told = (tie.pool(stats.count) > 0)[..., None] | (tie.pool(square) < 0)
+        loc = reference["centre"] + reference["spread"] * jnp.where(told, loc, old)
+        return {**args, "loc": tie.choose(loc, args["loc"])}
 
     def view(self, u: jax.Array, known: Args, weights: jax.Array, reference: Args) -> jax.Array:
         return u.reshape(-1, u.shape[-1])
@@ -171,8 +208,18 @@ def scatter(stats: Statistics, loc: jax.Array) -> jax.Array:
     return second - cross - cross.mT + outer
 
 
-def shared_loc(count: jax.Array, first: jax.Array, precision: jax.Array, tie: Ties) -> jax.Array:
-    """A loc shared by components of different covariance: the precision-weighted mean."""
-    weight = tie.pool(precision * count[..., None, None])
-    total = tie.pool(jnp.einsum("...ij,...j->...i", precision, first))
+def shared_loc(
+    count: jax.Array,
+    first: jax.Array,
+    precision: jax.Array,
+    tie: Ties,
+    linear: jax.Array | float = 0.0,
+    prior: jax.Array | float = 0.0,
+) -> jax.Array:
+    """A loc shared by components of different covariance: the precision-weighted mean.
+
+    ``prior`` (k, c, d, d) is the precision of a normal prior, ``linear`` that times its mean.
+    """
+    weight = tie.pool(precision * count[..., None, None] + prior)
+    total = tie.pool(jnp.einsum("...ij,...j->...i", precision, first) + linear)
     return jnp.linalg.solve(weight, total[..., None])[..., 0]

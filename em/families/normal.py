@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -26,6 +27,7 @@ class Normal(Family):
 
     distributions = (dist.Normal,)
     domains = {"loc": "real", "scale": "positive"}
+    conjugate: ClassVar[Mapping[str, tuple[str, ...]]] = {"loc": ("linear", "square")}
 
     def reference(
         self, x: jax.Array, weights: jax.Array, args: Args, ties: Mapping[str, Ties]
@@ -72,6 +74,14 @@ class Normal(Family):
             "scale": tie_scale.choose(reference["spread"] * jnp.sqrt(variance), args["scale"]),
         }
 
+    def pseudo(
+        self, name: str, terms: Mapping[str, jax.Array], args: Args, reference: Args
+    ) -> Statistics:
+        linear, square = standardised_terms(terms, reference)
+        variance = (args["scale"] / reference["spread"]) ** 2
+        first = linear * variance
+        return Statistics(-2 * square * variance, jnp.stack([first, jnp.zeros_like(first)], -1))
+
     def view(self, u: jax.Array, known: Args, weights: jax.Array, reference: Args) -> jax.Array:
         return u
 
@@ -102,6 +112,15 @@ class LogNormal(Normal):
 def _standardised(args: Args, reference: Args) -> tuple[jax.Array, jax.Array]:
     centre, spread = reference["centre"], reference["spread"]
     return (args["loc"] - centre) / spread, args["scale"] / spread
+
+
+def standardised_terms(
+    terms: Mapping[str, jax.Array], reference: Args
+) -> tuple[jax.Array, jax.Array]:
+    """Coefficients of loc and its square in a log prior, for the loc of standardised data."""
+    centre, spread = reference["centre"], reference["spread"]
+    linear = terms["linear"] + 2 * terms["square"] * centre
+    return linear * spread, terms["square"] * spread**2
 
 
 def _alternate(sweep: Callable, variance: jax.Array) -> tuple[jax.Array, jax.Array]:

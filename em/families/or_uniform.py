@@ -30,6 +30,7 @@ class _OrUniform(Family):
     """
 
     distributions: ClassVar[tuple[type[dist.Distribution], ...]] = ()
+    conjugate: ClassVar[Mapping[str, tuple[str, ...]]] = {}
 
     def arguments(self, fn: dist.Distribution) -> dict:
         flag = jnp.asarray(fn.uniform, jnp.result_type(float))

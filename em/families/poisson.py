@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import jax
+import jax.numpy as jnp
 from jax.scipy.special import gammaln
 from numpyro.distributions import Poisson as NumPyroPoisson
 
@@ -16,6 +17,7 @@ class Poisson(Family):
 
     distributions = (NumPyroPoisson,)
     domains = {"rate": "positive"}
+    conjugate = {"rate": ("log", "linear")}
 
     def features(self, u: jax.Array, known: Args, reference: Args) -> jax.Array:
         return u[:, None]
@@ -30,5 +32,11 @@ class Poisson(Family):
         self, stats: Statistics, args: Args, ties: Mapping[str, Ties], reference: Args
     ) -> dict[str, jax.Array]:
         tie, old = ties["rate"], args["rate"]
-        new = ratio(tie.pool(stats.sums[..., 0]), tie.pool(stats.count), old)
+        total = jnp.maximum(tie.pool(stats.sums[..., 0]), 0)  # a prior may take more than all
+        new = ratio(total, tie.pool(stats.count), old)
         return {"rate": tie.choose(new, old)}
+
+    def pseudo(
+        self, name: str, terms: Mapping[str, jax.Array], args: Args, reference: Args
+    ) -> Statistics:
+        return Statistics(-terms["linear"], terms["log"][..., None])

@@ -22,6 +22,7 @@ class Uniform(RowFamily):
 
     distributions = (dist.Uniform,)
     domains = {"low": "real", "high": "real"}
+    smooth = False
 
     def limits(self, dtype: jnp.dtype) -> Mapping[str, float]:
         return {"low": -jnp.inf, "high": -jnp.inf}
