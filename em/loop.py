@@ -13,7 +13,7 @@ import numpy as np
 from .acceleration import Accelerate, Leap, begin, leap
 from .expectation import Assign, Expectation
 from .maximisation import FIRST_STEPS, INNER_STEPS, m_step
-from .prior import evaluate
+from .prior import evaluate, without_mode
 from .program import Params, Program
 from .reseeding import reseed
 from .rows import Rows
@@ -125,6 +125,7 @@ def climb(
         gain = new.objective - state.expected.objective
         settled = state.steps > settles_after(settings.assign)
         code = _judge(state, new, gain, scale, reseeded, tolerance, settled)
+        code = jnp.where(without_mode(program, params, rows), Status.NO_MODE, code)
         return State(params, new, gain, state.steps + 1, code, state.reseeded + reseeded, None)
 
     def accelerated(state: State, _: jax.Array) -> State:
@@ -149,6 +150,7 @@ def climb(
         higher = new.objective >= state.expected.objective
         taken = first | ((higher | (ahead.plain & ~jnp.isfinite(new.objective))) & sound)
         code = _judge_leap(state, new, ahead, scale, taken, tolerance)
+        code = jnp.where(taken & without_mode(program, params, rows), Status.NO_MODE, code)
         here = (state.params, state.expected, state.flight.slope)
         params, expected, slope = jax.tree.map(
             lambda a, b: jnp.where(taken, a, b), (params, new, slope), here

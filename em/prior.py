@@ -10,7 +10,7 @@ from numpyro import validation_enabled
 from numpyro.distributions import constraints
 
 from .expectation import Assign, Expectation, e_step
-from .program import Params, Program
+from .program import PRIORS, Params, Program
 from .replay import site_constraint
 from .rows import Rows
 
@@ -57,6 +57,21 @@ def evaluate(program: Program, assign: Assign, params: Params, rows: Rows) -> Ex
     if not program.posterior:
         return found
     return found._replace(objective=found.objective + log_prior(program, params, rows.arrays))
+
+
+def without_mode(program: Program, params: Params, rows: Rows) -> jax.Array:
+    """Whether a positive hyperparameter ran to the bound that numeric M-steps keep.
+
+    The scale of a prior that has all its values together goes to 0, where the joint density is
+    infinite unless the hyperparameter's own prior vanishes fast enough.
+    """
+    hyper = {n for b in program.blocks if b.rung == PRIORS for n in b.parameters}
+    lost = jnp.asarray(False)
+    for p in program.structure.free:
+        if p.name in hyper and p.constraint in ("positive", "nonnegative", "softpluspositive"):
+            away = jnp.abs(jnp.log(params[p.name]))
+            lost = lost | (away >= 0.999 * program.limit(p.name, rows)).any()
+    return lost
 
 
 def curvature(program: Program, params: Params, rows: Rows) -> np.ndarray:

@@ -73,9 +73,11 @@ _ADVICE = {
         "em.bootstrap for standard errors."
     ),
     Status.NO_MODE: (
-        "The posterior density is infinite at the boundary, where a probability or a rate is 0: "
-        "its prior is infinite there, and the data do not outweigh it. Give the Dirichlet, Beta "
-        "or Gamma prior a concentration of 1 or more, or use objective='likelihood'."
+        "The posterior density is infinite at the boundary. Where a probability or a rate is 0, "
+        "its prior is infinite and the data do not outweigh it: give the Dirichlet, Beta or Gamma "
+        "prior a concentration of 1 or more. Where a scale that only priors know is 0, their "
+        "parameters are all equal: give the scale a prior that vanishes at 0 faster than any "
+        "power, LogNormal or InverseGamma, or hold it fixed. Or use objective='likelihood'."
     ),
 }
 

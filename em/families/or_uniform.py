@@ -30,7 +30,6 @@ class _OrUniform(Family):
     """
 
     distributions: ClassVar[tuple[type[dist.Distribution], ...]] = ()
-    conjugate: ClassVar[Mapping[str, tuple[str, ...]]] = {}
 
     def arguments(self, fn: dist.Distribution) -> dict:
         flag = jnp.asarray(fn.uniform, jnp.result_type(float))
@@ -85,11 +84,31 @@ class _OrUniform(Family):
     def estimate(
         self, stats: Statistics, args: Args, ties: Mapping[str, Ties], reference: Args
     ) -> dict[str, jax.Array]:
-        noise = _noise(args)
-        count = jnp.where(noise, 0, stats.count)
-        sums = jnp.where(noise[..., None], 0, stats.sums[..., :-1])
-        given = Statistics(count, sums), _of_normal(args), _of_normal(ties), reference
+        own = _without_noise(stats, args)
+        own = Statistics(own.count, own.sums[..., :-1])
+        given = own, _of_normal(args), _of_normal(ties), reference
         return super().estimate(*given) | {n: args[n] for n in _BOX}
+
+    def pseudo(
+        self, name: str, terms: Mapping[str, jax.Array], args: Args, reference: Args
+    ) -> Statistics:
+        added = super().pseudo(name, terms, args, reference)
+        return Statistics(added.count, jnp.pad(added.sums, ((0, 0), (0, 0), (0, 1))))
+
+    def conditional(
+        self,
+        name: str,
+        terms: Mapping[str, jax.Array] | None,
+        stats: Statistics,
+        args: Args,
+        ties: Mapping[str, Ties],
+        reference: Args,
+    ) -> Args:
+        # The cell that has a prior's statistics may be noise: they stay, its rows do not.
+        none = {**args, "uniform": jnp.zeros_like(args["uniform"])}
+        own = _without_noise(stats, args)
+        new = super().conditional(name, terms, own, none, ties, reference)
+        return {**new, "uniform": args["uniform"]}
 
     def relative_scale(
         self, args: Args, ties: Mapping[str, Ties], reference: Args
@@ -118,6 +137,11 @@ class _OrUniform(Family):
 
 def _of_normal(named: Mapping) -> dict:
     return {n: v for n, v in named.items() if n not in _BOX}
+
+
+def _without_noise(stats: Statistics, args: Args) -> Statistics:
+    noise = _noise(args)
+    return Statistics(jnp.where(noise, 0, stats.count), jnp.where(noise[..., None], 0, stats.sums))
 
 
 def _noise(args: Args) -> jax.Array:

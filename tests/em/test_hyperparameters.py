@@ -105,6 +105,25 @@ def test_priors_of_priors_and_hyperparameters_of_several_blocks():
     assert fit.params["top"] == pytest.approx(np.exp(found.x[0]), rel=1e-2)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("accelerate", [None, "quasi-newton"])
+def test_a_scale_of_equal_values_runs_to_zero(accelerate):
+    """One group of rows: the locations meet, and the density of their scale has no bound."""
+
+    def funnel(x):
+        tau = numpyro.sample("tau", dist.HalfNormal(1.0))
+        loc = numpyro.sample("loc", dist.Normal(0.0, tau).expand([2, 4]).to_event(2))
+        with numpyro.plate("rows", len(x)):
+            z = numpyro.sample("z", dist.Categorical(jnp.ones(2) / 2))
+            numpyro.sample("x", dist.Normal(loc[z], 1.0).to_event(1), obs=x)
+
+    x = 0.9 * _rng.normal(size=(80, 4))
+    fitter = em.EM(funnel, objective="posterior", num_restarts=2, accelerate=accelerate)
+    fit = fitter.run(KEY, x)
+    assert fit.status is em.Status.NO_MODE
+    assert "faster than any power" in fit.message
+
+
 # ---- families that work on the rows ------------------------------------------------------------
 
 

@@ -139,6 +139,34 @@ def component(params, j, covariance):
     return volume * axes @ jnp.diag(jnp.exp(shape)) @ axes.T
 
 
+@pytest.mark.slow
+def test_priors_are_taken_in_beside_noise(x64):
+    """Normal locs, inverse Wishart covariances and a Dirichlet: SciPy finds nothing higher."""
+    fit = em.EM(models.contaminated_mixture, objective="posterior", num_restarts=2).run(
+        KEY, X, num_components=2, weights_concentration=2.0, spread=10.0
+    )
+    assert fit.status is em.Status.CONVERGED
+    assert fit.spec.closed_form
+    assert np.all(np.diff(fit.trace) >= -1e-9)
+    low, high = edges(X)
+    matrix_prior = stats.invwishart(5, 0.04 * np.diag([100.0, 100.0]))
+
+    def density(v):
+        weights, loc, matrices = unpack(v)
+        prior = stats.norm.logpdf(loc, (low + high) / 2, high - low).sum()
+        prior += stats.dirichlet.logpdf(weights, [2, 2, 2])
+        prior += sum(matrix_prior.logpdf(c) for c in matrices)
+        return log_rows(X, weights, loc, matrices, low, high).sum() + prior
+
+    weights, loc, matrix = ordered(fit)
+    factor = np.linalg.cholesky(matrix)[:, [0, 1, 1], [0, 0, 1]]
+    point = np.concatenate([np.log(weights[:2] / weights[2]), loc.ravel(), factor.ravel()])
+    assert fit.objective == pytest.approx(density(point), abs=1e-7)
+    found = optimize.minimize(lambda v: -density(v), point)
+    assert -found.fun < fit.objective + 1e-6
+    assert np.abs(optimize.approx_fprime(point, density, 1e-6)).max() < 1e-2
+
+
 def test_rows_outside_the_box_are_no_noise(x64):
     """A smaller box: EM's density on statistics is the formula's, and 0 for noise outside."""
     model, kwargs = models.contaminated_mixture, {"low": -9.0, "high": 9.0, "num_components": 2}
