@@ -1,7 +1,10 @@
+import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 from numpyro.distributions import constraints
 from scipy import special, stats
+
+from mixpyro.em.families.bernoulli import Bernoulli
 
 from .case import Case
 
@@ -26,3 +29,12 @@ CASES = [
         slow=True,
     ),
 ]
+
+
+def test_an_item_takes_a_byte_until_its_number_is_needed(precision):
+    x = jnp.array([[0.0, 1.0, 1.0]])
+    u = Bernoulli().coordinates(x, {})
+    assert u.dtype.itemsize == 1
+    found = Bernoulli().features(u, {}, {})
+    assert found.dtype == x.dtype == precision
+    np.testing.assert_array_equal(found, x[:, None])
