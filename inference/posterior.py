@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -55,7 +56,9 @@ class Posterior:
         """Parameters at u with any leading axes."""
         name = next(iter(self.start))
         lead = jnp.shape(u[name])[: jnp.ndim(u[name]) - jnp.ndim(self.start[name])]
-        flat = {n: jnp.reshape(v, (-1, *jnp.shape(self.start[n]))) for n, v in u.items()}
+        # Not -1: one component has a simplex of no coordinates.
+        size = math.prod(lead)
+        flat = {n: jnp.reshape(v, (size, *jnp.shape(self.start[n]))) for n, v in u.items()}
         found = {n: np.asarray(v) for n, v in density.constrain(self.fit, flat).items()}
         return {n: found[n].reshape(*lead, *found[n].shape[1:]) for n in self.start}
 

@@ -14,8 +14,8 @@ BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 PAGES = [page for page in PAGES if BLOCK.search(page.read_text())]
 
 
-# The page on climbing compiles a dozen models.
-SLOW = {"climbing.md"}
+# These pages compile a dozen models each.
+SLOW = {"climbing.md", "posterior.md"}
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,26 @@ def test_a_posterior_integrated_on_a_grid():
     np.testing.assert_allclose(draws.std((0, 1)), sd, rtol=0.06)
 
 
+def test_one_component_is_an_ordinary_posterior():
+    """Its simplex has no coordinates. loc | x ~ Normal(25 sum(x) / (25 n + 1), 25 / (25 n + 1))."""
+    x = np.random.default_rng(1).normal(2.0, 1.0, 20)
+
+    def model(x):
+        weights = numpyro.sample("weights", dist.Dirichlet(jnp.ones(1)))
+        with numpyro.plate("components", 1):
+            loc = numpyro.sample("loc", dist.Normal(0.0, 5.0))
+        with numpyro.plate("rows", len(x)):
+            z = numpyro.sample("z", dist.Categorical(weights))
+            numpyro.sample("x", dist.Normal(loc[z], 1.0), obs=x)
+
+    tree = inference.run_nuts(em.EM(model).run(KEY, x), KEY, num_warmup=200, num_samples=1000)
+    draws = tree["posterior"]["loc"].values
+    error = np.sqrt(25 / 501 / tree["relabelling"]["loc_ess_after"].values)
+    assert draws.mean() == pytest.approx(25 * x.sum() / 501, abs=4 * float(error[0]))
+    assert draws.std() == pytest.approx(np.sqrt(25 / 501), rel=0.06)
+    np.testing.assert_array_equal(tree["posterior"]["weights"], np.ones((4, 1000, 1)))
+
+
 def test_random_starts_switch_and_are_relabelled():
     """NumPyro alone: R-hat above 1.5. Relabelled against EM: every R-hat below 1.01."""
     x = np.concatenate(
