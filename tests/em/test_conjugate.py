@@ -278,3 +278,55 @@ def test_one_component_too_many_under_a_sparse_dirichlet(x64):
     np.testing.assert_allclose(fit.params["weights"], [1, 0], atol=1e-12)
     assert fit.params["weights"][1] == 0
     assert np.all(np.isfinite(fit.params["rate"]))
+
+
+# ---- with all else that a model may say ----------------------------------------------------------
+
+
+def grouped(x, y):
+    """A class for each group of rows, row weights, a shared loc, a scale without a prior."""
+    weights = numpyro.sample("weights", dist.Dirichlet(3 * jnp.ones(2)))
+    loc = numpyro.sample("loc", dist.Normal(jnp.array([-1.0, 1.0]), 0.3).to_event(1))
+    scale = numpyro.param("scale", 1.0, constraint=dist.constraints.positive)
+    shared = numpyro.sample("shared", dist.Normal(0.0, 0.2))
+    rate = numpyro.sample("rate", dist.Gamma(jnp.array([3.0, 4.0]), 2.0).to_event(1))
+    with numpyro.plate("groups", 30), handlers.scale(scale=1.0 + (jnp.arange(30) < 10)):
+        z = numpyro.sample("z", dist.Categorical(weights))
+        numpyro.sample("y", dist.Poisson(rate[z]), obs=y)
+        numpyro.sample("half", dist.Normal(shared, 1.0), obs=y / 2)
+        with numpyro.plate("rows", 5, dim=-2):
+            numpyro.sample("x", dist.Normal(loc[z], scale), obs=x)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("accelerate", [None, "quasi-newton"])
+def test_groups_weights_gaps_and_ties(accelerate, x64):
+    """SciPy's density of the whole, gaps left out, has no slope at the fit."""
+    z = np.arange(30) % 2
+    x = np.array([-2.0, 2.0])[z] + np.random.default_rng(1).normal(size=(5, 30))
+    x[0, ::3] = np.nan
+    y = np.random.default_rng(2).poisson(np.array([3.0, 6.0])[z])
+    fitter = em.EM(grouped, objective="posterior", num_restarts=3, accelerate=accelerate)
+    fit = fitter.run(KEY, x, y)
+    assert fit.status is em.Status.CONVERGED
+    assert {b.m_step for b in fit.spec.blocks} == {WITH_PRIOR}
+    assert np.all(np.diff(fit.trace) >= -1e-9)
+    row_weights = 1.0 + (np.arange(30) < 10)
+
+    def density(v):
+        weights, loc, scale = special.expit([v[0], -v[0]]), v[1:3], np.exp(v[3])
+        shared, rate = v[4], np.exp(v[5:])
+        table = np.log(weights) + stats.poisson.logpmf(y[:, None], rate)
+        table += np.nan_to_num(stats.norm.logpdf(x[..., None], loc, scale)).sum(0)
+        by_group = special.logsumexp(table, axis=1) + stats.norm.logpdf(y / 2, shared)
+        prior = stats.dirichlet.logpdf(weights, [3, 3]) + stats.norm.logpdf(shared, 0, 0.2)
+        prior += stats.norm.logpdf(loc, [-1, 1], 0.3).sum()
+        prior += stats.gamma.logpdf(rate, [3, 4], scale=0.5).sum()
+        return row_weights @ by_group + prior
+
+    params = {n: np.asarray(v) for n, v in fit.params.items()}
+    weights = np.log(params["weights"][0] / params["weights"][1])
+    logs = np.log(params["scale"]), params["shared"], *np.log(params["rate"])
+    point = np.array([weights, *params["loc"], *logs])
+    assert fit.objective == pytest.approx(density(point), abs=1e-7)
+    assert np.abs(optimize.approx_fprime(point, density, 1e-6)).max() < 1e-2
