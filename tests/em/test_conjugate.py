@@ -32,6 +32,11 @@ DATA = {
 }
 
 
+both_precisions = pytest.mark.parametrize(
+    "precision", [pytest.param("float32", marks=pytest.mark.slow), "float64"], indirect=True
+)
+
+
 def everything(data, z=None):
     """Each conjugate pair once: by component, shared, of another scale, and by a latent class."""
     share = numpyro.sample("share", dist.Beta(2.0, 3.0))
@@ -84,6 +89,7 @@ def modes(z):
     }
 
 
+@both_precisions
 def test_labelled_rows_give_the_textbook_modes(precision):
     fit = em.EM(everything, objective="posterior").run(KEY, DATA, Z)
     assert fit.status is em.Status.CONVERGED
@@ -131,6 +137,7 @@ def log_posterior(v):
     return special.logsumexp(table, axis=1).sum() + prior
 
 
+@both_precisions
 def test_a_normal_prior_of_locations_beside_free_scales(precision):
     fit = em.EM(normals, objective="posterior", num_restarts=4).run(KEY, X.astype(precision))
     assert fit.status is em.Status.CONVERGED

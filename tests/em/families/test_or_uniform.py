@@ -167,6 +167,7 @@ def test_priors_are_taken_in_beside_noise(x64):
     assert np.abs(optimize.approx_fprime(point, density, 1e-6)).max() < 1e-2
 
 
+@pytest.mark.slow
 def test_rows_outside_the_box_are_no_noise(x64):
     """A smaller box: EM's density on statistics is the formula's, and 0 for noise outside."""
     model, kwargs = models.contaminated_mixture, {"low": -9.0, "high": 9.0, "num_components": 2}
