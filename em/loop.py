@@ -292,14 +292,16 @@ def _judge_leap(
 
     Aitken's estimate is for steps that shrink by a steady factor; here the accelerator's model
     of the objective says what is left, and the step to that model's top must have confirmed it:
-    both below ``tolerance``. A full step that changes no more than rounding does stops as well.
+    both below ``tolerance``. A full step that changes no more than rounding does stops as well, and
+    so does a refused step of EM's own, since the next one would be the same.
     """
     objective = new.objective
     change = jnp.abs(objective - state.expected.objective)
     calm = (state.steps > 0) & ahead.full
     settled = (ahead.rest < tolerance) & (change < tolerance)
-    done = calm & (settled | (change <= rounding(objective)))
-    fell = ahead.plain & (state.steps > 0) & (change > 100 * rounding(objective)) & ~taken
+    stuck = ahead.plain & (state.steps > 0) & ~taken
+    done = (calm & (settled | (change <= rounding(objective)))) | stuck
+    fell = stuck & (change > 100 * rounding(objective))
     code = jnp.where(done, Status.CONVERGED, RUNNING)
     code = jnp.where(fell, Status.LOWERED, code)
     broken = ahead.plain & ~jnp.isfinite(objective)
