@@ -54,7 +54,8 @@ class EM:
         objective: ``"likelihood"`` (priors are ignored) or ``"posterior"``: the priors in the model
             are added, and the fit is the mode of the posterior density in the model's own
             coordinates (another parametrisation has another mode). The information and standard
-            errors are then those of the log posterior.
+            errors are then those of the log posterior. Priors that are conjugate leave an M-step
+            in closed form (``print(fit.spec)``); their parameters may be sites too.
         assign: ``"soft"`` (EM), ``"hard"`` (classification EM), ``"stochastic"`` (classes are drawn
             at first), ``"annealed"`` (responsibilities are tempered at first), or a value: an
             `Assign`, `em.Stochastic(...)` or `em.Annealed(...)`. The last two end as soft EM.

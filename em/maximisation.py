@@ -259,22 +259,29 @@ def expected_log_likelihood(
     """The part of EM's Q that a block's parameters enter, as a function of all parameters.
 
     Sites with statistics give ``sum_k <eta_k, S_k> - N_k A_k``, whose cost does not depend on n;
-    the others their responsibility-weighted log densities.
+    the others their responsibility-weighted log densities, by whom the E-step has them too.
     """
     sites = [s for s in program.sites if s.name in block.sites]
     statistical = [s for s in sites if isinstance(s, StatisticalSite)]
     statistics = site_statistics(program, expected, rows)
-    replayed = tuple(s.name for s in sites if not isinstance(s, StatisticalSite))
+    scored = [s for s in program.scored if s.name in block.sites]
+    others = (s.name for s in sites if not isinstance(s, StatisticalSite))
+    replayed = tuple(n for n in others if n not in {s.name for s in scored})
     priors = [s for s in program.priors if s.name in block.sites]
     levels = sorted({s.level for s in sites if s.name in replayed})
 
     def objective(new: Params) -> jax.Array:
         total = jnp.zeros(())
-        args = program.arguments(new, rows.arrays) if statistical else {}
+        args = program.arguments(new, rows.arrays) if statistical or scored else {}
         for site in statistical:
             eta, normaliser = site.family.natural(args[site.name], rows.reference[site.name])
             stats = statistics[site.name]
             total = total + (eta * stats.sums).sum() - (normaliser * stats.count).sum()
+        for own in scored:
+            u, known, seen, reference = rows.of(own.name, own.level)
+            density = own.family.log_density(u, known, args[own.name], reference)
+            density = (density if seen is None else density * seen).sum(1)
+            total = total + _weighted(expected, rows, density, own.level)
         for level in levels:
             log_density = program.replayed(new, rows.arrays, replayed, level)
             total = total + _weighted(expected, rows, log_density, level)

@@ -280,7 +280,7 @@ class Program(Reader):
     @cached_property
     def scored(self) -> tuple[RowSite, ...]:
         """The sites that work row by row by their family's density instead of NumPyro's."""
-        solved = {n for b in self.blocks if b.rung == ROW_EQUATIONS for n in b.sites}
+        solved = {n for b in self.blocks if b.rung in (ROW_EQUATIONS, WITH_PRIOR) for n in b.sites}
         own = (s for s in self.sites if isinstance(s, RowSite) and s.name in solved)
         return tuple(s for s in own if s.family.scores)
 

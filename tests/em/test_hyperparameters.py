@@ -162,6 +162,20 @@ def weibull_rows(x, v):
     return stats.weibull_min.logpdf(x, shape, scale=scale), prior
 
 
+def negative_binomials(x):
+    weights = numpyro.sample("weights", dist.Dirichlet(2 * jnp.ones(2)))
+    with numpyro.plate("components", 2):
+        probs = numpyro.sample("probs", dist.Beta(2.0, 3.0))
+    with numpyro.plate("rows", len(x)):
+        z = numpyro.sample("z", dist.Categorical(weights))
+        numpyro.sample("x", dist.NegativeBinomialProbs(4.0, probs[z]), obs=x)
+
+
+def negative_binomial_rows(x, v):
+    probs = np.exp(v)
+    return stats.nbinom.logpmf(x, 4, 1 - probs), stats.beta.logpdf(probs, 2, 3).sum()
+
+
 HALF = np.arange(100) < 45
 ROW_CASES = {
     "StudentT": (
@@ -176,10 +190,22 @@ ROW_CASES = {
         np.where(HALF, 1.0, 8.0) * _rng.weibull(np.where(HALF, 2.0, 4.0)),
         ("scale", "concentration"),
     ),
+    "NegativeBinomial": (
+        negative_binomials,
+        negative_binomial_rows,
+        _rng.negative_binomial(4, np.where(HALF, 0.8, 0.3)),
+        ("probs",),
+    ),
 }
 
 
-@pytest.mark.parametrize("name", ["Weibull", pytest.param("StudentT", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Weibull",
+        *(pytest.param(n, marks=pytest.mark.slow) for n in ("StudentT", "NegativeBinomial")),
+    ],
+)
 def test_families_on_the_rows_take_priors(name):
     model, rows, x, names = ROW_CASES[name]
     fit = em.EM(model, objective="posterior", num_restarts=3).run(KEY, x)
