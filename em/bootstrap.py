@@ -12,7 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from . import starts
-from .expectation import Soft, statistics_of
+from .assign import Soft
+from .expectation import statistics_of
 from .fit import Fit
 from .loop import Outcome, Settings, climb
 from .program import Params, Program

@@ -31,9 +31,9 @@ from .blocks import (
     RowSite,
 )
 from .families import Ties
+from .inspection import unreached
 from .latents import log_prob, unwrap
 from .provenance import dependencies
-from .structure import unreached
 
 if TYPE_CHECKING:
     from .program import Params, Program

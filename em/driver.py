@@ -14,8 +14,9 @@ import numpy as np
 from . import acceleration, starts
 from .acceleration import Accelerate
 from .arguments import PLAIN, Call, closure_values, split
+from .assign import Assign, Hard, Soft
 from .checks import check, check_params, check_responsibilities, findings
-from .expectation import Assign, Expectation, Hard, Soft, statistics_of
+from .expectation import Expectation, statistics_of
 from .fit import Fit, from_outcome
 from .loop import Outcome, Settings, climb
 from .maximisation import FIRST_STEPS, m_step

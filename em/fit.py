@@ -15,8 +15,10 @@ from numpyro import handlers
 
 from . import information as info
 from .arguments import Call, merge
+from .assign import Soft
 from .checks import check, findings
-from .expectation import Soft, e_step, posterior
+from .classes import posterior
+from .expectation import e_step
 from .identification import combinations
 from .loop import Outcome
 from .program import Program

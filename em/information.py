@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from .expectation import Soft, e_step
+from .assign import Soft
+from .expectation import e_step
 from .prior import curvature
 from .program import Params, Program
 from .quick import quick_jit

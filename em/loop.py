@@ -11,7 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from .acceleration import Accelerate, Leap, begin, leap
-from .expectation import Assign, Expectation
+from .assign import Assign
+from .expectation import Expectation
 from .maximisation import FIRST_STEPS, INNER_STEPS, m_step
 from .prior import evaluate, without_mode
 from .program import Params, Program

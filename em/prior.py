@@ -9,7 +9,8 @@ from jax.flatten_util import ravel_pytree
 from numpyro import validation_enabled
 from numpyro.distributions import constraints
 
-from .expectation import Assign, Expectation, e_step
+from .assign import Assign
+from .expectation import Expectation, e_step
 from .program import PRIORS, Params, Program
 from .replay import site_constraint
 from .rows import Rows

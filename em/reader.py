@@ -17,7 +17,8 @@ from . import layout, replay
 from .arguments import Call
 from .compiled import Compiled
 from .independence import confirm, indexed_owners
-from .structure import Structure, read
+from .inspection import read
+from .structure import Structure
 
 Params = dict[str, jax.Array]
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpyro import handlers
 
-from .expectation import Soft
+from .assign import Soft
 from .fit import Fit
 from .loop import Outcome, Settings, climb
 from .prior import evaluate

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import jax
 import jax.numpy as jnp
 
-from .expectation import Assign, Soft
+from .assign import Assign, Soft
 
 
 @runtime_checkable

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from .expectation import posterior
+from .classes import posterior
 from .program import Params, Program
 from .rows import Rows
 

@@ -10,7 +10,8 @@ import jax.numpy as jnp
 from numpyro.distributions import constraints
 
 from . import layout
-from .expectation import Soft, e_step
+from .assign import Soft
+from .expectation import e_step
 from .families import standardise
 from .program import Params, Program
 from .rows import Rows

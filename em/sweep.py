@@ -14,8 +14,8 @@ import numpy as np
 from .arguments import split
 from .bootstrap import best, from_starts
 from .checks import check
+from .classes import posterior
 from .driver import EM, prepare, program_for
-from .expectation import posterior
 from .fit import Fit
 from .replicates import each, reweighed
 from .rows import Rows

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..em import Fit
-from ..em.expectation import posterior
+from ..em.classes import posterior
 from ..em.information import boundary
 from ..em.program import Params
 from .arviz import classes_of

@@ -17,7 +17,8 @@ from numpyro import handlers
 from numpyro.infer.util import constrain_fn, log_density, potential_energy
 
 from ..em import Fit
-from ..em.expectation import Soft, e_step
+from ..em.assign import Soft
+from ..em.expectation import e_step
 from ..em.program import Params, Program
 from ..em.quick import quick_jit
 from ..em.rows import Rows

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..em import Fit
-from ..em.expectation import Classes, posterior
+from ..em.classes import Classes, posterior
 from ..em.program import Params
 from ..em.reader import Reader
 from .draws import site_draws

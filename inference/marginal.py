@@ -16,8 +16,8 @@ from numpyro.distributions import constraints
 from numpyro.primitives import Messenger
 
 from ..em.arguments import Call, split
+from ..em.classes import posterior
 from ..em.driver import cache_key
-from ..em.expectation import posterior
 from ..em.latents import Latent, is_finite_discrete
 from ..em.provenance import dependencies
 from ..em.reader import Params, Reader

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..em import Fit
-from ..em.expectation import posterior
+from ..em.classes import posterior
 from ..em.latents import Latent
 from ..em.program import Params
 from .density import log_prior

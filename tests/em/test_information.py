@@ -14,7 +14,7 @@ from scipy import stats
 
 from mixpyro import em, models
 from mixpyro.em import information
-from mixpyro.em.expectation import Soft
+from mixpyro.em.assign import Soft
 from mixpyro.em.replicates import each, from_params, simulator
 from mixpyro.em.summary import interval
 

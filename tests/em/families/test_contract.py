@@ -18,7 +18,8 @@ from scipy import optimize, special
 from mixpyro import em
 from mixpyro.distributions import OrUniform
 from mixpyro.em import rows as rows_module
-from mixpyro.em.expectation import Soft, e_step
+from mixpyro.em.assign import Soft
+from mixpyro.em.expectation import e_step
 from mixpyro.em.families import CATALOGUE, Statistics
 
 from .case import WEIGHTS, Case

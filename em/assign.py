@@ -1,0 +1,57 @@
+"""How a log joint becomes responsibilities: the one thing in which EM's variants differ."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+
+
+class Assign(Protocol):
+    """Turns a log joint into responsibilities.
+
+    Called with ``log_joint`` (k, n), rows last, it returns the responsibilities (k, n), whose
+    columns sum to 1, and each row's term (n,) of the objective that this variant climbs.
+    ``hard`` says that responsibilities are 0 or 1, so that the loop may stop when no row changes
+    its component.
+    """
+
+    @property
+    def hard(self) -> bool:
+        """Whether responsibilities are 0 or 1."""
+        ...
+
+    def __call__(self, log_joint: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Responsibilities (k, n) and objective (n,)."""
+        ...
+
+
+class Soft(NamedTuple):
+    """``r_nk = p(z_n = k | x_n)``; the objective is the observed-data log-likelihood."""
+
+    hard: bool = False
+
+    def __call__(self, log_joint: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Softmax and log-sum-exp over the components."""
+        # The shift cancels from the derivative. Left in, a compiler that computes log_joint twice,
+        # rounded differently, would find no entry equal to the maximum, and divide by their number.
+        top = jax.lax.stop_gradient(log_joint).max(0)
+        top = jnp.maximum(top, jnp.finfo(log_joint.dtype).min)
+        joint = jnp.exp(log_joint - top)
+        total = joint.sum(0)
+        return joint / total, top + jnp.log(total)
+
+
+class Hard(NamedTuple):
+    """Each row to its best component; the objective is the classification log-likelihood.
+
+    Celeux & Govaert (1992), Computational Statistics & Data Analysis 14:315.
+    """
+
+    hard: bool = True
+
+    def __call__(self, log_joint: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """One-hot of the largest, and the largest."""
+        best = jax.nn.one_hot(log_joint.argmax(0), len(log_joint), dtype=log_joint.dtype, axis=0)
+        return best, log_joint.max(0)

@@ -1,0 +1,350 @@
+"""Read a NumPyro model abstractly: its latent class, its plates, its parameters, its data.
+
+Nothing is computed here. One trace under ``jax.eval_shape`` lists the sites; one jaxpr of the
+model with z replaced says which parameters, and whether z, each site's likelihood depends on.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from numpyro.distributions import biject_to, constraints
+
+from . import replay
+from .arguments import Call, arrays_within, has_gaps
+from .families import find
+from .latents import Latent, Level, arrange, find_latents, log_prob, masks, unwrap
+from .provenance import Dependencies, dependencies
+from .structure import Data, Parameter, Structure
+
+
+def read(model: Callable, call: Call, to_fit: bool = True, priors: bool = False) -> Structure:
+    """Read ``model(*args, **kwargs)``.
+
+    Raises:
+        ValueError: no or several discrete latents, a continuous latent per row, an observation
+            that depends on z outside its plate, parameters that no data reach, no rows.
+    """
+    sites: dict[str, dict] = {}
+    preset: set[str] = set()
+    chained: list[bool] = []
+
+    def abstract(arrays: tuple) -> None:
+        trace, handler = replay.run(model, call.rebuild(arrays), default=replay.prototype)
+        sites.update(trace)
+        preset.update(handler.preset)
+        chained.append(handler.chained)
+
+    try:
+        jax.eval_shape(abstract, call.arrays)
+    except jax.errors.ConcretizationTypeError as error:
+        raise ValueError(
+            "the model needs the value of an array in Python (an int(...), an if, a shape); pass "
+            f"such values as plain numbers, which are static. JAX said: {_first_line(error)}"
+        ) from error
+
+    except AssertionError as error:
+        if "plate" not in str(error):
+            raise
+        raise ValueError(
+            f"a plate of the model is empty ({_first_line(error)}); at least one row and one "
+            "component are needed"
+        ) from error
+    for site in sites.values():
+        subsampled = site["type"] == "plate" and site["args"][1] not in (None, site["args"][0])
+        if subsampled and to_fit:
+            raise ValueError(
+                f"plate {site['name']!r} is subsampled ({site['args'][1]} of {site['args'][0]}); "
+                "EM uses all rows at every step: leave subsample_size out"
+            )
+    latents, skip = find_latents(model, call, sites)
+    if any(chained) and all(_scanned(sites[z.prior]) for z in latents):
+        raise ValueError(
+            f"the latent class {latents[0].name!r} stands inside a scan: EM reads classes of rows, "
+            "and of rows within groups, but no chains of them (hidden Markov models). NumPyro's "
+            "own enumeration fits those: SVI with TraceEnum_ELBO, or NUTS"
+        )
+    return _assemble(model, call, sites, preset, latents, skip, to_fit and not priors)
+
+
+def _assemble(
+    model: Callable,
+    call: Call,
+    sites: dict,
+    preset: set[str],
+    found: list[Latent],
+    skip: set[str],
+    whole: bool,
+) -> Structure:
+    gaps = call.gaps or any(map(has_gaps, arrays_within(model)))
+    parameters = tuple(
+        _parameter(site, preset)
+        for name, site in sites.items()
+        if site["type"] == "param"
+        or (site["type"] == "sample" and not site["is_observed"] and name not in skip)
+    )
+    latents, levels = arrange(found)
+    for latent in latents:
+        _refuse_row_latents(sites, preset, latent, skip)
+    observed = [
+        n for n, s in sites.items() if s["type"] == "sample" and s["is_observed"] and n not in skip
+    ]
+    values = {p.name: jnp.zeros(p.shape) for p in parameters}
+    fn = _Outputs(model, call, observed, latents)
+    try:
+        deps = fn.trace(values, pointwise=True)
+        ok = True
+    except (TypeError, ValueError, IndexError):
+        deps = fn.trace(values, pointwise=False)
+        ok = False
+    data, fixed = [], []
+    for name in observed:
+        reached, site = deps.outputs["density", name], sites[name]
+        level = _level(site, reached, latents, levels, sites)
+        if level is None:
+            fixed.append(_parameter(site, preset | {name}))
+        else:
+            support = bool(deps.outputs["support", name])
+            choice = bool(deps.outputs["mask", name])
+            repeats = _repeats(site, level, latents, sites)
+            data.append(_data(site, level, reached, support, gaps, repeats, choice))
+    if not data:
+        names = " and ".join(repr(z.name) for z in latents)
+        raise ValueError(
+            f"no observed site depends on the latent class {names}: give the data to a "
+            "sample site with obs=..., and index its parameters with z"
+        )
+    latents = tuple(
+        replace(z, depends=deps.outputs["prior", z.name], rowwise=fn.rowwise[z.name])
+        for z in latents
+    )
+    likelihood = frozenset().union(*(z.depends for z in latents), *(d.depends for d in data))
+    for p in parameters:
+        if whole and p.free and p.name not in likelihood:
+            raise unreached(
+                p.name, ", or fit it by objective='posterior' if it enters the priors of others"
+            )
+    indexed = any(level.owner == "index" for level in levels)
+    return Structure(
+        latents=latents,
+        levels=tuple(levels),
+        parameters=(*parameters, *fixed),
+        data=tuple(data),
+        pointwise=ok and not indexed,
+        certain=ok and not indexed and not deps.mixing,
+        gaps=gaps,
+    )
+
+
+def unreached(name: str, otherwise: str = "") -> ValueError:
+    """The error for a parameter of which the data say nothing."""
+    return ValueError(
+        f"the likelihood does not reach the parameter {name!r}: no observed site depends on it. "
+        "Remove it, or hold it fixed with "
+        f"numpyro.handlers.condition(model, {{{name!r}: value}}){otherwise}"
+    )
+
+
+def _scanned(site: dict) -> bool:
+    """Whether a site stands in no plate, though it has rows: a scan adds them."""
+    return not site["cond_indep_stack"] and bool(site["fn"].batch_shape)
+
+
+def _refuse_row_latents(sites: dict, preset: set[str], latent: Latent, skip: set[str]) -> None:
+    rows = set(zip(latent.row_dims, latent.rows, strict=True))
+    prior = sites[latent.prior]
+    for name, site in sites.items():
+        hidden = site["type"] == "sample" and not site["is_observed"] and name not in skip
+        if not hidden or name in preset:
+            continue
+        frames = {(f.dim, f.size) for f in site["cond_indep_stack"]}
+        by_row = frames & rows and _same_plate(site, prior)
+        if not prior["cond_indep_stack"]:
+            # Without a plate only the shape can tell; k parameters for k rows are left alone.
+            by_row = _has_rows(site, latent) and latent.num_rows > latent.num_components
+        if by_row:
+            raise ValueError(
+                f"site {name!r} is a continuous latent with one value a row (it stands in the "
+                f"plate of {latent.name!r}); EM sums over z only. Move it out of that plate, "
+                "integrate it out by hand, or observe it"
+            )
+
+
+def _level(
+    site: dict,
+    reached: frozenset[str],
+    latents: tuple[Latent, ...],
+    levels: list[Level],
+    sites: dict,
+) -> int | None:
+    """The level of an observed site, made if need be; None if it is no datum of the rows."""
+    touched = {z.level for z in latents if z.name in reached}
+    inner = touched - {0}
+    if len(inner) > 1:
+        names = ", ".join(repr(z.name) for z in latents if z.name in reached)
+        raise ValueError(
+            f"site {site['name']!r} depends on latent classes of different rows ({names}); EM "
+            "reads classes of units and, within them, classes of rows"
+        )
+    inside = [z.level for z in latents if _has_rows(site, z) and _same_plate(site, sites[z.prior])]
+    if inner:
+        (level,) = inner
+        if not _has_rows(site, levels[level]):
+            names = ", ".join(repr(z.name) for z in latents if z.level == level)
+            raise ValueError(
+                f"site {site['name']!r} depends on {names} but does not stand in its plate of "
+                f"{levels[level].num_rows} rows (its shape is {tuple(site['fn'].batch_shape)}); "
+                "put both in one plate, or nest a plate inside that of z"
+            )
+        return level
+    if inside:
+        return min(inside)
+    if not touched:
+        return None
+    if _has_rows(site, levels[0]):
+        return 0
+    return _indexed(site, levels)
+
+
+def _indexed(site: dict, levels: list[Level]) -> int:
+    """The level of a site whose rows find their unit's class by an index."""
+    shape = site["fn"].batch_shape
+    dims = tuple(d for d in range(-len(shape), 0) if shape[d] != 1)
+    new = Level(dims, tuple(shape[d] for d in dims), "index")
+    for number, level in enumerate(levels):
+        if number and (level.row_dims, level.rows) == (new.row_dims, new.rows):
+            return number
+    levels.append(new)
+    return len(levels) - 1
+
+
+class _Outputs:
+    """The densities and supports of a model's observed sites, as a function of z and parameters."""
+
+    def __init__(
+        self, model: Callable, call: Call, observed: list[str], latents: tuple[Latent, ...]
+    ) -> None:
+        self.model, self.call, self.observed, self.latents = model, call, observed, latents
+        self.rowwise: dict[str, bool] = {}
+
+    def trace(self, values: dict[str, jax.Array], pointwise: bool) -> Dependencies:
+        classes = {z.name: z.value(0, pointwise) for z in self.latents}
+        labels = {id(v): n for n, v in (values | classes).items()}
+        leaves = (values, classes, self.call.arrays)
+        rows = {1, *(z.num_rows for z in self.latents)}
+        return dependencies(self._evaluate, leaves, labels, frozenset(classes), rows)
+
+    def _evaluate(self, values: dict, classes: dict, arrays: tuple) -> dict:
+        forced = classes | {z.prior: classes[z.name] for z in self.latents}
+        call = self.call.rebuild(arrays)
+        trace, _ = replay.run(self.model, call, values=values, forced=forced)
+        out: dict[tuple[str, str], Any] = {}
+        for name in self.observed:
+            out["density", name] = log_prob(trace[name])
+            out["support", name] = _in_support(trace[name])
+            out["mask", name] = masks(trace[name]["fn"])
+        for latent in self.latents:
+            base, _, _ = unwrap(trace[latent.prior]["fn"])
+            batch = base.batch_shape
+            self.rowwise[latent.name] = any(
+                -d <= len(batch) and batch[d] != 1 for d in latent.row_dims
+            )
+            out["prior", latent.name] = base.log_prob(classes[latent.name])
+        return out
+
+
+def _in_support(site: dict) -> Any:
+    """Whether each observation lies in the support, ignoring the observed values themselves."""
+    support = site["fn"].support
+    return support(site["value"]) if support is not None else jnp.asarray(True)
+
+
+def _has_rows(site: dict, latent: Latent | Level) -> bool:
+    shape = site["fn"].batch_shape
+    return all(
+        -d <= len(shape) and shape[d] == size
+        for d, size in zip(latent.row_dims, latent.rows, strict=True)
+    )
+
+
+def _same_plate(site: dict, prior: dict) -> bool:
+    """Whether a site stands in z's plates (where z has no plate: shares its batch shape)."""
+    own = {f.name for f in prior["cond_indep_stack"]}
+    return bool(own) and own <= {f.name for f in site["cond_indep_stack"]}
+
+
+def _repeats(site: dict, level: int, latents: tuple[Latent, ...], sites: dict) -> int:
+    """How many rows a value of z has at a site: the size of its plates without parameters.
+
+    A plate of items, each with parameters of its own, is no plate of rows.
+    """
+    own = {f.name for z in latents for f in sites[z.prior]["cond_indep_stack"]}
+    items = {
+        f.name
+        for s in sites.values()
+        if s["type"] == "param" or (s["type"] == "sample" and not s["is_observed"])
+        for f in s.get("cond_indep_stack", ())
+    }
+    if level:
+        return 1
+    sizes = [f.size for f in site["cond_indep_stack"] if f.name not in own | items]
+    return math.prod(sizes)
+
+
+def _parameter(site: dict, preset: set[str]) -> Parameter:
+    name, constraint = site["name"], replay.site_constraint(site)
+    if site["type"] == "sample" and site["fn"].is_discrete:
+        raise ValueError(
+            f"site {name!r} is a discrete parameter outside the plate of z; EM fits continuous "
+            "parameters. Observe it, or hold it fixed with numpyro.handlers.condition"
+        )
+    shape = jnp.shape(site["value"])
+    size = math.prod(biject_to(constraint).inverse_shape(shape))
+    return Parameter(name, shape, size, _constraint_name(constraint), name not in preset)
+
+
+def _constraint_name(constraint: constraints.Constraint) -> str:
+    while isinstance(constraint, constraints.independent):
+        constraint = constraint.base_constraint
+    return type(constraint).__name__.strip("_").lower()
+
+
+def _data(
+    site: dict,
+    level: int,
+    depends: frozenset[str],
+    support_depends: bool,
+    gaps: bool,
+    repeats: int,
+    choice: bool,
+) -> Data:
+    base, cells, masked = unwrap(site["fn"])
+    floating = jnp.issubdtype(jnp.result_type(site["value"]), jnp.floating)
+    gaps = gaps and bool(floating) and not base.is_discrete
+    family = find(type(base))
+    return Data(
+        name=site["name"],
+        distribution=type(base),
+        shape=tuple(site["fn"].batch_shape) + tuple(site["fn"].event_shape),
+        batch_rank=len(site["fn"].batch_shape),
+        cell_rank=cells,
+        event_rank=len(base.event_shape),
+        discrete=bool(base.is_discrete),
+        masked=masked,
+        choice=choice,
+        gaps=gaps,
+        partial=gaps and bool(base.event_shape) and bool(family and family.partial()),
+        level=level,
+        repeats=repeats,
+        depends=depends,
+        support_depends=support_depends,
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]
