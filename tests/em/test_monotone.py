@@ -87,10 +87,10 @@ def check_climb(example, assign, precision):
     assert fit.base_status is em.Status.CONVERGED, fit.message
     assert fit.trace.shape == (fit.num_steps,)
     assert np.all(np.isfinite(fit.trace))
-    # A step that re-seeds an emptied cluster may lower the objective; none is needed here.
-    assert fit.reseeded == 0
+    # A step that re-seeds an emptied cluster may lower the objective; no other one may.
+    assert fit.reseeded == 0 or assign == "hard"
     rounding = 16 * jnp.finfo(precision).eps * np.abs(fit.trace).max()
-    assert np.all(np.diff(fit.trace) >= -rounding)
+    assert (np.diff(fit.trace) < -rounding).sum() <= fit.reseeded
     assert fit.objective == fit.trace[-1]
 
     rtol = 1e-11 if precision == "float64" else 1e-5
