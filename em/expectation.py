@@ -19,7 +19,7 @@ from .assign import Assign
 from .classes import evidence, reduce_rows, within_units
 from .families import Augmented, Statistics
 from .program import Params, Program
-from .rows import Chunk, Rows
+from .rows import Chunk, Rows, at_once
 
 
 class Expectation(NamedTuple):
@@ -196,7 +196,9 @@ def _accumulate(
         first = jax.tree.map(lambda a: a[0], (rows.chunks, split))
         shapes = jax.eval_shape(totals, *first)[0]
         zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
-        (total, counts, sums), each = jax.lax.scan(add, zeros, (rows.chunks, split))
+        # Several chunks a turn: they do not wait for each other, so that all cores have work.
+        turn = min(num_chunks, at_once(program, first[0], rows.reference))
+        (total, counts, sums), each = jax.lax.scan(add, zeros, (rows.chunks, split), unroll=turn)
         each = jax.tree.map(lambda a: _joined(a, program.num_rows), each)
     labels, cost, units = each
     kept = {} if units is None else {0: units}

@@ -20,6 +20,8 @@ from .structure import Data
 _CHUNK_BYTES = {"cpu": 1 << 22}
 _CHUNK_BYTES_ELSEWHERE = 1 << 29
 _CHUNK_ROWS = 1 << 12
+# Small chunks are worked on so many at once: one by itself is no work for several cores.
+_AT_ONCE = 8
 
 
 class Chunk(NamedTuple):
@@ -270,15 +272,33 @@ def _chunk_size(program: Program, rows: Chunk, reference: Mapping[str, Args]) ->
     """
     if program.needs_rows or not program.statistical:
         return program.num_rows
+    bytes_a_row, budget = _bytes_a_row(program, rows, reference), _budget()
+    least = budget // bytes_a_row
+    size = max(least, min(_CHUNK_ROWS, 8 * least), 64)
+    number = -(-program.num_rows // size)
+    if number > _AT_ONCE and size == least:
+        number = -(-number // _AT_ONCE) * _AT_ONCE
+    return -(-program.num_rows // number)
+
+
+def at_once(program: Program, chunk: Chunk, reference: Mapping[str, Args]) -> int:
+    """How many chunks a turn of the loop over them takes: several if they fit the cache."""
+    size = chunk.weights.shape[-1] * _bytes_a_row(program, chunk, reference)
+    return _AT_ONCE if jax.default_backend() == "cpu" and size <= _budget() else 1
+
+
+def _budget() -> int:
+    return _CHUNK_BYTES.get(jax.default_backend(), _CHUNK_BYTES_ELSEWHERE)
+
+
+def _bytes_a_row(program: Program, rows: Chunk, reference: Mapping[str, Args]) -> int:
+    """What an E-step holds of a row: its features and, by component, three numbers or so."""
     # The density of partly missing events needs a matrix a row.
     own = program.augmented & set(rows.u)
     augmented = sum(rows.u[n].shape[0] * rows.u[n].shape[1] ** 2 for n in own)
     shapes = jax.eval_shape(lambda: program.features(rows, reference))
     width = sum(f.shape[0] for f in shapes.values()) + 3 * program.num_components + augmented
-    budget = _CHUNK_BYTES.get(jax.default_backend(), _CHUNK_BYTES_ELSEWHERE)
-    budget //= width * rows.weights.dtype.itemsize
-    size = max(budget, min(_CHUNK_ROWS, 8 * budget), 64)
-    return -(-program.num_rows // -(-program.num_rows // size))
+    return width * rows.weights.dtype.itemsize
 
 
 def _split(array: jax.Array, size: int, mode: str = "edge") -> jax.Array:

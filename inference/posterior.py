@@ -60,7 +60,7 @@ class Posterior:
         size = math.prod(lead)
         flat = {n: jnp.reshape(v, (size, *jnp.shape(self.start[n]))) for n, v in u.items()}
         found = {n: np.asarray(v) for n, v in density.constrain(self.fit, flat).items()}
-        return {n: found[n].reshape(*lead, *found[n].shape[1:]) for n in self.start}
+        return {n: found[n].reshape((*lead, *found[n].shape[1:])) for n in self.start}
 
     @cached_property
     def spread(self) -> dict[str, np.ndarray]:
