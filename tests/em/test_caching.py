@@ -1,5 +1,7 @@
 """What is traced and compiled, and when: once for a model and the shapes of its arguments."""
 
+import weakref
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -171,11 +173,11 @@ def test_a_model_defined_anew_is_not_taken_for_the_old_one():
 
 def test_models_not_used_lately_give_way_when_memory_maps_run_out(monkeypatch, watch_jax, tmp_path):
     """A process may have 65530 of them, and a few dozen fits would take them all."""
+    monkeypatch.setattr(compiled, "_all", weakref.WeakSet())  # as in a new process
     first, second = run(X[:35]), run(X[:36])
-    monkeypatch.setattr(compiled, "_FULL", 0.0)
-    third = run(X[:34])
-    assert third.status.ok
-    monkeypatch.undo()
+    with monkeypatch.context() as full:
+        full.setattr(compiled, "_FULL", 0.0)
+        assert run(X[:34]).status.ok
     with watch_jax() as work:
         run(X[1:35])
     assert work.compiled == []  # the one in use stays
