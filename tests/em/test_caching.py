@@ -174,17 +174,18 @@ def test_a_model_defined_anew_is_not_taken_for_the_old_one():
 def test_models_not_used_lately_give_way_when_memory_maps_run_out(monkeypatch, watch_jax, tmp_path):
     """A process may have 65530 of them, and a few dozen fits would take them all."""
     monkeypatch.setattr(compiled, "_all", weakref.WeakSet())  # as in a new process
-    first, second = run(X[:35]), run(X[:36])
+    # Shapes that no other test has.
+    first, second = run(X[:31]), run(X[:32])
     with monkeypatch.context() as full:
         full.setattr(compiled, "_FULL", 0.0)
-        assert run(X[:34]).status.ok
+        assert run(X[:33]).status.ok
     with watch_jax() as work:
-        run(X[1:35])
+        run(X[1:34])
     assert work.compiled == []  # the one in use stays
     with watch_jax() as work:
-        again = run(X[:35])
+        again = run(X[:31])
     assert work.compiled  # the oldest did not
     assert again.log_likelihood == first.log_likelihood
-    assert second.summary().equals(run(X[:36]).summary())
+    assert second.summary().equals(run(X[:32]).summary())
     monkeypatch.setattr(compiled, "_MAPS", tmp_path / "nowhere")
     assert not compiled.crowded()
