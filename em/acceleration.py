@@ -16,8 +16,9 @@ import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
+from .blocks import CLOSED_FORMS
 from .information import BOUNDED, POSITIVE, inside
-from .program import ABSORBED, CLOSED, Params, Program
+from .program import Params, Program
 from .rows import Rows
 
 # No logarithm or logit moves farther at once.
@@ -260,9 +261,7 @@ class _Coordinates:
             unravel(vector), params, rows.arrays
         )
         free = {p.name: p.constraint in _UNITLESS for p in program.structure.free}
-        numeric = {
-            n for b in program.blocks if b.rung not in (CLOSED, ABSORBED) for n in b.parameters
-        }
+        numeric = {n for b in program.blocks if b.rung not in CLOSED_FORMS for n in b.parameters}
         self.unitless = ravel_pytree({n: jnp.full(v.shape, free[n]) for n, v in values.items()})[0]
         self.limit = ravel_pytree(
             {

@@ -14,6 +14,7 @@ CLOSED, EQUATIONS = "closed form", "likelihood equations, on statistics"
 ROW_EQUATIONS = "likelihood equations, on rows"
 STATISTICS, ROWS = "numeric, on statistics", "numeric, on rows"
 ABSORBED = "closed form, with the prior"
+CLOSED_FORMS = (CLOSED, ABSORBED)
 WITH_PRIOR = "numeric with the prior, from the estimate without it"
 PRIORS = "numeric, on priors"
 

@@ -47,7 +47,6 @@ def read(model: Callable, call: Call, to_fit: bool = True, priors: bool = False)
             "the model needs the value of an array in Python (an int(...), an if, a shape); pass "
             f"such values as plain numbers, which are static. JAX said: {_first_line(error)}"
         ) from error
-
     except AssertionError as error:
         if "plate" not in str(error):
             raise

@@ -9,22 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
+from .blocks import ABSORBED, ROW_EQUATIONS, WITH_PRIOR, Block, FamilySite, RowSite, StatisticalSite
 from .conjugate import coefficients, site_of
 from .expectation import Expectation, site_statistics
 from .families import Args, Statistics
 from .numeric import maximise
 from .prior import log_prior
-from .program import (
-    ABSORBED,
-    ROW_EQUATIONS,
-    WITH_PRIOR,
-    Block,
-    FamilySite,
-    Params,
-    Program,
-    RowSite,
-    StatisticalSite,
-)
+from .program import Params, Program
 from .rows import Rows
 from .separable import maximise_each, weighted_sum
 

@@ -10,8 +10,9 @@ from numpyro import validation_enabled
 from numpyro.distributions import constraints
 
 from .assign import Assign
+from .blocks import PRIORS
 from .expectation import Expectation, e_step
-from .program import PRIORS, Params, Program
+from .program import Params, Program
 from .replay import site_constraint
 from .rows import Rows
 

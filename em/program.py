@@ -15,10 +15,8 @@ import numpy as np
 from . import conjugate, layout, replay, ties
 from .arguments import Call
 from .blocks import (
-    ABSORBED,
     CLOSED,
     EQUATIONS,
-    PRIORS,
     ROW_EQUATIONS,
     ROWS,
     STATISTICS,
@@ -40,23 +38,7 @@ from .structure import Data
 if TYPE_CHECKING:
     from .rows import Chunk, Rows
 
-__all__ = [
-    "ABSORBED",
-    "CLOSED",
-    "EQUATIONS",
-    "PRIORS",
-    "ROWS",
-    "ROW_EQUATIONS",
-    "STATISTICS",
-    "WITH_PRIOR",
-    "Block",
-    "FamilySite",
-    "Params",
-    "Program",
-    "RowSite",
-    "Site",
-    "StatisticalSite",
-]
+__all__ = ["Params", "Program"]
 
 
 _FAR, _FAR_SINGLE = 18.0, 8.0

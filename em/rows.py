@@ -10,8 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from . import layout
+from .blocks import FamilySite
 from .families import Args, Augmented, RowFamily, Ties, standardise
-from .program import FamilySite, Program
+from .program import Program
 from .regression import design
 from .structure import Data
 

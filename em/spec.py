@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .blocks import CLOSED_FORMS, PRIORS, FamilySite, Site
 from .latents import Latent, plain_name
-from .program import ABSORBED, CLOSED, PRIORS, FamilySite, Program, Site
+from .program import Program
 from .structure import Parameter
 
 
@@ -100,7 +101,7 @@ class Spec:
     @property
     def closed_form(self) -> bool:
         """Whether every block has a closed-form M-step."""
-        return all(b.m_step in (CLOSED, ABSORBED) for b in self.blocks)
+        return all(b.m_step in CLOSED_FORMS for b in self.blocks)
 
     def __str__(self) -> str:
         lines = [

@@ -184,8 +184,7 @@ class Names:
     ) -> None:
         structure = fit.program.structure
         self.dims = dict(dims or {})
-        several = len(structure.latents) > 1
-        self.suffix = {z.name: f"_{z.name}" if several else "" for z in structure.latents}
+        self.suffix = suffixes(fit)
         self.component = {n: _COMPONENT + suffix for n, suffix in self.suffix.items()}
         self.row = {z.name: _row(z.level, self.suffix[z.name]) for z in structure.latents}
         # {variable: the names of its axes}, where the axes are known to belong to classes.
@@ -242,6 +241,12 @@ class Names:
             )
         rest = iter(given)
         return [named[i] if i in named else next(rest, f"{base}_dim_{i}") for i in range(rank)]
+
+
+def suffixes(fit: Fit) -> dict[str, str]:
+    """{latent: what names about it end in}: nothing where there is but one."""
+    latents = fit.program.structure.latents
+    return {z.name: f"_{z.name}" if len(latents) > 1 else "" for z in latents}
 
 
 def _row(level: int, suffix: str) -> str:

@@ -8,17 +8,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from ..em import Fit
-from ..em.classes import posterior
 from ..em.information import boundary
-from ..em.program import Params
-from .arviz import classes_of
+from .arviz import classes_of, suffixes
 from .density import prior_slope
 from .draws import site_draws
+from .marginal import row_log_density
 from .posterior import posterior_of
 from .relabel import diagnostics
 
@@ -246,23 +244,19 @@ def _whole(
     fit: Fit, trees: Mapping[str, Any], draws: Mapping[str, dict], rows: dict[str, dict[str, Any]]
 ) -> None:
     """The rows of the log-likelihood and of the responsibilities."""
-    program, latents = fit.program, fit.program.structure.latents
+    latents, suffix = fit.program.structure.latents, suffixes(fit)
     first = "log-likelihood at the mean"
-    of_latent = {z.name: f" of {z.name}" if len(latents) > 1 else "" for z in latents}
-    labels = {n: f"responsibilities{of} (largest TV)" for n, of in of_latent.items()}
+    labels = {
+        n: f"responsibilities{f' of {n}' if own else ''} (largest TV)" for n, own in suffix.items()
+    }
     found: dict[str, dict[str, Any]] = {first: {"em": fit.log_likelihood}}
     found |= {label: {"em": 0.0} for label in labels.values()}
     verdicts: dict[str, list[str]] = {label: [] for label in found}
     resp = classes_of(fit)
     weights = np.asarray(fit.rows.weights)
-
-    def by_unit(params: Params, arrays: tuple) -> jax.Array:
-        return posterior(program, params, arrays).log_density
-
-    density = program.compiled("rows", lambda: jax.jit(by_unit))
     for name, tree in trees.items():
         mean = {n: jnp.asarray(v.mean((0, 1))) for n, v in draws[name].items()}
-        by_row = np.asarray(density(mean, fit.call.arrays))
+        by_row = np.asarray(row_log_density(fit.program, mean, fit.call.arrays))
         total = float((weights * np.where(weights > 0, by_row, 0)).sum())
         lost = fit.log_likelihood - total
         found[first] |= {f"{name}_mean": total, f"{name}_diff": -lost}
@@ -273,9 +267,8 @@ def _whole(
         if "responsibilities" not in tree.children:
             continue
         for z in latents:
-            suffix = f"_{z.name}" if len(latents) > 1 else ""
             means, spreads = (
-                tree["responsibilities"][f"responsibilities{part}{suffix}"].values
+                tree["responsibilities"][f"responsibilities{part}{suffix[z.name]}"].values
                 for part in ("", "_sd")
             )
             counted = np.asarray(fit.rows.weights_of(z.level)) > 0

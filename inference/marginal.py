@@ -101,12 +101,8 @@ class Reading:
         return forced | named
 
     def row_log_density(self, params: Mapping, arrays: tuple) -> jax.Array:
-        """(n,) ``log p(x_n | params)``; compiled apart, so that it is traced once."""
-
-        def by_row(params: Params, arrays: tuple) -> jax.Array:
-            return posterior(self.reader, params, arrays).log_density
-
-        return self.reader.compiled("marginal", lambda: jax.jit(by_row))(dict(params), arrays)
+        """(n,) ``log p(x_n | params)``."""
+        return row_log_density(self.reader, params, arrays)
 
     def in_plates(self, by_row: jax.Array) -> jax.Array:
         """Values (n,) in the batch shape of z's site."""
@@ -114,6 +110,15 @@ class Reading:
         for dim, size in zip(self.latent.row_dims, self.latent.rows, strict=True):
             shape[dim] = size
         return by_row.reshape(shape)
+
+
+def row_log_density(reader: Reader, params: Mapping, arrays: tuple) -> jax.Array:
+    """(n,) ``log p(x_n | params)``; compiled apart, so that it is traced once."""
+
+    def by_row(params: Params, arrays: tuple) -> jax.Array:
+        return posterior(reader, params, arrays).log_density
+
+    return reader.compiled("marginal", lambda: jax.jit(by_row))(dict(params), arrays)
 
 
 class SumOut(Messenger):

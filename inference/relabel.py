@@ -208,8 +208,8 @@ def _by_values(flat: Mapping[str, np.ndarray], fit: Fit) -> dict[str, np.ndarray
     free = {n: np.asarray(fit.params[n]) for n in spread}
     size = len(next(iter(flat.values())))
     found = {}
-    for latent, symmetry in symmetries_of(fit).items():
-        k = max(max(group) for group in symmetry.classes) + 1
+    for latent in fit.program.structure.latents:
+        symmetry, k = symmetries_of(fit)[latent.name], latent.num_components
         total = np.zeros((size, k, k))
         for a, b in itertools.product(range(k), range(k)):
             # Bring component b to the place of a, and compare the entries at that place.
@@ -226,5 +226,5 @@ def _by_values(flat: Mapping[str, np.ndarray], fit: Fit) -> dict[str, np.ndarray
             for sites in symmetry.swaps:
                 difference = (moved[sites[a]] - free[sites[a]]) / spread[sites[a]]
                 total[:, a, b] += (difference**2).reshape(size, -1).sum(1)
-        found[latent] = total
+        found[latent.name] = total
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import jax
@@ -95,11 +95,11 @@ def _find(probe: _Probe, latent: Latent) -> Symmetry:
     alone = tuple((j,) for j in range(k))
     if k == 1:
         return Symmetry(classes=((0,),))
-    pairs = list(itertools.combinations(range(k), 2))
-    for pair in pairs:
+    pairs = {pair: probe.renaming(latent, pair) for pair in itertools.combinations(range(k), 2)}
+    for renaming in pairs.values():
         for reading in itertools.islice(_readings(probe, latent), _MAX_READINGS):
-            if probe.swaps(reading, latent, pair, prior=False):
-                allowed = [p for p in pairs if probe.swaps(reading, latent, p, prior=True)]
+            if probe.swaps(reading, renaming, prior=False):
+                allowed = [p for p, new in pairs.items() if probe.swaps(reading, new, prior=True)]
                 classes = _joined(k, allowed)
                 reason = ""
                 if len(classes) > 1:
@@ -109,6 +109,13 @@ def _find(probe: _Probe, latent: Latent) -> Symmetry:
                     )
                 return Symmetry(reading.axes, reading.swaps, reading.complements, classes, reason)
     return Symmetry(classes=alone, reason="no two components can be swapped in this model")
+
+
+class Renaming(NamedTuple):
+    """New names for a latent's classes, (k,), and for the combinations {level: (k,)} they make."""
+
+    order: np.ndarray
+    places: dict[int, np.ndarray]
 
 
 class _Probe:
@@ -142,28 +149,31 @@ class _Probe:
         params = {n: jnp.asarray(v, float) for n, v in params.items()}
         return float(log_prior(self.fit, params))
 
-    def swaps(self, reading: Symmetry, latent: Latent, pair: tuple[int, int], prior: bool) -> bool:
+    def swaps(self, reading: Symmetry, renaming: Renaming, prior: bool) -> bool:
         """Whether the reading's way to swap two classes of a latent does that and nothing else."""
-        order = np.arange(latent.num_components)
-        order[list(pair)] = order[list(pair)[::-1]]
         for point, joint, density in zip(self.points, self.joints, self.priors, strict=True):
-            new = reading.apply(point, order)
+            new = reading.apply(point, renaming.order)
             for level, found in self.joint(new).items():
-                if not self._same(found, joint[level][self._renamed(latent, order, level)]):
+                if not self._same(found, joint[level][renaming.places[level]]):
                     return False
             if prior and not self._same(self.log_prior(new), density):
                 return False
         return True
 
-    def _renamed(self, latent: Latent, order: np.ndarray, level: int) -> np.ndarray:
-        """The combinations of a level's classes that take the places of all, one by one."""
-        structure = self.program.structure
-        every = np.arange(structure.num_components(level))
-        if latent.level not in (0, level):
-            return every
-        classes = {n: np.asarray(c) for n, c in structure.classes(every, level).items()}
-        new = np.stack(list((classes | {latent.name: order[classes[latent.name]]}).values()))
-        return (np.stack(list(classes.values()))[:, None] == new[:, :, None]).all(0).argmax(1)
+    def renaming(self, latent: Latent, pair: tuple[int, int]) -> Renaming:
+        """Two classes of a latent swapped."""
+        structure, order = self.program.structure, np.arange(latent.num_components)
+        order[list(pair)] = order[list(pair)[::-1]]
+        places = {}
+        for level in range(len(structure.levels)):
+            places[level] = every = np.arange(structure.num_components(level))
+            if latent.level not in (0, level):
+                continue
+            classes = {n: np.asarray(c) for n, c in structure.classes(every, level).items()}
+            new = np.stack(list((classes | {latent.name: order[classes[latent.name]]}).values()))
+            old = np.stack(list(classes.values()))
+            places[level] = (old[:, None] == new[:, :, None]).all(0).argmax(1)
+        return Renaming(order, places)
 
     def touches(self, name: str, latent: Latent) -> frozenset[int]:
         """The classes of a latent whose density of the data a parameter changes."""

@@ -35,8 +35,7 @@ def center_and_spread(
     if x is None:
         middle, extent = jnp.zeros(num_features), jnp.ones(num_features)
     else:
-        values = jnp.asarray(x, dtype=float)
-        low, high = jnp.nanmin(values, axis=0), jnp.nanmax(values, axis=0)
+        low, high = _edges(x)
         middle, extent = low + (high - low) / 2, jnp.where(high > low, high - low, 1.0)
     return _per_column("center", center, middle), _per_column("spread", spread, extent)
 
@@ -51,8 +50,7 @@ def box_of(
     if x is None:
         least, most = -jnp.ones(num_features), jnp.ones(num_features)
     else:
-        values = jnp.asarray(x, dtype=float)
-        least, most = jnp.nanmin(values, axis=0), jnp.nanmax(values, axis=0)
+        least, most = _edges(x)
         flat = least == most
         least, most = jnp.where(flat, least - 0.5, least), jnp.where(flat, most + 0.5, most)
     return _per_column("low", low, least), _per_column("high", high, most)
@@ -131,6 +129,12 @@ def class_coefficients_prior(
     if num_components == 1:
         return None
     return coefficient_prior(covariates).expand((num_components - 1,)).to_event(1)
+
+
+def _edges(x: ArrayLike) -> tuple[Array, Array]:
+    """The least and the largest of each column."""
+    values = jnp.asarray(x, dtype=float)
+    return jnp.nanmin(values, axis=0), jnp.nanmax(values, axis=0)
 
 
 def _per_column(name: str, given: ArrayLike | None, default: Array) -> Array:
