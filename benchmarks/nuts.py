@@ -61,25 +61,24 @@ def models(name):
             return weights, *(numpyro.sample(site, prior) for site, prior in sites)
 
     def declare(*args):
-        """Number of rows, weights, the rows' distribution given z, observations."""
+        """Weights, the rows' distribution given z (with axes after the rows), observations."""
         if name == "normal":
             (x,) = args
             w, loc, scale = parameters(
                 2, ("loc", dist.Normal(0.0, 5.0)), ("scale", dist.HalfNormal(3.0))
             )
-            return w, lambda z: dist.Normal(loc[z], scale[z]), x
+            return w, lambda z, axes=0: dist.Normal(loc[z], scale[z]), x
         if name == "latent_class":
             (x,) = args
             w, probs = parameters(3, ("probs", dist.Beta(1.0, 1.0).expand([12]).to_event(1)))
-            return w, lambda z: dist.Bernoulli(probs[z]).to_event(1), x
+            return w, lambda z, axes=0: dist.Bernoulli(probs[z]).to_event(1), x
         if name == "poisson_regression":
             covariates, y = args
             w, beta = parameters(2, ("beta", dist.Normal(0.0, 2.0).expand([3]).to_event(1)))
 
-            def rate(z):
-                own = jnp.moveaxis(beta[z], -1, 0)
-                given = covariates.T.reshape(3, -1, *[1] * (own.ndim - 2))
-                return dist.Poisson(jnp.exp((given * own).sum(0)))
+            def rate(z, axes=0):
+                given = covariates.reshape(-1, *[1] * axes, 3)
+                return dist.Poisson(jnp.exp((given * beta[z]).sum(-1)))
 
             return w, rate, y
         (x,) = args
@@ -88,7 +87,11 @@ def models(name):
             ("loc", dist.Normal(0.0, 5.0).expand([5]).to_event(1)),
             ("covariance", dist.InverseWishart(8.0, scale_matrix=2 * jnp.eye(5))),
         )
-        return w, lambda z: dist.MultivariateNormal(loc[z], covariance_matrix=covariance[z]), x
+
+        def normals(z, axes=0):
+            return dist.MultivariateNormal(loc[z], covariance_matrix=covariance[z])
+
+        return w, normals, x
 
     def explicit(*args):
         weights, given, x = declare(*args)
@@ -98,7 +101,7 @@ def models(name):
 
     def mixture(*args):
         weights, given, x = declare(*args)
-        every = given(jnp.broadcast_to(jnp.arange(len(weights)), (len(x), len(weights))))
+        every = given(jnp.broadcast_to(jnp.arange(len(weights)), (len(x), len(weights))), 1)
         with numpyro.plate("rows", len(x)):
             each = dist.MixtureSameFamily(dist.Categorical(weights), every)
             numpyro.sample("x", each, obs=x)

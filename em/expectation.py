@@ -152,6 +152,8 @@ def _joint(program: Program, params: Params, rows: Rows, level: int) -> Joint:
         bias = bias + log_weights
     else:
         by_row = log_weights if by_row is None else by_row + log_weights
+    # Or XLA works them out anew for every row, within the loops over rows.
+    natural, bias = jax.lax.optimization_barrier((natural, bias))
     return Joint(natural, bias, contexts, by_row)
 
 

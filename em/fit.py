@@ -85,6 +85,9 @@ class Fit:
         """
         if not self.base_status.ok or info.cost(self.program) > info.BUDGET:
             return self.base_status
+        known = self.__dict__.get("information")
+        if known is not None and np.isfinite(known.matrix).all() and not known.null.shape[1]:
+            return self.base_status
         if clearly_identified(self._gram):
             return self.base_status
         if not np.isfinite(self.information.matrix).all():
@@ -254,7 +257,7 @@ class Fit:
     @cached_property
     def information(self) -> info.Information:
         """The exact observed information of the free parameters (unconstrained scale)."""
-        return info.observed_information(self.program, self._free, self.rows, self._gram)
+        return info.observed_information(self.program, self._free, self.rows, lambda: self._gram)
 
     def standard_errors(self, kind: str = "observed") -> dict[str, np.ma.MaskedArray]:
         """{site: standard errors}, by the delta method from the observed information.
@@ -288,7 +291,7 @@ class Fit:
 
     @cached_property
     def _gram(self) -> np.ndarray:
-        return gram(self.program, info.inside(self.program, self._free), self.rows)
+        return gram(self.program, info.inside(self.program, jax.device_get(self._free)), self.rows)
 
     @property
     def _free(self) -> Params:

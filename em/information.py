@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -31,11 +32,11 @@ class Information(NamedTuple):
     ``matrix`` (m, m); ``jacobian`` {site: (entries, m)} of the constrained parameters;
     ``boundary`` {site: bool} marks the entries at the edge of their support; ``null`` (m, q) are
     directions in which the likelihood is flat, in coordinates scaled to unit information;
-    ``gram`` (m, m) is the rows' scores' (see `scores.gram`).
+    ``gram()`` (m, m) is the rows' scores' (see `scores.gram`), worked out when it is needed.
     """
 
     matrix: np.ndarray
-    gram: np.ndarray
+    gram: Callable[[], np.ndarray]
     jacobian: dict[str, np.ndarray]
     boundary: dict[str, np.ndarray]
     null: np.ndarray
@@ -74,23 +75,24 @@ def _edge(dtype: Any) -> float:
 
 
 def inside(program: Program, params: Params, hair: float | None = None) -> Params:
-    """The parameters, moved off the edges of their supports by a hair."""
+    """The parameters, moved off the edges of their supports by a hair; NumPy's arrays stay so."""
     new = {}
     for p in program.structure.free:
-        value = jnp.asarray(params[p.name])
+        value = params[p.name]
+        array = value.__array_namespace__()
         tiny = _edge(value.dtype) if hair is None else hair
         if p.constraint in BOUNDED and p.constraint != "interval":
-            value = jnp.clip(value, tiny, 1 - max(tiny, float(jnp.finfo(value.dtype).eps)))
+            value = array.clip(value, tiny, 1 - max(tiny, float(jnp.finfo(value.dtype).eps)))
             if p.constraint == "simplex":
                 value = value / value.sum(-1, keepdims=True)
         elif p.constraint in POSITIVE:
-            value = jnp.maximum(value, tiny)
+            value = array.maximum(value, tiny)
         new[p.name] = value
     return new
 
 
 def observed_information(
-    program: Program, params: Params, rows: Rows, gram: np.ndarray
+    program: Program, params: Params, rows: Rows, gram: Callable[[], np.ndarray]
 ) -> Information:
     """Exact observed information by automatic differentiation, column by column.
 
@@ -98,35 +100,44 @@ def observed_information(
     direction is flat if there is no curvature along it and no row's score either: a density with
     a corner (Laplace) has no curvature, yet its rows do feel the direction.
     """
-    inner = inside(program, params)
-    _, hessian, slopes = derivatives(program, inner, rows)
-    matrix = -np.asarray(hessian, float)
+    inner = inside(program, jax.device_get(params))
+    found = derivatives(program, inner, rows)
+    matrix = -np.asarray(found.hessian, float)
     if program.posterior:
         matrix = matrix - curvature(program, inner, rows)
     matrix = (matrix + matrix.T) / 2
-    jacobian = {n: np.asarray(j, float) for n, j in slopes.items()}
+    jacobian = {n: np.asarray(j, float) for n, j in found.jacobian.items()}
     null = _null_space(matrix, rows.weights.dtype)
     if null.shape[1]:
         directions = null * scaling(matrix)[:, None]
-        felt = np.einsum("iq,ij,jq->q", directions, gram, directions)
+        felt = np.einsum("iq,ij,jq->q", directions, gram(), directions)
         null = null[:, felt < _NO_SCORE]
     return Information(matrix, gram, jacobian, boundary(program, params, rows), null)
 
 
-def derivatives(program: Program, params: Params, rows: Rows) -> tuple[jax.Array, jax.Array, dict]:
-    """Gradient (m,) and Hessian (m, m) of the log-likelihood; the Jacobian of the parameters.
+class Derivatives(NamedTuple):
+    """The log-likelihood, its gradient (m,) and Hessian (m, m); the Jacobian of the parameters.
 
     All in unconstrained coordinates, in the order of sorted site names.
     """
 
-    def all_of_it(params: Params, rows: Rows) -> tuple[jax.Array, jax.Array, dict]:
+    value: jax.Array
+    slope: jax.Array
+    hessian: jax.Array
+    jacobian: dict[str, jax.Array]
+
+
+def derivatives(program: Program, params: Params, rows: Rows) -> Derivatives:
+    """The derivatives of the log-likelihood at some parameters."""
+
+    def all_of_it(params: Params, rows: Rows) -> Derivatives:
         return _derivatives(program, params, rows)
 
     compiled = program.compiled("information", lambda: quick_jit(program, all_of_it))
     return compiled(params, rows)
 
 
-def _derivatives(program: Program, params: Params, rows: Rows) -> tuple[jax.Array, jax.Array, dict]:
+def _derivatives(program: Program, params: Params, rows: Rows) -> Derivatives:
     names = tuple(p.name for p in program.structure.free)
     start, unravel = ravel_pytree(program.unconstrain(params, rows.arrays, names))
 
@@ -134,16 +145,18 @@ def _derivatives(program: Program, params: Params, rows: Rows) -> tuple[jax.Arra
         new = program.constrain(unravel(vector), params, rows.arrays)
         return e_step(program, Soft(), new, rows).objective
 
-    def column(direction: jax.Array) -> tuple[jax.Array, jax.Array]:
-        return jax.jvp(jax.grad(log_likelihood), (start,), (direction,))
+    def column(direction: jax.Array) -> tuple:
+        return jax.jvp(jax.value_and_grad(log_likelihood), (start,), (direction,))
 
     def flat(vector: jax.Array) -> dict[str, jax.Array]:
         new = program.constrain(unravel(vector), params, rows.arrays)
         return {n: v.ravel() for n, v in new.items()}
 
+    if not start.size:
+        return Derivatives(log_likelihood(start), start, jnp.zeros((0, 0)), jax.jacfwd(flat)(start))
     eye = jnp.eye(start.size, dtype=start.dtype)
-    slopes, hessian = jax.lax.map(column, eye)
-    return slopes[0] if start.size else start, hessian, jax.jacfwd(flat)(start)
+    (values, slopes), (_, hessian) = jax.lax.map(column, eye)
+    return Derivatives(values[0], slopes[0], hessian, jax.jacfwd(flat)(start))
 
 
 def _null_space(matrix: np.ndarray, dtype: Any) -> np.ndarray:
@@ -175,7 +188,7 @@ def covariance(information: Information, kind: str = "observed") -> np.ndarray:
     values, vectors = np.linalg.eigh(matrix * scale[:, None] * scale)
     inverse = np.where(values > 1e-12, 1 / np.where(values > 1e-12, values, 1), 0)
     bread = (vectors * inverse) @ vectors.T * scale[:, None] * scale
-    return bread if kind == "observed" else bread @ information.gram @ bread
+    return bread if kind == "observed" else bread @ information.gram() @ bread
 
 
 def standard_errors(

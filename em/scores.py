@@ -9,6 +9,7 @@ from jax.flatten_util import ravel_pytree
 
 from .classes import posterior
 from .program import Params, Program
+from .quick import quick_jit
 from .rows import Rows
 
 # The scores' Gram matrix, scaled to a unit diagonal, is taken for regular above this eigenvalue.
@@ -22,7 +23,11 @@ def gram(program: Program, params: Params, rows: Rows) -> np.ndarray:
     information, whose two sides it makes up in the sandwich (White 1982, Econometrica 50:1). A
     row of weight w counts as w rows.
     """
-    compiled = program.compiled("gram", lambda: jax.jit(lambda p, r: _gram(program, p, r)))
+
+    def of(params: Params, rows: Rows) -> jax.Array:
+        return _gram(program, params, rows)
+
+    compiled = program.compiled("gram", lambda: quick_jit(program, of))
     return np.asarray(compiled(params, rows), float)
 
 

@@ -13,6 +13,7 @@ from numpyro import handlers
 
 from ..em import Fit
 from ..em.program import Params
+from ..em.quick import quick_jit
 from .density import deterministics
 from .draws import site_draws
 from .latent import rows_given
@@ -127,7 +128,6 @@ def tree(
     attrs: Mapping[str, Any] | None = None,
 ) -> DataTree:
     """The tree of draws {site: (c, s, ...)}; arguments as in `to_arviz`."""
-    import arviz as az
     from xarray import DataTree
 
     done = _relabelled(draws, fit, relabel)
@@ -142,7 +142,7 @@ def tree(
             **names.by_latent("responsibilities_sd", rows.spread),
         },
         "relabelling": names.by_latent("permutations", done.permutations) | _mixing(done),
-        "em": _estimates(fit, names),
+        "em": _estimates(fit) | names.by_latent("responsibilities", classes_of(fit)),
     }
     if log_likelihood:
         groups["log_likelihood"] = {scored_site(fit): rows.log_likelihood}
@@ -162,7 +162,7 @@ def tree(
             "inference_library": "numpyro",
             "inference_library_version": importlib.metadata.version("numpyro"),
             "creation_library": "mixpyro",
-            "arviz_version": az.__version__,
+            "arviz_version": importlib.metadata.version("arviz"),
             "method": method,
             "relabelled": int(relabel),
             **(attrs or {}),
@@ -170,6 +170,15 @@ def tree(
     )
     found["posterior"].attrs.update(found.attrs)
     return found
+
+
+def prepare(fit: Fit) -> None:
+    """Find out ahead what every tree of this fit needs: it is kept."""
+    import arviz_stats.base  # noqa: F401
+    import xarray  # noqa: F401
+
+    symmetries_of(fit)
+    fit.information  # noqa: B018
 
 
 class Names:
@@ -306,18 +315,19 @@ def observations(fit: Fit) -> dict[str, np.ndarray]:
         trace = program.run(params, arrays, 0)
         return {n: jnp.asarray(trace[n]["value"]) for n in names}
 
-    found = {n: np.asarray(v) for n, v in jax.jit(values)(fit.params, fit.call.arrays).items()}
+    observed = quick_jit(program, values)(fit.params, fit.call.arrays)
+    found = {n: np.asarray(v) for n, v in observed.items()}
     for level in range(len(program.structure.levels)):
         labels = program.labels(fit.call.arrays, level)
         found |= {name: np.asarray(values) for name, values in labels.items()}
     return found
 
 
-def _estimates(fit: Fit, names: Names) -> dict[str, np.ndarray]:
+def _estimates(fit: Fit) -> dict[str, np.ndarray]:
     found = {n: np.asarray(v) for n, v in fit.params.items()}
     for name, error in fit.standard_errors().items():
         found[f"{name}_se"] = np.ma.filled(np.ma.asarray(error, float), np.nan)
-    return found | names.by_latent("responsibilities", classes_of(fit))
+    return found
 
 
 def classes_of(fit: Fit) -> dict[str, np.ndarray]:

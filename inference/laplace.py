@@ -45,19 +45,18 @@ def run_laplace(
             derivatives at the fit.
     """
     posterior = posterior_of(fit)
-    v = jax.random.normal(rng_key, (num_samples, posterior.size))
-    u = posterior.unravel(posterior.from_white(v))
-    log_q = -0.5 * (np.asarray(v, float) ** 2).sum(1)
-    return from_guide(posterior, u, log_q, method="Laplace", **output)
+    v = np.asarray(jax.random.normal(rng_key, (num_samples, posterior.size)), float)
+    log_q = -0.5 * (v**2).sum(1)
+    return from_guide(posterior, posterior.from_white(v), log_q, method="Laplace", **output)
 
 
 def from_guide(
-    posterior: Posterior, u: dict[str, jax.Array], log_q: np.ndarray, *, method: str, **output: Any
+    posterior: Posterior, u: np.ndarray, log_q: np.ndarray, *, method: str, **output: Any
 ) -> DataTree:
-    """The tree of independent draws u from an approximation of log density ``log_q``."""
+    """The tree of independent draws u (s, m) from an approximation of log density ``log_q``."""
     log_p = -energies(posterior.fit, u)
     statistics = {"lp": log_p[None], "log_q": np.asarray(log_q, float)[None]}
-    draws = {n: v[None] for n, v in posterior.constrain(u).items()}
+    draws = posterior.constrain(u[None])
     attrs = {"pareto_k": pareto_k(log_p - log_q), **output.pop("attrs", {})}
     return tree(draws, posterior.fit, method, statistics, attrs=attrs, **output)
 

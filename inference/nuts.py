@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Hashable, Mapping
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import Executor, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from numpyro.infer import MCMC, NUTS
+from numpyro.infer.util import ParamInfo
 
 from ..em import Fit
-from ..em.program import Params, Program
+from ..em.program import Program
+from ..em.quick import quick_jit
 from ..em.rows import Rows
-from .arviz import STATISTICS, tree
-from .density import energies, energy, energy_of
-from .posterior import Posterior, posterior_of
+from .arviz import STATISTICS, prepare, tree
+from .density import Coordinates, coordinates, energy, energy_of
+from .posterior import Posterior, derivatives_at, posterior_of
+
+# How often starts without a finite density are drawn in towards the mode.
+_DRAWN_IN = 20
 
 if TYPE_CHECKING:
     from xarray import DataTree
@@ -37,13 +42,15 @@ def run_nuts(
 ) -> DataTree:
     """Sample the posterior of a fitted model, z summed out, by NumPyro's NUTS.
 
-    From the fit, Newton's method leads to the posterior mode beside it. Each chain starts at a
-    draw of its own from the normal approximation there, whose covariance (the inverse of the
-    observed information, priors included) is the inverse mass matrix. It stays fixed if the
-    information is positive definite, so that warm-up only has to find the step size; otherwise
-    directions without curvature are given some and NUTS adapts the matrix. Chains advance together
-    in one compiled call, which later runs of the same shapes use again. The draws are relabelled
-    to match the fit's components.
+    From the fit, Newton's method leads to the posterior mode u* beside it, in unconstrained
+    coordinates u, and the normal approximation there has the inverse of the observed information
+    (priors included) as its covariance ``L L'``. NUTS works on v, with ``u = u* + L v``, where that
+    normal is standard: which is to give NUTS on u the information as its mass matrix. Each chain
+    starts at a standard normal v of its own. If the information is positive definite, the mass
+    matrix of v stays the identity and warm-up only has to find the step size; otherwise directions
+    without curvature are given some and NUTS adapts it. Chains advance together in one compiled
+    call, which later runs of the same shapes use again. The draws are relabelled to match the
+    fit's components.
 
     Args:
         fit: the fit; every free parameter needs a prior.
@@ -52,7 +59,8 @@ def run_nuts(
         num_samples: draws of each chain that are kept.
         num_chains: c.
         progress_bar: show NumPyro's; the steps are then taken by its ``MCMC``.
-        kernel: further arguments of ``numpyro.infer.NUTS``, such as ``target_accept_prob``.
+        kernel: further arguments of ``numpyro.infer.NUTS``, such as ``target_accept_prob``; those
+            about the mass matrix are about v.
         mcmc: further arguments of ``numpyro.infer.MCMC``, such as ``chain_method`` or
             ``thinning``; the steps are then taken by it.
         output: what goes into the tree, as in `to_arviz`.
@@ -71,99 +79,161 @@ def run_nuts(
     ):
         if value < least:
             raise ValueError(f"{name} must be a whole number >= {least}, not {value!r}")
-    posterior = posterior_of(fit)
+    coordinates(fit)  # complains where there is no posterior
     key_start, key_run = jax.random.split(rng_key)
-    start = starts(posterior, key_start, num_chains)
-    options = {"dense_mass": True, "adapt_mass_matrix": not posterior.regular, **(kernel or {})}
+    sizes = Sizes(num_warmup, num_samples, num_chains)
+    by_numpyro = progress_bar or bool(mcmc)
+    with ThreadPoolExecutor(1) as pool:
+        if not by_numpyro:  # one thread compiles the sampler while this one finds the mode
+            _compiled(fit, sizes, _options(True, kernel), key_run, pool)
+        posterior = posterior_of(fit)
+        start = starts(posterior, key_start, num_chains)
+        prepare(fit)
+    options = _options(posterior.regular, kernel)
     began = time.perf_counter()
-    if progress_bar or mcmc:
+    if by_numpyro:
         more = {"chain_method": "vectorized", "progress_bar": progress_bar, **(mcmc or {})}
-        steps = partial(_by_numpyro, posterior, {"num_chains": num_chains, **more})
+        v, noted = _by_numpyro(posterior, sizes, options, key_run, start.z, more)
     else:
-        steps = partial(_compiled, posterior)
-    u, noted = steps(key_run, start, num_warmup, num_samples, options)
-    statistics = {STATISTICS[n]: np.asarray(v) for n, v in noted.items()}
+        run, keys = _compiled(fit, sizes, options, key_run), jax.random.split(key_run, num_chains)
+        place = [jnp.asarray(value, float) for value in (posterior.mode, posterior.root)]
+        found = run(keys, start, *place, fit.rows, fit.call.arrays)
+        v, noted = jax.block_until_ready(found)
+    statistics = {STATISTICS[n]: np.asarray(value) for n, value in noted.items()}
     statistics["lp"] = -statistics["lp"]
-    draws = posterior.constrain(u)
+    draws = posterior.constrain(posterior.from_white(np.asarray(v, float)))
     attrs = {"num_warmup": num_warmup, "sampling_time": time.perf_counter() - began}
     return tree(draws, fit, "NUTS", statistics, attrs=attrs, **output)
 
 
-def starts(posterior: Posterior, rng_key: jax.Array, num_chains: int) -> Params:
-    """u of each chain's start, (c, ...): the mode, jittered by the posterior's scale.
+class Sizes(NamedTuple):
+    """How many steps and chains a run has."""
 
-    A start without a finite density is drawn in towards the mode.
+    num_warmup: int
+    num_samples: int
+    num_chains: int
+
+
+def _options(regular: bool, kernel: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The arguments of NUTS on v: where the information is regular, its mass matrix is known."""
+    return {"dense_mass": not regular, "adapt_mass_matrix": not regular, **(kernel or {})}
+
+
+def starts(posterior: Posterior, rng_key: jax.Array, num_chains: int) -> ParamInfo:
+    """Each chain's start v (c, m), a standard normal, so that u has the posterior's scale.
+
+    With it come its energies (c,) and their gradients (c, m). A start where these are not finite
+    is drawn in towards the mode.
     """
-    away = jax.random.normal(rng_key, (num_chains, posterior.size))
-    for _ in range(20):
-        found = posterior.unravel(posterior.from_white(away))
-        bad = ~np.isfinite(energies(posterior.fit, found))
-        if not bad.any():
-            break
-        away = jnp.where(jnp.asarray(bad)[:, None], away / 4, away)
-    return found
+    seed = np.asarray(jax.random.key_data(rng_key)).ravel()  # JAX would compile every step here
+    found = []
+    for v in np.random.default_rng(seed).standard_normal((num_chains, posterior.size)):
+        for _ in range(_DRAWN_IN):
+            energy, slope, _ = derivatives_at(posterior.fit, posterior.from_white(v))
+            if np.isfinite(energy) and np.isfinite(slope).all():
+                break
+            v = v / 4
+        found.append((v, energy, slope @ posterior.root))
+    return ParamInfo(*(jnp.asarray(values, float) for values in zip(*found, strict=True)))
 
 
 def _compiled(
-    posterior: Posterior,
-    rng_key: jax.Array,
-    start: Params,
-    num_warmup: int,
-    num_samples: int,
+    fit: Fit,
+    sizes: Sizes,
     options: Mapping[str, Any],
-) -> tuple[Params, dict[str, jax.Array]]:
-    """All chains in one compiled call, kept for the next data of the same shapes."""
-    fit, program = posterior.fit, posterior.fit.program
-    key = ("nuts", num_warmup, num_samples, tuple(sorted(options.items())))
-    make = partial(_chains, program, num_warmup, num_samples, options)
-    hashable = all(isinstance(value, Hashable) for value in options.values())
-    run = program.compiled(key, make) if hashable else make()
-    number = len(next(iter(start.values())))
-    keys = jax.random.split(rng_key, number)
-    matrix = jnp.asarray(posterior.covariance, float)
-    return jax.block_until_ready(run(keys, start, matrix, fit.rows, fit.call.arrays))
+    rng_key: jax.Array,
+    pool: Executor | None = None,
+) -> Any:
+    """The draws of all chains and what was noted, compiled for any data of these shapes.
+
+    A new one is traced here and, if there is a pool, compiled there: XLA leaves other threads free.
+    """
+    program, where = fit.program, coordinates(fit)
+
+    def make() -> Any:
+        run: Any = quick_jit(program, _chains(program, where, sizes, options), often=True)
+        if pool is not None:
+            m = where.size
+            keys = jax.eval_shape(lambda key: jax.random.split(key, sizes.num_chains), rng_key)
+            c = sizes.num_chains
+            values = [
+                jax.ShapeDtypeStruct(shape, jnp.result_type(float))
+                for shape in ((c, m), (c,), (c, m), (m,), (m, m))
+            ]
+            start, place = ParamInfo(*values[:3]), values[3:]
+            pool.submit(run.lower(keys, start, *place, fit.rows, fit.call.arrays).compile)
+        return run
+
+    if not all(isinstance(value, Hashable) for value in options.values()):
+        return make()
+    return program.compiled(("nuts", sizes, tuple(sorted(options.items()))), make)
 
 
 def _chains(
-    program: Program, num_warmup: int, num_samples: int, options: Mapping[str, Any]
+    program: Program, where: Coordinates, sizes: Sizes, options: Mapping[str, Any]
 ) -> Callable:
     def run(
-        keys: jax.Array, start: Params, matrix: jax.Array, rows: Rows, arrays: tuple
-    ) -> tuple[Params, dict[str, jax.Array]]:
-        chosen = {"inverse_mass_matrix": matrix, **options}
-        sampler = NUTS(potential_fn=lambda u: energy_of(program, u, rows, arrays), **chosen)
+        keys: jax.Array,
+        start: ParamInfo,
+        mode: jax.Array,
+        root: jax.Array,
+        rows: Rows,
+        arrays: tuple,
+    ) -> tuple[jax.Array, dict[str, jax.Array]]:
+        def potential(v: jax.Array) -> jax.Array:
+            return energy_of(program, where, mode + root @ v, rows, arrays)
 
-        def chain(key: jax.Array, start: Params) -> tuple[Params, dict[str, jax.Array]]:
+        sampler = NUTS(potential_fn=traced_once(potential), **options)
+
+        def chain(key: jax.Array, start: ParamInfo) -> tuple[jax.Array, dict[str, jax.Array]]:
             def step(state: Any, _: None) -> tuple[Any, tuple]:
                 state = sampler.sample(state, (), {})
                 noted = {name: _field(state, name) for name in STATISTICS}
                 return state, (state.z, noted)
 
-            first = sampler.init(key, num_warmup, start, (), {})
-            _, found = jax.lax.scan(step, first, length=num_warmup + num_samples)
-            return jax.tree.map(lambda v: v[num_warmup:], found)
+            first = sampler.init(key, sizes.num_warmup, start, (), {})
+            _, found = jax.lax.scan(step, first, length=sizes.num_warmup + sizes.num_samples)
+            return jax.tree.map(lambda v: v[sizes.num_warmup :], found)
 
         return jax.vmap(chain)(keys, start)
 
-    return jax.jit(run)
+    return run
+
+
+def traced_once(potential: Callable[[jax.Array], jax.Array]) -> Callable[[jax.Array], jax.Array]:
+    """The same function, its value and gradient traced once however often NumPyro takes them."""
+    both = jax.jit(jax.value_and_grad(potential))
+
+    @jax.custom_jvp
+    def value(v: jax.Array) -> jax.Array:
+        return both(v)[0]
+
+    @value.defjvp
+    def along(at: tuple, direction: tuple) -> tuple[jax.Array, jax.Array]:
+        found, slope = both(*at)
+        return found, slope @ direction[0]
+
+    return value
 
 
 def _by_numpyro(
     posterior: Posterior,
-    mcmc: Mapping[str, Any],
-    rng_key: jax.Array,
-    start: Params,
-    num_warmup: int,
-    num_samples: int,
+    sizes: Sizes,
     options: Mapping[str, Any],
-) -> tuple[Params, dict[str, jax.Array]]:
-    matrix = jnp.asarray(posterior.covariance, float)
-    chosen = {"inverse_mass_matrix": matrix, **options}
-    sampler = NUTS(potential_fn=partial(energy, posterior.fit), **chosen)
-    run = MCMC(sampler, num_warmup=num_warmup, num_samples=num_samples, **mcmc)
-    if mcmc["num_chains"] == 1:
-        start = {n: v[0] for n, v in start.items()}
-    run.run(rng_key, init_params=start, extra_fields=tuple(STATISTICS))
+    rng_key: jax.Array,
+    start: jax.Array,
+    mcmc: Mapping[str, Any],
+) -> tuple[jax.Array, dict[str, jax.Array]]:
+    def potential(v: jax.Array) -> jax.Array:
+        return energy(posterior.fit, posterior.from_white(v))
+
+    sampler = NUTS(potential_fn=traced_once(potential), **options)
+    run = MCMC(sampler, **sizes._asdict(), **mcmc)
+    run.run(
+        rng_key,
+        init_params=start[0] if sizes.num_chains == 1 else start,
+        extra_fields=tuple(STATISTICS),
+    )
     noted = run.get_extra_fields(group_by_chain=True)
     return run.get_samples(group_by_chain=True), {n: noted[n] for n in STATISTICS}
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.flatten_util import ravel_pytree
 
 from ..em import Fit
 from ..em.information import derivatives, inside
@@ -33,34 +30,27 @@ _posteriors: WeakKeyDictionary[Fit, Posterior] = WeakKeyDictionary()
 class Posterior:
     """The posterior of a fitted model given its data, z summed out.
 
-    ``u`` stands for {site: unconstrained value}, by NumPyro's bijections.
+    ``u`` (m,) stands for the unconstrained values (see `mixpyro.inference.density`).
 
     Attributes:
         fit: the fit.
-        start: u of the fit, moved off the edges of the supports.
-        mode: u of the posterior mode that Newton's method reaches from there (the mode of the
+        start: (m,) u of the fit, moved off the edges of the supports.
+        mode: (m,) u of the posterior mode that Newton's method reaches from there (the mode of the
             density of u).
-        covariance: (m, m) the inverse Hessian of minus the log density there, in the order of
-            sorted site names.
+        covariance: (m, m) the inverse Hessian of minus the log density there.
         regular: whether that Hessian was positive definite; otherwise directions without
             curvature were given some, and those with the wrong sign its absolute value.
     """
 
     fit: Fit
-    start: Params
-    mode: Params
+    start: np.ndarray
+    mode: np.ndarray
     covariance: np.ndarray
     regular: bool
 
-    def constrain(self, u: Params) -> dict[str, np.ndarray]:
-        """Parameters at u with any leading axes."""
-        name = next(iter(self.start))
-        lead = jnp.shape(u[name])[: jnp.ndim(u[name]) - jnp.ndim(self.start[name])]
-        # Not -1: one component has a simplex of no coordinates.
-        size = math.prod(lead)
-        flat = {n: jnp.reshape(v, (size, *jnp.shape(self.start[n]))) for n, v in u.items()}
-        found = {n: np.asarray(v) for n, v in density.constrain(self.fit, flat).items()}
-        return {n: found[n].reshape((*lead, *found[n].shape[1:])) for n in self.start}
+    def constrain(self, u: Any) -> dict[str, np.ndarray]:
+        """Parameters at u (..., m)."""
+        return density.constrain(self.fit, u)
 
     @cached_property
     def spread(self) -> dict[str, np.ndarray]:
@@ -75,16 +65,8 @@ class Posterior:
     def jacobian(self) -> dict[str, np.ndarray]:
         """{site: (entries, m)} d parameters / du at the mode."""
         params = {n: jnp.asarray(v) for n, v in self.constrain(self.mode).items()}
-        found = derivatives(self.fit.program, params, self.fit.rows)[2]
+        found = derivatives(self.fit.program, params, self.fit.rows).jacobian
         return {n: np.asarray(j, float) for n, j in found.items()}
-
-    def unravel(self, vectors: Any) -> Params:
-        """(..., m) to u."""
-        flat, back = ravel_pytree(self.start)
-        vectors = jnp.asarray(vectors, flat.dtype)
-        found = jax.vmap(back)(vectors.reshape(-1, flat.size))
-        shape = vectors.shape[:-1]
-        return {n: v.reshape(*shape, *v.shape[1:]) for n, v in found.items()}
 
     @property
     def size(self) -> int:
@@ -96,10 +78,9 @@ class Posterior:
         """(m, m) the Cholesky factor of the covariance."""
         return np.linalg.cholesky(self.covariance)
 
-    def from_white(self, v: jax.Array) -> jax.Array:
+    def from_white(self, v: Any) -> Any:
         """(..., m) the mode plus the covariance's root times v (..., m)."""
-        centre = ravel_pytree(self.mode)[0]
-        return centre + v @ jnp.asarray(self.root.T, centre.dtype)
+        return self.mode.astype(v.dtype) + v @ self.root.T.astype(v.dtype)
 
 
 def posterior_of(fit: Fit) -> Posterior:
@@ -115,60 +96,77 @@ def posterior_of(fit: Fit) -> Posterior:
 
 
 def _find(fit: Fit) -> Posterior:
-    program, free = fit.program, inside(fit.program, fit.params)
-    kinds: dict[str, str] = {}
+    program, where = fit.program, density.coordinates(fit)
 
-    def unconstrained(params: Params, arrays: tuple) -> Params:
-        kinds.update({n: s["type"] for n, s in program.run(params, arrays, 0).items()})
-        return program.unconstrain(params, arrays, tuple(sorted(free)))
+    def unconstrained(params: Params, arrays: tuple) -> jax.Array:
+        return where.join(program.unconstrain(params, arrays, tuple(params)))
 
-    if not free:
-        raise ValueError("every parameter is held fixed; there is nothing to sample")
-    start = quick_jit(program, unconstrained)(free, fit.call.arrays)
-    bare = [n for n in free if kinds[n] == "param"]
-    if bare:
-        raise ValueError(
-            f"{', '.join(map(repr, bare))}: numpyro.param declares no prior, so there is no "
-            "posterior; use numpyro.sample with a prior, or hold it fixed with handlers.condition"
-        )
-    vector, unravel = ravel_pytree(start)
-    centre, hessian = _mode(fit, vector, unravel)
+    free = inside(program, jax.device_get(fit.params))
+    start = np.asarray(quick_jit(program, unconstrained)(free, fit.call.arrays), float)
+    mode, hessian = _mode(fit, start)
     covariance, regular = invert(hessian)
-    return Posterior(fit, start, unravel(jnp.asarray(centre, vector.dtype)), covariance, regular)
+    return Posterior(fit, start, mode, covariance, regular)
 
 
-def _mode(fit: Fit, start: jax.Array, unravel: Callable) -> tuple[np.ndarray, np.ndarray]:
-    """The mode and the Hessian of the energy there, by Newton's method from ``start``.
+class _Local(NamedTuple):
+    """Newton's step from a point, and what it promises to gain; the energy's Hessian there."""
 
-    Where the energy is not convex the step follows ``|H|`` (Nocedal & Wright 2006, Numerical
-    Optimization, section 3.4) and so always descends; it is halved until it does.
+    hessian: np.ndarray
+    step: np.ndarray
+    gain: float
+    regular: bool
+
+
+def _mode(fit: Fit, point: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The mode and the Hessian of the energy there, by Newton's method from ``point``.
+
+    A step between points where the energy is convex stands if it leaves a quarter to gain. Others
+    follow ``|H|`` (Nocedal & Wright 2006, Numerical Optimization, section 3.4), so that they always
+    descend, and are halved until they do.
     """
-    program, dtype = fit.program, start.dtype
-    point = np.asarray(start, float)
-    enough = 1e-8 if dtype == np.float64 else 1e-4
-    for _ in range(_NEWTON_STEPS):
-        here = jnp.asarray(point, dtype)
-        params, *prior = density.prior_derivatives(fit, unravel(here))
-        slope, hessian = (
-            -np.asarray(a + b, float)
-            for a, b in zip(prior, derivatives(program, params, fit.rows)[:2], strict=True)
+    enough = 1e-8 if fit.rows.weights.dtype == np.float64 else 1e-4
+    here = _local(fit, point)
+    if here is None:
+        raise ValueError(
+            "the posterior density has no finite derivatives at the fit; give priors whose "
+            "support holds the estimates, and look at fit.status"
         )
-        hessian = (hessian + hessian.T) / 2
-        if not (np.isfinite(slope).all() and np.isfinite(hessian).all()):
-            raise ValueError(
-                "the posterior density has no finite derivatives at the fit; give priors whose "
-                "support holds the estimates, and look at fit.status"
-            )
-        step = -invert(hessian)[0] @ slope
-        step *= min(1.0, 10.0 / max(np.abs(step).max(), 1e-300))
-        if -slope @ step < 2 * enough:
+    for _ in range(_NEWTON_STEPS):
+        if here.gain < enough:
             break
-        path = jnp.asarray(point + _LENGTHS[:, None] * step, dtype)
-        lowest = int(density.energies(fit, jax.vmap(unravel)(path)).argmin())
-        if lowest == 0:
+        ahead = _local(fit, point + here.step) if here.regular else None
+        if ahead is not None and ahead.regular and ahead.gain < here.gain / 4:
+            point, here = point + here.step, ahead
+            continue
+        path = point + _LENGTHS[:, None] * here.step
+        lowest = int(density.energies(fit, path).argmin())
+        ahead = _local(fit, path[lowest])
+        if lowest == 0 or ahead is None:
             break
-        point = np.asarray(path[lowest], float)
-    return point, hessian
+        point, here = path[lowest], ahead
+    return point, here.hessian
+
+
+def _local(fit: Fit, point: np.ndarray) -> _Local | None:
+    """What Newton's method knows at a point; None where derivatives are not finite."""
+    _, slope, hessian = derivatives_at(fit, point)
+    if not (np.isfinite(slope).all() and np.isfinite(hessian).all()):
+        return None
+    inverse, regular = invert(hessian)
+    step = -inverse @ slope
+    step *= min(1.0, 10.0 / max(np.abs(step).max(), 1e-300))
+    return _Local(hessian, step, float(-slope @ step) / 2, regular)
+
+
+def derivatives_at(fit: Fit, point: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The energy of u (m,), its gradient (m,) and its Hessian (m, m)."""
+    params, *prior = density.prior_derivatives(fit, point)
+    likelihood = derivatives(fit.program, params, fit.rows)[:3]
+    energy, slope, hessian = (
+        -(np.asarray(a, float) + np.asarray(b, float))
+        for a, b in zip(prior, likelihood, strict=True)
+    )
+    return energy, slope, (hessian + hessian.T) / 2
 
 
 def invert(hessian: np.ndarray) -> tuple[np.ndarray, bool]:

@@ -148,7 +148,8 @@ def diagnostics(draws: Mapping[str, np.ndarray]) -> dict[str, tuple[np.ndarray, 
 
     One chain has no R-hat: NaN.
     """
-    import arviz as az
+    # ArviZ's own, without the plotting that it imports.
+    from arviz_stats.base import array_stats
 
     found = {}
     for name, values in draws.items():
@@ -161,8 +162,8 @@ def diagnostics(draws: Mapping[str, np.ndarray]) -> dict[str, tuple[np.ndarray, 
         if not constant.all() and s >= 4:
             rest = flat[..., ~constant]
             if c > 1:
-                rhat[~constant] = az.rhat(rest, chain_axis=0, draw_axis=1)
-            ess[~constant] = az.ess(rest, chain_axis=0, draw_axis=1)
+                rhat[~constant] = array_stats.rhat(rest, chain_axis=0, draw_axis=1)
+            ess[~constant] = array_stats.ess(rest, chain_axis=0, draw_axis=1)
         found[name] = (rhat.reshape(shape), ess.reshape(shape))
     return found
 

@@ -16,6 +16,7 @@ from ..em import Fit
 from ..em.classes import posterior
 from ..em.latents import Latent
 from ..em.program import Params
+from ..em.quick import quick_jit
 from .density import log_prior
 
 # No more ways to read the parameters than this are tried.
@@ -131,8 +132,8 @@ class _Probe:
         def joints(params: Params, arrays: tuple) -> dict[int, jax.Array]:
             return posterior(program, params, arrays).joints
 
-        example = program.compiled("examples", lambda: jax.jit(points))
-        self._joint = program.compiled("joints", lambda: jax.jit(joints))
+        example = program.compiled("examples", lambda: quick_jit(program, points))
+        self._joint = program.compiled("joints", lambda: quick_jit(program, joints))
         self.points = [{n: np.asarray(v) for n, v in p.items()} for p in example(arrays)]
         self.joints = [self.joint(p) for p in self.points]
         self.priors = [self.log_prior(p) for p in self.points]

@@ -40,7 +40,7 @@ def init_to_fit(fit: Fit) -> Callable:
     ``AutoNormal(marginalize(model), init_loc_fn=init_to_fit(fit))``. Estimates at the edge of
     their support are moved off it by a hair.
     """
-    return init_to_value(values=dict(inside(fit.program, fit.params)))
+    return init_to_value(values=inside(fit.program, jax.device_get(fit.params)))
 
 
 def run_svi(
@@ -120,8 +120,8 @@ def run_svi(
         return to_arviz(run, fit, guide=made, rng_key=key_draw, num_samples=num_samples, **more)
     normal = made.get_posterior(run.params)
     v = normal.sample(key_draw, (num_samples,))
-    u = posterior.unravel(posterior.from_white(v))
-    return from_guide(posterior, u, np.asarray(normal.log_prob(v)), losses=losses, **more)
+    u, log_q = posterior.from_white(np.asarray(v, float)), np.asarray(normal.log_prob(v))
+    return from_guide(posterior, u, log_q, losses=losses, **more)
 
 
 def whitened(posterior: Posterior) -> Callable[[], None]:
@@ -130,9 +130,8 @@ def whitened(posterior: Posterior) -> Callable[[], None]:
 
     def model() -> None:
         v = numpyro.sample("v", dist.ImproperUniform(flat, (), (posterior.size,)))
-        u = posterior.unravel(posterior.from_white(v))
         with handlers.block():  # the sites inside are no sites of this model
-            log_density = -energy(posterior.fit, u)
+            log_density = -energy(posterior.fit, posterior.from_white(v))
         numpyro.factor("log_density", log_density)
 
     return model
