@@ -225,7 +225,8 @@ def _within_support(program: Program, params: Params, arrays: tuple) -> dict[str
         trace = program.run({**program.prototype(arrays), **params}, arrays, 0)
         return {n: jnp.all(site_constraint(trace[n])(v)) for n, v in params.items()}
 
-    return {n: bool(v) for n, v in jax.jit(within)(params, arrays).items()}
+    compiled = program.compiled("within support", lambda: jax.jit(within))
+    return {n: bool(v) for n, v in compiled(params, arrays).items()}
 
 
 def check_responsibilities(program: Program, given: Any) -> jax.Array:

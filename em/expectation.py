@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from . import density
 from .assign import Assign
 from .classes import evidence, reduce_rows, within_units
 from .families import Augmented, Statistics
@@ -141,12 +142,12 @@ def _joint(program: Program, params: Params, rows: Rows, level: int) -> Joint:
     scored = [s for s in program.scored if s.level == level]
     replayed = tuple(n for n in program.rowwise if n not in {s.name for s in program.scored})
     if any(s.level == level for s in program.sites if s.name in replayed):
-        by_row = program.replayed(params, rows.arrays, replayed, level)
+        by_row = density.log_density(program, params, rows, replayed, level)
     for own_site in scored:
         u, known, seen, reference = rows.of(own_site.name, level)
-        density = own_site.family.log_density(u, known, args[own_site.name], reference)
-        density = (density if seen is None else density * seen).sum(1)
-        by_row = density if by_row is None else by_row + density
+        cells = own_site.family.log_density(u, known, args[own_site.name], reference)
+        mine = (cells if seen is None else cells * seen).sum(1)
+        by_row = mine if by_row is None else by_row + mine
     log_weights = program.log_weights(params, rows.arrays, level, program.constant)
     if log_weights.ndim == 1:
         bias = bias + log_weights

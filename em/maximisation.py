@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
+from . import density
 from .blocks import ABSORBED, ROW_EQUATIONS, WITH_PRIOR, Block, FamilySite, RowSite, StatisticalSite
 from .conjugate import coefficients, site_of
 from .expectation import Expectation, site_statistics
@@ -270,11 +271,11 @@ def expected_log_likelihood(
             total = total + (eta * stats.sums).sum() - (normaliser * stats.count).sum()
         for own in scored:
             u, known, seen, reference = rows.of(own.name, own.level)
-            density = own.family.log_density(u, known, args[own.name], reference)
-            density = (density if seen is None else density * seen).sum(1)
-            total = total + _weighted(expected, rows, density, own.level)
+            by_row = own.family.log_density(u, known, args[own.name], reference)
+            by_row = (by_row if seen is None else by_row * seen).sum(1)
+            total = total + _weighted(expected, rows, by_row, own.level)
         for level in levels:
-            log_density = program.replayed(new, rows.arrays, replayed, level)
+            log_density = density.log_density(program, new, rows, replayed, level)
             total = total + _weighted(expected, rows, log_density, level)
         for level in sorted({s.level for s in priors}):
             # All classes of the level at once: what does not depend on the block is constant.

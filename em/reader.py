@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import jax
@@ -134,15 +133,18 @@ class Reader:
         self, params: Mapping, arrays: tuple, names: tuple[str, ...], level: int = 0
     ) -> jax.Array:
         """(k, n) the log density of the named sites of a level, by NumPyro's own ``log_prob``."""
-        one = partial(self.replayed_one, params, arrays, names, level=level)
+
+        def one(component: jax.Array) -> jax.Array:
+            return self.replayed_one(params, component, arrays, names, level)
+
         return jax.vmap(one)(jnp.arange(self.structure.num_components(level)))
 
     def replayed_one(
         self,
         params: Mapping,
+        component: Any,
         arrays: tuple,
         names: tuple[str, ...],
-        component: Any,
         level: int = 0,
     ) -> jax.Array:
         """(n,) the same for one component."""

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from . import layout
+from . import density, layout
 from .blocks import FamilySite
 from .families import Args, Augmented, RowFamily, Ties, standardise
 from .program import Program
@@ -59,7 +59,7 @@ class Rows(NamedTuple):
     sum of the log density's part that depends on no parameter, ``points`` {site: (m, n)} every
     site's numbers for distance-based starts, ``location`` and ``spread`` the size of the
     observations that a numeric M-step models, ``arrays`` the call's own arrays for the sites that
-    are replayed.
+    are replayed, ``ahead`` {site: what their densities take from the data alone}.
     """
 
     chunks: Chunk
@@ -72,6 +72,7 @@ class Rows(NamedTuple):
     location: jax.Array
     spread: jax.Array
     arrays: tuple[jax.Array, ...]
+    ahead: dict[str, list[jax.Array]]
 
     def weights_of(self, level: int) -> jax.Array:
         """(n,) the weights of a level's rows."""
@@ -154,6 +155,7 @@ def prepare(program: Program, arrays: tuple) -> Rows:
         location=location,
         spread=spread,
         arrays=arrays,
+        ahead=density.ahead(program, arrays),
     )
 
 

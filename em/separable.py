@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
+from . import density
 from .numeric import maximise
 
 if TYPE_CHECKING:
@@ -97,8 +98,8 @@ def maximise_each(
                 total -= (normaliser[0] * stats.count[component]).sum()
             if replayed:
                 assert weights is not None
-                density = program.replayed_one(new, rows.arrays, replayed, component)
-                total += weighted_sum(weights[component], density)
+                by_row = density.log_density_of(program, new, rows, replayed, component)
+                total += weighted_sum(weights[component], by_row)
             return total / scale
 
         if weights is not None:
