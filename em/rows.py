@@ -281,13 +281,15 @@ def _chunk_size(program: Program, rows: Chunk, reference: Mapping[str, Args]) ->
     number = -(-program.num_rows // size)
     if number > _AT_ONCE and size == least:
         number = -(-number // _AT_ONCE) * _AT_ONCE
+    elif 1 < number < _AT_ONCE:  # even, so that two cores have the same to do
+        number -= number % 2
     return -(-program.num_rows // number)
 
 
 def at_once(program: Program, chunk: Chunk, reference: Mapping[str, Args]) -> int:
     """How many chunks a turn of the loop over them takes: several if they fit the cache."""
     size = chunk.weights.shape[-1] * _bytes_a_row(program, chunk, reference)
-    return _AT_ONCE if jax.default_backend() == "cpu" and size <= _budget() else 1
+    return _AT_ONCE if jax.default_backend() == "cpu" and size <= 2 * _budget() else 1
 
 
 def _budget() -> int:

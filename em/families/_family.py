@@ -153,6 +153,13 @@ class Family:
         """Natural parameters eta (k, c, q) and log normaliser A (k, c)."""
         raise NotImplementedError
 
+    def form(self, args: Args, reference: Args) -> jax.Array | None:
+        """(k, w), where a density is ``-(form u)^2 / 2 - A`` in the w coordinates of one cell.
+
+        That costs less than a product with all features; None where it is not so.
+        """
+        return None
+
     def estimate(
         self, stats: Statistics, args: Args, ties: Mapping[str, Ties], reference: Args
     ) -> dict[str, jax.Array]:

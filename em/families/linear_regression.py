@@ -18,10 +18,10 @@ class LinearRegression(Family):
     A row is (y - offset, x_1, ..., x_p). Its coordinates are the residual of the pooled least
     squares fit in units of its root mean square, and the covariates made orthonormal, so that
     the normal equations lose no digits to badly scaled or nearly collinear columns; columns that
-    are exactly collinear move no coefficient. The features are all products of two coordinates:
-    a density is one row of a matrix product. Coefficients and scale may each be free, tied or
-    fixed, coefficient by coefficient (a loc tied across components of different scale alternates
-    with the scales: ECM, Meng & Rubin 1993, Biometrika 80:267).
+    are exactly collinear move no coefficient. The features are all products of two coordinates.
+    Coefficients and scale may each be free, tied or fixed, coefficient by coefficient (a loc tied
+    across components of different scale alternates with the scales: ECM, Meng & Rubin 1993,
+    Biometrika 80:267).
     """
 
     distributions = ()
@@ -65,9 +65,13 @@ class LinearRegression(Family):
             -LOG_2PI / 2 - jnp.log(reference["spread"]), (x.shape[0], x.shape[-1])
         )
 
+    def form(self, args: Args, reference: Args) -> jax.Array:
+        slope, scale = _standardised(args, reference)
+        return _residual(slope) / scale
+
     def natural(self, args: Args, reference: Args) -> tuple[jax.Array, jax.Array]:
         slope, scale = _standardised(args, reference)
-        residual = jnp.concatenate([jnp.ones_like(slope[:, :1]), -slope], -1)
+        residual = _residual(slope)
         i, j = np.triu_indices(residual.shape[-1])
         products = residual[:, i] * residual[:, j] * np.where(i == j, -0.5, -1.0)
         eta = products[:, None] / scale[..., None] ** 2
@@ -83,7 +87,7 @@ class LinearRegression(Family):
         spread, count = reference["spread"], stats.count
 
         def variances(slope: jax.Array) -> jax.Array:
-            residual = jnp.concatenate([jnp.ones_like(slope[:, :1]), -slope], -1)
+            residual = _residual(slope)
             square = jnp.einsum("ki,kij,kj->k", residual, moments, residual)[:, None]
             square = jnp.maximum(square, 0)
             pooled = ratio(tie_scale.pool(square), tie_scale.pool(count), old_scale**2)
@@ -122,6 +126,11 @@ class LinearRegression(Family):
 def _slopes(raw: jax.Array, reference: Args) -> jax.Array:
     """Coefficients (k, p) of the whitened covariates for the standardised residual."""
     return (raw - reference["pooled"]) @ reference["back"].T / reference["spread"]
+
+
+def _residual(slope: jax.Array) -> jax.Array:
+    """(k, 1 + p) what makes a residual of the coordinates."""
+    return jnp.concatenate([jnp.ones_like(slope[:, :1]), -slope], -1)
 
 
 def _outside(raw: jax.Array, reference: Args) -> jax.Array:
