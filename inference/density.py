@@ -45,7 +45,7 @@ class Coordinates(NamedTuple):
         found, first = {}, 0
         for name, shape in self.sites:
             last = first + math.prod(shape)
-            found[name] = u[..., first:last].reshape(*u.shape[:-1], *shape)
+            found[name] = u[..., first:last].reshape((*u.shape[:-1], *shape))
             first = last
         return found
 
@@ -116,8 +116,8 @@ def constrain(fit: Fit, u: Any) -> dict[str, np.ndarray]:
     u = np.asarray(u)
     # Not -1: one component has a simplex of no coordinates.
     flat = u.reshape(math.prod(u.shape[:-1]), u.shape[-1])
-    found = compiled(jnp.asarray(flat, float), fit.call.arrays)
-    return {n: np.asarray(found[n]).reshape(*u.shape[:-1], *found[n].shape[1:]) for n in found}
+    found = jax.device_get(compiled(jnp.asarray(flat, float), fit.call.arrays))
+    return {n: np.reshape(v, (*u.shape[:-1], *v.shape[1:])) for n, v in found.items()}
 
 
 def log_prior(fit: Fit, params: Params) -> jax.Array:

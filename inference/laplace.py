@@ -15,6 +15,9 @@ from .posterior import Posterior, posterior_of
 if TYPE_CHECKING:
     from xarray import DataTree
 
+# A tail of five draws needs so many.
+_FEWEST = 25
+
 
 def run_laplace(
     fit: Fit, rng_key: jax.Array, *, num_samples: int = 1000, **output: Any
@@ -62,8 +65,11 @@ def from_guide(
 
 
 def pareto_k(log_ratios: np.ndarray) -> float:
-    """The Pareto shape of importance ratios: below 0.7 they can be trusted."""
+    """The Pareto shape of importance ratios: below 0.7 they can be trusted; NaN of too few."""
     from arviz_stats.base import array_stats
+
+    if len(log_ratios) < _FEWEST:
+        return np.nan
 
     log_ratios = np.where(np.isfinite(log_ratios), log_ratios, -1e300)
     if np.ptp(log_ratios) < 1e-12:

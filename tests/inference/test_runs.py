@@ -7,9 +7,10 @@ import numpyro
 import numpyro.distributions as dist
 import pytest
 from numpyro.infer import log_likelihood
+from numpyro.infer.util import potential_energy, unconstrain_fn
 from scipy import special, stats
 
-from mixpyro import em, inference
+from mixpyro import em, inference, models
 
 pytestmark = pytest.mark.usefixtures("x64")
 
@@ -63,6 +64,19 @@ def params_of(tree, chain=0, draw=0):
 
 def joint(params):
     return np.log(params["weights"]) + stats.norm.logpdf(X[:, None], params["loc"], params["scale"])
+
+
+def test_scalar_parameters_have_numpyros_density(x64):
+    x = np.concatenate([stats.binom.rvs(10, p, size=30, random_state=1) for p in (0.2, 0.7)])
+    fit = em.EM(models.two_coins).run(KEY, x, num_tosses=10)
+    tree = inference.run_laplace(fit, KEY, num_samples=20)
+    model = inference.marginalize(models.two_coins)
+    for s in range(3):
+        draw = {n: tree["posterior"][n].values[0, s] for n in fit.params}
+        assert all(np.shape(v) == np.shape(fit.params[n]) for n, v in draw.items())
+        u = unconstrain_fn(model, (x,), {"num_tosses": 10}, draw)
+        energy = potential_energy(model, (x,), {"num_tosses": 10}, u)
+        assert tree["sample_stats"]["lp"].values[0, s] == pytest.approx(-float(energy), rel=1e-9)
 
 
 # ---- what a run holds ---------------------------------------------------------------------------
