@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from . import density
+from . import row_density
 from .assign import Assign
 from .classes import evidence, reduce_rows, within_units
 from .families import Augmented, Statistics
@@ -148,15 +148,13 @@ def _joint(program: Program, params: Params, rows: Rows, level: int) -> Joint:
                 continue
         natural[site.name] = eta.reshape(eta.shape[0], -1)
     by_row = None
-    scored = [s for s in program.scored if s.level == level]
-    replayed = tuple(n for n in program.rowwise if n not in {s.name for s in program.scored})
+    replayed = program.replayed_sites
     if any(s.level == level for s in program.sites if s.name in replayed):
-        by_row = density.log_density(program, params, rows, replayed, level)
-    for own_site in scored:
-        u, known, seen, reference = rows.of(own_site.name, level)
-        cells = own_site.family.log_density(u, known, args[own_site.name], reference)
-        mine = (cells if seen is None else cells * seen).sum(1)
-        by_row = mine if by_row is None else by_row + mine
+        by_row = row_density.log_density(program, params, rows, replayed, level)
+    for row_site in program.scored:
+        if row_site.level == level:
+            mine = row_density.own_log_density(row_site, args[row_site.name], rows)
+            by_row = mine if by_row is None else by_row + mine
     log_weights = program.log_weights(params, rows.arrays, level, program.constant)
     if log_weights.ndim == 1:
         bias = bias + log_weights

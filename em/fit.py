@@ -85,10 +85,8 @@ class Fit:
         """
         if not self.base_status.ok or info.cost(self.program) > info.BUDGET:
             return self.base_status
-        known = self.__dict__.get("information")
-        if known is not None and np.isfinite(known.matrix).all() and not known.null.shape[1]:
-            return self.base_status
-        if clearly_identified(self._gram):
+        known = vars(self).get("information")  # if it was worked out, it may save the scores
+        if (known is not None and known.regular) or clearly_identified(self._gram):
             return self.base_status
         if not np.isfinite(self.information.matrix).all():
             return Status.NO_INFORMATION

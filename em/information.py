@@ -41,6 +41,11 @@ class Information(NamedTuple):
     boundary: dict[str, np.ndarray]
     null: np.ndarray
 
+    @property
+    def regular(self) -> bool:
+        """Whether it is finite, with curvature in every direction that a row feels."""
+        return bool(np.isfinite(self.matrix).all()) and not self.null.shape[1]
+
 
 def cost(program: Program) -> float:
     """About how many multiplications the Hessian takes."""

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from . import density
+from . import row_density
 from .blocks import ABSORBED, ROW_EQUATIONS, WITH_PRIOR, Block, FamilySite, RowSite, StatisticalSite
 from .conjugate import coefficients, site_of
 from .expectation import Expectation, site_statistics
@@ -257,8 +257,7 @@ def expected_log_likelihood(
     statistical = [s for s in sites if isinstance(s, StatisticalSite)]
     statistics = site_statistics(program, expected, rows)
     scored = [s for s in program.scored if s.name in block.sites]
-    others = (s.name for s in sites if not isinstance(s, StatisticalSite))
-    replayed = tuple(n for n in others if n not in {s.name for s in scored})
+    replayed = tuple(n for n in program.replayed_sites if n in block.sites)
     priors = [s for s in program.priors if s.name in block.sites]
     levels = sorted({s.level for s in sites if s.name in replayed})
 
@@ -270,12 +269,10 @@ def expected_log_likelihood(
             stats = statistics[site.name]
             total = total + (eta * stats.sums).sum() - (normaliser * stats.count).sum()
         for own in scored:
-            u, known, seen, reference = rows.of(own.name, own.level)
-            by_row = own.family.log_density(u, known, args[own.name], reference)
-            by_row = (by_row if seen is None else by_row * seen).sum(1)
+            by_row = row_density.own_log_density(own, args[own.name], rows)
             total = total + _weighted(expected, rows, by_row, own.level)
         for level in levels:
-            log_density = density.log_density(program, new, rows, replayed, level)
+            log_density = row_density.log_density(program, new, rows, replayed, level)
             total = total + _weighted(expected, rows, log_density, level)
         for level in sorted({s.level for s in priors}):
             # All classes of the level at once: what does not depend on the block is constant.

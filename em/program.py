@@ -256,7 +256,7 @@ class Program(Reader):
 
     @cached_property
     def rowwise(self) -> tuple[str, ...]:
-        """The names of the data sites whose densities are replayed."""
+        """The names of the data sites without finite statistics."""
         return tuple(s.name for s in self.sites if not isinstance(s, StatisticalSite))
 
     @cached_property
@@ -265,6 +265,11 @@ class Program(Reader):
         solved = {n for b in self.blocks if b.rung in (ROW_EQUATIONS, WITH_PRIOR) for n in b.sites}
         own = (s for s in self.sites if isinstance(s, RowSite) and s.name in solved)
         return tuple(s for s in own if s.family.scores)
+
+    @cached_property
+    def replayed_sites(self) -> tuple[str, ...]:
+        """The names of the data sites that NumPyro scores, row by row."""
+        return tuple(n for n in self.rowwise if n not in {s.name for s in self.scored})
 
     @cached_property
     def numeric(self) -> frozenset[str]:

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from . import density, layout
+from . import layout, row_density
 from .blocks import FamilySite
 from .families import Args, Augmented, RowFamily, Ties, standardise
 from .program import Program
@@ -155,7 +155,7 @@ def prepare(program: Program, arrays: tuple) -> Rows:
         location=location,
         spread=spread,
         arrays=arrays,
-        ahead=density.ahead(program, arrays),
+        ahead=row_density.ahead(program, arrays),
     )
 
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from . import density
+from . import row_density
 from .numeric import maximise
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def maximise_each(
                 total -= (normaliser[0] * stats.count[component]).sum()
             if replayed:
                 assert weights is not None
-                by_row = density.log_density_of(program, new, rows, replayed, component)
+                by_row = row_density.log_density_of(program, new, rows, replayed, component)
                 total += weighted_sum(weights[component], by_row)
             return total / scale
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -174,11 +175,10 @@ def tree(
 
 def prepare(fit: Fit) -> None:
     """Find out ahead what every tree of this fit needs: it is kept."""
-    import arviz_stats.base  # noqa: F401
-    import xarray  # noqa: F401
-
+    for name in ("arviz_stats.base", "xarray"):
+        importlib.import_module(name)
     symmetries_of(fit)
-    fit.information  # noqa: B018
+    fit.standard_errors()
 
 
 class Names:

@@ -70,7 +70,6 @@ def pareto_k(log_ratios: np.ndarray) -> float:
 
     if len(log_ratios) < _FEWEST:
         return np.nan
-
     log_ratios = np.where(np.isfinite(log_ratios), log_ratios, -1e300)
     if np.ptp(log_ratios) < 1e-12:
         return 0.0

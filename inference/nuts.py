@@ -21,11 +21,11 @@ from .arviz import STATISTICS, prepare, tree
 from .density import Coordinates, coordinates, energy, energy_of
 from .posterior import Posterior, derivatives_at, posterior_of
 
-# How often starts without a finite density are drawn in towards the mode.
-_DRAWN_IN = 20
-
 if TYPE_CHECKING:
     from xarray import DataTree
+
+# How often starts without a finite density are drawn in towards the mode.
+_DRAWN_IN = 20
 
 
 def run_nuts(
@@ -149,22 +149,24 @@ def _compiled(
     A new one is traced here and, if there is a pool, compiled there: XLA leaves other threads free.
     """
     program, where = fit.program, coordinates(fit)
+    hashable = all(isinstance(value, Hashable) for value in options.values())
+
+    def shaped(*shape: int) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct(shape, jnp.result_type(float))
 
     def make() -> Any:
         run: Any = quick_jit(program, _chains(program, where, sizes, options), often=True)
-        if pool is not None:
-            m = where.size
-            keys = jax.eval_shape(lambda key: jax.random.split(key, sizes.num_chains), rng_key)
-            c = sizes.num_chains
-            values = [
-                jax.ShapeDtypeStruct(shape, jnp.result_type(float))
-                for shape in ((c, m), (c,), (c, m), (m,), (m, m))
-            ]
-            start, place = ParamInfo(*values[:3]), values[3:]
+        if pool is not None and hashable:  # or it is not kept, and compiled once more
+            c, m = sizes.num_chains, where.size
+            keys = jax.eval_shape(lambda key: jax.random.split(key, c), rng_key)
+            start, place = (
+                ParamInfo(shaped(c, m), shaped(c), shaped(c, m)),
+                (shaped(m), shaped(m, m)),
+            )
             pool.submit(run.lower(keys, start, *place, fit.rows, fit.call.arrays).compile)
         return run
 
-    if not all(isinstance(value, Hashable) for value in options.values()):
+    if not hashable:
         return make()
     return program.compiled(("nuts", sizes, tuple(sorted(options.items()))), make)
 

@@ -140,8 +140,8 @@ def _mode(fit: Fit, point: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             continue
         path = point + _LENGTHS[:, None] * here.step
         lowest = int(density.energies(fit, path).argmin())
-        ahead = _local(fit, path[lowest])
-        if lowest == 0 or ahead is None:
+        ahead = _local(fit, path[lowest]) if lowest else None
+        if ahead is None:
             break
         point, here = path[lowest], ahead
     return point, here.hessian

@@ -66,7 +66,7 @@ def joint(params):
     return np.log(params["weights"]) + stats.norm.logpdf(X[:, None], params["loc"], params["scale"])
 
 
-def test_scalar_parameters_have_numpyros_density(x64):
+def test_scalar_parameters_have_numpyros_density():
     x = np.concatenate([stats.binom.rvs(10, p, size=30, random_state=1) for p in (0.2, 0.7)])
     fit = em.EM(models.two_coins).run(KEY, x, num_tosses=10)
     tree = inference.run_laplace(fit, KEY, num_samples=20)

@@ -1,4 +1,4 @@
-"""The log densities of sites that are replayed, for the steps of EM."""
+"""The log densities of sites that work row by row, for the steps of EM."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import jax
 import jax.numpy as jnp
 
 from .ahead import Split, signature, split
+from .blocks import RowSite
+from .families import Args
 from .program import Params, Program
 
 if TYPE_CHECKING:
@@ -18,8 +20,7 @@ if TYPE_CHECKING:
 
 def ahead(program: Program, arrays: tuple) -> dict[str, list[jax.Array]]:
     """{site: what its log density takes from the data alone}, where that is dear."""
-    names = [n for n in program.rowwise if n not in {s.name for s in program.scored}]
-    parts = {n: _split(program, n, program.probe_values, arrays) for n in names}
+    parts = {n: _split(program, n, program.probe_values, arrays) for n in program.replayed_sites}
     return {n: part.ahead(arrays) for n, part in parts.items() if part is not None}
 
 
@@ -52,11 +53,20 @@ def log_density_of(
     return total
 
 
+def own_log_density(site: RowSite, args: Args, rows: Rows) -> jax.Array:
+    """(k, n) the log density of a site that its family scores."""
+    u, known, seen, reference = rows.of(site.name, site.level)
+    cells = site.family.log_density(u, known, args, reference)
+    return (cells if seen is None else cells * seen).sum(1)
+
+
 def _split(program: Program, name: str, params: Params, arrays: tuple) -> Split | None:
     """A site's log density in two, kept."""
-    (data,) = (d for d in program.structure.data if d.name == name)
-    function: Callable = partial(program.replayed_one, names=(name,), level=data.level)
-    shapes = jax.tree.map(lambda v: jax.ShapeDtypeStruct(v.shape, v.dtype), (params, arrays))
-    component = jax.ShapeDtypeStruct((), jnp.arange(1).dtype)
-    key = ("split", name)
-    return program.compiled(key, lambda: split(function, shapes[0], component, shapes[1]))
+
+    def make() -> Split | None:
+        (data,) = (d for d in program.structure.data if d.name == name)
+        function: Callable = partial(program.replayed_one, names=(name,), level=data.level)
+        shapes = jax.tree.map(lambda v: jax.ShapeDtypeStruct(v.shape, v.dtype), (params, arrays))
+        return split(function, shapes[0], jax.ShapeDtypeStruct((), jnp.arange(1).dtype), shapes[1])
+
+    return program.compiled(("split", name), make)
