@@ -8,6 +8,7 @@ shape (n, k, d) exists. How a log joint becomes responsibilities (soft, hard) is
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
@@ -20,7 +21,7 @@ from .assign import Assign
 from .classes import evidence, reduce_rows, within_units
 from .families import Augmented, Statistics
 from .program import Params, Program
-from .rows import Chunk, Rows, at_once
+from .rows import Chunk, Rows
 
 # From so many features on.
 _WIDE = 32
@@ -45,21 +46,26 @@ class Expectation(NamedTuple):
     row_objective: jax.Array | None
 
 
-class Joint(NamedTuple):
-    """How a level's log joint (k, n) is made of its rows."""
+class Factors(NamedTuple):
+    """What is multiplied with rows, by site: natural parameters (k, c q), linear forms (k, w)."""
 
     natural: dict[str, jax.Array]
     forms: dict[str, jax.Array]
+
+
+class Joint(NamedTuple):
+    """How a level's log joint (k, n) is made of its rows."""
+
+    factors: Factors
     bias: jax.Array
     contexts: dict[str, Any]
     by_row: jax.Array | None
 
     def of(self, program: Program, chunk: Chunk, features: Mapping, level: int) -> jax.Array:
         """The log joint of some rows."""
-        log_joint = self.bias[:, None] + sum(
-            _product(self.natural[s], features[s]) for s in self.natural
-        )
-        log_joint -= sum(0.5 * _product(f, chunk.u[s][0]) ** 2 for s, f in self.forms.items())
+        natural, forms = self.factors
+        log_joint = self.bias[:, None] + sum(_product(natural[s], features[s]) for s in natural)
+        log_joint -= sum(0.5 * _product(f, chunk.u[s][0]) ** 2 for s, f in forms.items())
         log_joint = jnp.broadcast_to(log_joint, (log_joint.shape[0], chunk.weights.shape[-1]))
         for name, context in self.contexts.items():
             family, u, pattern = _augmented(program, name, chunk)
@@ -89,13 +95,15 @@ def e_step(program: Program, assign: Assign, params: Params, rows: Rows) -> Expe
         units = within if units is None else units + within
 
     def responsibilities(
-        chunk: Chunk, features: Mapping, by_row: jax.Array | None
+        chunk: Chunk, features: Mapping, by_row: jax.Array | None, factors: Factors | None
     ) -> tuple[jax.Array, jax.Array]:
-        log_joint = joints[0].of(program, chunk, features, 0)
+        assert factors is not None
+        log_joint = joints[0]._replace(factors=factors).of(program, chunk, features, 0)
         return assign(log_joint if by_row is None else log_joint + by_row)
 
     contexts = {n: c for joint in joints.values() for n, c in joint.contexts.items()}
-    return _accumulate(program, rows, responsibilities, units, given, contexts, assign.hard)
+    factors, hard = joints[0].factors, assign.hard
+    return _accumulate(program, rows, responsibilities, factors, units, given, contexts, hard)
 
 
 def statistics_of(
@@ -107,20 +115,20 @@ def statistics_of(
     """
     start = start.T
     if rows.chunks.labels:
-        labels = {n: _joined(v, program.num_rows) for n, v in rows.chunks.labels.items()}
+        labels = {n: v.reshape(-1)[: program.num_rows] for n, v in rows.chunks.labels.items()}
         allowed = jnp.exp(evidence(program, labels, 0))
         total = (start * allowed).sum(0)
         start = jnp.where(total > 0, start, 1) * allowed
         start = start / start.sum(0)
 
     def responsibilities(
-        _: Chunk, features: Mapping, by_row: jax.Array | None
+        chunk: Chunk, features: Mapping, by_row: jax.Array | None, factors: Factors | None
     ) -> tuple[jax.Array, jax.Array]:
-        del features
+        del chunk, features, factors
         assert by_row is not None
         return by_row, jnp.zeros(by_row.shape[1:], by_row.dtype)
 
-    found = _accumulate(program, rows, responsibilities, start, given, None, hard)
+    found = _accumulate(program, rows, responsibilities, None, start, given, None, hard)
     return found._replace(objective=jnp.full_like(found.objective, -jnp.inf))
 
 
@@ -161,8 +169,8 @@ def _joint(program: Program, params: Params, rows: Rows, level: int) -> Joint:
     else:
         by_row = log_weights if by_row is None else by_row + log_weights
     # Or XLA works them out anew for every row, within the loops over rows.
-    natural, forms, bias = jax.lax.optimization_barrier((natural, forms, bias))
-    return Joint(natural, forms, bias, contexts, by_row)
+    factors, bias = jax.lax.optimization_barrier((Factors(natural, forms), bias))
+    return Joint(factors, bias, contexts, by_row)
 
 
 def _product(a: jax.Array, b: jax.Array) -> jax.Array:
@@ -173,44 +181,56 @@ def _accumulate(
     program: Program,
     rows: Rows,
     responsibilities: Callable[..., tuple[jax.Array, jax.Array]],
+    factors: Factors | None,
     by_row: jax.Array | None,
     given: Mapping[int, jax.Array],
     contexts: Mapping[str, Any] | None,
     hard: bool,
 ) -> Expectation:
-    num_chunks, size = rows.chunks.weights.shape
+    turns, together, _ = rows.chunks.weights.shape
     keep = program.needs_rows
 
-    def totals(chunk: Chunk, by_row: jax.Array | None) -> tuple[tuple, tuple]:
+    def totals(
+        chunk: Chunk, by_row: jax.Array | None, factors: Factors | None
+    ) -> tuple[tuple, tuple]:
         # Without contexts (at a start) augmented rows count with the values they were filled with.
         features = program.features(chunk, rows.reference, augmented=contexts is None)
-        resp, objective = responsibilities(chunk, features, by_row)
+        resp, objective = responsibilities(chunk, features, by_row, factors)
         weighted = resp * chunk.weights
-        sums = _sums(program, chunk, features, weighted, contexts)
+        sums = _sums(program, chunk, features, weighted, contexts, together)
         used = chunk.weights > 0
         total = jnp.where(used, chunk.weights * objective, 0).sum()
         labels = resp.argmax(0) if hard else None
         cost = jnp.where(used, objective, jnp.inf) if hard else None
         return (total, weighted.sum(1), sums), (labels, cost, resp if keep else None)
 
-    if num_chunks == 1:
-        first = jax.tree.map(lambda a: a[0], rows.chunks)
-        (total, counts, sums), each = totals(first, by_row)
+    def turn(chunks: Chunk, by_row: jax.Array | None) -> tuple[tuple, tuple]:
+        if together == 1:
+            chunk, own = jax.tree.map(lambda a: a[0], (chunks, by_row))
+            found, each = totals(chunk, own, factors)
+            return found, jax.tree.map(lambda a: a[None], each)
+        # One product a chunk, batched: XLA shares a batch among cores, one wide product badly.
+        copies = jax.tree.map(lambda a: jnp.broadcast_to(a, (together, *a.shape)), factors)
+        every, each = jax.vmap(totals)(chunks, by_row, copies)
+        return jax.tree.map(lambda a: a.sum(0), every), each
+
+    def add(carry: tuple, work: tuple) -> tuple[tuple, tuple]:
+        new, each = turn(*work)
+        return jax.tree.map(jnp.add, carry, new), each
+
+    shape = rows.chunks.weights.shape
+    work = (rows.chunks, None if by_row is None else _split_rows(by_row, shape))
+    first = jax.tree.map(lambda a: a[0], work)
+    if turns == 1:
+        found, each = turn(*first)
     else:
-        split = None if by_row is None else _split_rows(by_row, num_chunks, size)
-
-        def add(carry: tuple, chunk: tuple) -> tuple[tuple, tuple]:
-            new, each = totals(*chunk)
-            return jax.tree.map(jnp.add, carry, new), each
-
-        first = jax.tree.map(lambda a: a[0], (rows.chunks, split))
-        shapes = jax.eval_shape(totals, *first)[0]
-        zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
-        # Several chunks a turn: they do not wait for each other, so that all cores have work.
-        turn = min(num_chunks, at_once(program, first[0], rows.reference))
-        (total, counts, sums), each = jax.lax.scan(add, zeros, (rows.chunks, split), unroll=turn)
-        each = jax.tree.map(lambda a: _joined(a, program.num_rows), each)
+        zeros = jax.tree.map(jnp.zeros_like, jax.eval_shape(turn, *first)[0])
+        found, each = jax.lax.scan(add, zeros, work)
+    objective, counts, sums = found
     labels, cost, units = each
+    if hard:
+        labels, cost = (a.reshape(-1)[: program.num_rows] for a in (labels, cost))
+    units = None if units is None else units[0]  # all rows are one chunk
     kept = {} if units is None else {0: units}
     inner_counts = {}
     for level, inner in rows.inner.items():
@@ -220,7 +240,8 @@ def _accumulate(
         features = program.features(inner.chunk, rows.reference, augmented=contexts is None)
         sums |= _sums(program, inner.chunk, features, weighted, contexts)
         inner_counts[level] = weighted.sum(1)
-    return Expectation(total + rows.log_base, counts, inner_counts, sums, kept, labels, cost)
+    sums = {s: total.T for s, total in sums.items()}
+    return Expectation(objective + rows.log_base, counts, inner_counts, sums, kept, labels, cost)
 
 
 def _sums(
@@ -229,24 +250,27 @@ def _sums(
     features: Mapping[str, jax.Array],
     weighted: jax.Array,
     contexts: Mapping[str, Any] | None,
+    together: int = 1,
 ) -> dict[str, jax.Array]:
-    sums = {s: _sums_of(weighted, f) for s, f in features.items()}
+    """{site: (c q, k)} for so many chunks at a time."""
+    sums = {s: _sums_of(weighted, f, together) for s, f in features.items()}
     for name, context in (contexts or {}).items():
         if name in chunk.u:
             own = partial(_component_sums, *_augmented(program, name, chunk))
-            sums[name] = jax.lax.map(own, (weighted, context))
+            sums[name] = jax.lax.map(own, (weighted, context)).T
     return sums
 
 
-def _sums_of(weighted: jax.Array, features: jax.Array) -> jax.Array:
-    """(k, q) the sums of features (q, n) weighted by (k, n).
+def _sums_of(weighted: jax.Array, features: jax.Array, together: int) -> jax.Array:
+    """(q, k) the sums of features (q, n) weighted by (k, n).
 
-    On CPUs k products with a vector take half the time of XLA's product with the transpose, unless
-    there are few features.
+    On CPUs this order of the factors can take half the time of the other, and k products with a
+    vector half the time again where there are many features and no batch.
     """
-    if len(features) < _WIDE or jax.default_backend() != "cpu":
-        return _product(weighted, features.T)
-    return _product(features, weighted[..., None])[..., 0]
+    if together == 1 and len(features) >= _WIDE and jax.default_backend() == "cpu":
+        return _product(features, weighted[..., None])[..., 0].T
+    along_rows = (((1,), (1,)), ((), ()))
+    return jax.lax.dot_general(features, weighted, along_rows, precision="highest")
 
 
 def _component_sums(
@@ -264,18 +288,14 @@ def _augmented(program: Program, name: str, chunk: Chunk) -> tuple[Augmented, An
 
 def site_statistics(program: Program, expected: Expectation, rows: Rows) -> dict[str, Statistics]:
     """{site: additive statistics}, as the families take them."""
-    cells = {n: u.shape[1] for n, u in rows.chunks.u.items()}
+    cells = {n: u.shape[2] for n, u in rows.chunks.u.items()}
     for inner in rows.inner.values():
         cells |= {n: u.shape[0] for n, u in inner.chunk.u.items()}
     return program.statistics({0: expected.counts, **expected.inner_counts}, expected.sums, cells)
 
 
-def _joined(array: jax.Array, num_rows: int) -> jax.Array:
-    """(m, size) chunks to (n,)."""
-    return array.reshape(-1)[:num_rows]
-
-
-def _split_rows(by_row: jax.Array, num_chunks: int, size: int) -> jax.Array:
+def _split_rows(by_row: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    """(k, n) to (turns, together, k, size)."""
     k, n = by_row.shape
-    padded = jnp.pad(by_row, ((0, 0), (0, num_chunks * size - n)))
-    return jnp.moveaxis(padded.reshape(k, num_chunks, size), 1, 0)
+    padded = jnp.pad(by_row, ((0, 0), (0, math.prod(shape) - n)))
+    return jnp.moveaxis(padded.reshape(k, *shape), 0, -2)

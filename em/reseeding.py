@@ -79,7 +79,8 @@ def _present(array: jax.Array | None) -> jax.Array:
 
 
 def _take(array: jax.Array, places: jax.Array) -> jax.Array:
-    """Rows of an array in chunks (m, ..., size), rows last again."""
-    size = array.shape[-1]
-    rows = jnp.moveaxis(array, -1, 1)[places // size, places % size]
+    """Rows of an array in chunks (turns, together, ..., size), rows last again."""
+    _, together, *_, size = array.shape
+    chunk = places // size
+    rows = jnp.moveaxis(array, -1, 2)[chunk // together, chunk % together, places % size]
     return jnp.moveaxis(rows, 0, -1)

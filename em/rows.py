@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -16,13 +17,14 @@ from .program import Program
 from .regression import design
 from .structure import Data
 
-# A chunk's features should stay in the cache, but a chunk of few rows costs in dispatch: about
-# this many bytes, and no fewer rows than these unless that would take eight times the bytes.
-_CHUNK_BYTES = {"cpu": 1 << 22}
-_CHUNK_BYTES_ELSEWHERE = 1 << 29
-_CHUNK_ROWS = 1 << 12
-# Small chunks are worked on so many at once: one by itself is no work for several cores.
-_AT_ONCE = 8
+# What an E-step holds of a turn's rows, about.
+_TURN_BYTES = {"cpu": 1 << 25}
+_TURN_BYTES_ELSEWHERE = 1 << 29
+# A turn is a batch of so many chunks, which the cores share out among them: chunks of so many rows
+# at least, if these fit into a core's own cache.
+_TOGETHER = {"cpu": 16}
+_CHUNK_ROWS = 1 << 10
+_CORE_BYTES = 1 << 22
 
 
 class Chunk(NamedTuple):
@@ -52,9 +54,10 @@ class Inner(NamedTuple):
 class Rows(NamedTuple):
     """The data of a run, read from the model once.
 
-    ``chunks`` has a leading axis of m chunks of units (the last one filled up with rows of weight
-    0), ``inner`` {level: rows that belong to units}, ``patterns`` {site: (P, c, e)} the distinct
-    patterns of the entries that are there, ``reference`` what each site's features are measured
+    ``chunks`` has two leading axes: turns, one after the other, and the chunks of units that are
+    worked on together (what is left over is filled up with rows of weight 0). ``inner`` {level:
+    rows that belong to units}, ``patterns`` {site: (P, c, e)} the distinct patterns of the entries
+    that are there, ``reference`` what each site's features are measured
     from, ``labels`` {latent: (n,)} the known classes, -1 where unknown, ``log_base`` the weighted
     sum of the log density's part that depends on no parameter, ``points`` {site: (m, n)} every
     site's numbers for distance-based starts, ``location`` and ``spread`` the size of the
@@ -83,7 +86,7 @@ class Rows(NamedTuple):
 
         For sites that need all rows of a level at once, when there is but one chunk.
         """
-        chunk = self.inner[level].chunk if level else jax.tree.map(lambda a: a[0], self.chunks)
+        chunk = self.inner[level].chunk if level else jax.tree.map(lambda a: a[0, 0], self.chunks)
         return chunk.u[name], chunk.known[name], chunk.seen.get(name), self.reference[name]
 
 
@@ -136,8 +139,8 @@ def prepare(program: Program, arrays: tuple) -> Rows:
         for level, weight in weights.items()
     }
     reference = {n: f.reference for n, f in found.items()}
-    size = _chunk_size(program, whole[0], reference)
-    chunks = jax.tree.map(lambda a: _split(a, size), whole[0])
+    shape = _shape(program, whole[0], reference)
+    chunks = jax.tree.map(lambda a: _split(a, shape), whole[0])
     numbers = jnp.concatenate(modelled)
     location, spread = jnp.zeros(()), jnp.ones(())
     if numbers.size:
@@ -145,7 +148,7 @@ def prepare(program: Program, arrays: tuple) -> Rows:
         spread = jnp.sqrt(((numbers - location) ** 2).mean())
     dtype = unit_weights.dtype
     return Rows(
-        chunks=chunks._replace(weights=_split(unit_weights, size, "constant")),
+        chunks=chunks._replace(weights=_split(unit_weights, shape, "constant")),
         inner={level: Inner(whole[level], owner) for level, owner in owners.items()},
         patterns={},
         reference=reference,
@@ -240,7 +243,7 @@ def _filled(values: jax.Array, seen: jax.Array, data: Data) -> jax.Array:
 def find_patterns(program: Program, rows: Rows) -> Rows:
     """The rows with the distinct patterns of missing entries, which only the host can count."""
     patterns = dict(rows.patterns)
-    chunks = _with_patterns(program, rows.chunks, patterns, 1)
+    chunks = _with_patterns(program, rows.chunks, patterns, 2)
     inner = {
         level: part._replace(chunk=_with_patterns(program, part.chunk, patterns, 0))
         for level, part in rows.inner.items()
@@ -268,32 +271,21 @@ def _with_patterns(
     return chunk._replace(seen=seen, pattern=pattern)
 
 
-def _chunk_size(program: Program, rows: Chunk, reference: Mapping[str, Args]) -> int:
-    """How many rows a chunk has: its features and responsibilities stay in the cache.
+def _shape(program: Program, rows: Chunk, reference: Mapping[str, Args]) -> tuple[int, int, int]:
+    """Turns, chunks of a turn, rows of a chunk: what a turn holds stays in the cache.
 
-    All of them where something else works row by row anyway.
+    All rows in one chunk where something else works row by row anyway.
     """
+    n = program.num_rows
     if program.needs_rows or not program.statistical:
-        return program.num_rows
-    bytes_a_row, budget = _bytes_a_row(program, rows, reference), _budget()
-    least = budget // bytes_a_row
-    size = max(least, min(_CHUNK_ROWS, 8 * least), 64)
-    number = -(-program.num_rows // size)
-    if number > _AT_ONCE and size == least:
-        number = -(-number // _AT_ONCE) * _AT_ONCE
-    elif 1 < number < _AT_ONCE:  # even, so that two cores have the same to do
-        number -= number % 2
-    return -(-program.num_rows // number)
-
-
-def at_once(program: Program, chunk: Chunk, reference: Mapping[str, Args]) -> int:
-    """How many chunks a turn of the loop over them takes: several if they fit the cache."""
-    size = chunk.weights.shape[-1] * _bytes_a_row(program, chunk, reference)
-    return _AT_ONCE if jax.default_backend() == "cpu" and size <= 2 * _budget() else 1
-
-
-def _budget() -> int:
-    return _CHUNK_BYTES.get(jax.default_backend(), _CHUNK_BYTES_ELSEWHERE)
+        return 1, 1, n
+    backend = jax.default_backend()
+    bytes_a_turn = _TURN_BYTES.get(backend, _TURN_BYTES_ELSEWHERE)
+    bytes_a_row = _bytes_a_row(program, rows, reference)
+    turns, together = -(-n * bytes_a_row // bytes_a_turn), 1
+    if bytes_a_row * _CHUNK_ROWS <= _CORE_BYTES:
+        together = max(1, min(_TOGETHER.get(backend, 1), n // (turns * _CHUNK_ROWS)))
+    return turns, together, -(-n // (turns * together))
 
 
 def _bytes_a_row(program: Program, rows: Chunk, reference: Mapping[str, Args]) -> int:
@@ -306,13 +298,11 @@ def _bytes_a_row(program: Program, rows: Chunk, reference: Mapping[str, Args]) -
     return width * rows.weights.dtype.itemsize
 
 
-def _split(array: jax.Array, size: int, mode: str = "edge") -> jax.Array:
-    """(..., n) to (m, ..., size); what is left over repeats the last row (or is 0)."""
-    n = array.shape[-1]
-    m = -(-n // size)
-    padding = [(0, 0)] * (array.ndim - 1) + [(0, m * size - n)]
-    padded = jnp.pad(array, padding, mode=mode) if m * size > n else array
-    return jnp.moveaxis(padded.reshape(*array.shape[:-1], m, size), -2, 0)
+def _split(array: jax.Array, shape: tuple[int, int, int], mode: str = "edge") -> jax.Array:
+    """(..., n) to (turns, together, ..., size), filled up with the last row again (or with 0)."""
+    left_over = math.prod(shape) - array.shape[-1]
+    padded = jnp.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, left_over)], mode=mode)
+    return jnp.moveaxis(padded.reshape(*array.shape[:-1], *shape), (-3, -2), (0, 1))
 
 
 def _untied(args: Args) -> dict[str, Ties]:

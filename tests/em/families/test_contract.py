@@ -406,8 +406,8 @@ def test_statistics_of_chunks_add_up(case, x64):
     reference = rows.reference[site.name]
     params = {n: jnp.asarray(v) for n, v in found.params.items()}
     args = found.program.arguments(params, rows.arrays)[site.name]
-    u = rows.chunks.u[site.name][0]
-    known = {n: v[0] for n, v in rows.chunks.known[site.name].items()}
+    u = rows.chunks.u[site.name][0, 0]
+    known = {n: v[0, 0] for n, v in rows.chunks.known[site.name].items()}
     weights = np.asarray(found.responsibilities())
     cut = 41
 
@@ -473,18 +473,22 @@ def test_an_empty_component_keeps_finite_parameters(case, x64):
         assert case.log_density(rows["x"], **given, **own).sum() < alone
 
 
+@pytest.mark.parametrize("turns", [1, 7])
+@pytest.mark.parametrize("together", [1, 7])
 @pytest.mark.parametrize(
     "case", [next(c for c in CASES if c.known), CASES[-1]], ids=lambda case: str(case)
 )
-def test_rows_in_many_chunks_give_the_same_e_step(case, x64, monkeypatch):
+def test_rows_in_many_chunks_give_the_same_e_step(case, turns, together, x64, monkeypatch):
     whole = free_fit(case, "float64")
-    monkeypatch.setattr(rows_module, "_CHUNK_BYTES", {})
-    monkeypatch.setattr(rows_module, "_CHUNK_BYTES_ELSEWHERE", 0)
     program = whole.program
+    monkeypatch.setattr(rows_module, "_bytes_a_row", lambda *_: 1)
+    monkeypatch.setitem(rows_module._TURN_BYTES, "cpu", -(-program.num_rows // turns))
+    monkeypatch.setitem(rows_module._TOGETHER, "cpu", together)
+    monkeypatch.setattr(rows_module, "_CHUNK_ROWS", 1)
     rows = rows_module.prepare(program, whole.call.arrays)
-    num_chunks, size = rows.chunks.weights.shape
-    assert num_chunks > 1
-    assert num_chunks * size > program.num_rows, "the last chunk is to be filled up"
+    assert rows.chunks.weights.shape[:2] == (turns, together)
+    if turns * together > 1:
+        assert rows.chunks.weights.size > program.num_rows, "the last chunk is to be filled up"
     params = {n: jnp.asarray(v) for n, v in whole.params.items()}
     found = e_step(program, Soft(), params, rows)
     assert float(found.objective) == pytest.approx(whole.log_likelihood, rel=1e-12)
