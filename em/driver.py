@@ -23,6 +23,7 @@ from .maximisation import FIRST_STEPS, m_step
 from .prior import evaluate
 from .program import Params, Program
 from .progress import Progress
+from .quick import loop_jit
 from .rows import Rows, find_patterns
 from .rows import prepare as read_rows
 from .schedule import Annealed, Schedule, Stochastic, at
@@ -229,7 +230,7 @@ class EM:
         report = Progress.report if self.progress_bar else None
         settings = Settings(assign, self.max_steps, report, self.accelerate)
         climb_all = partial(_from_start, program, settings, self.start)
-        compiled = program.compiled(key, lambda: jax.jit(climb_all))
+        compiled = program.compiled(key, lambda: loop_jit(program, climb_all))
         outcome = compiled(rows, keys, given, jnp.asarray(tolerance, rows.weights.dtype), limit)
         return jax.block_until_ready(outcome)
 

@@ -1,8 +1,10 @@
-"""Compile fast rather than well, for what runs a few times on small data."""
+"""How XLA compiles what runs on CPUs: fast where that is most of the time, else for the loop."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
+from typing import Any
 
 import jax
 
@@ -10,16 +12,43 @@ from .program import Program
 
 # A program that does fewer multiplications than this runs in no time, however it is compiled.
 _SMALL = 1e6
-_MOST = {"xla_backend_optimization_level": 1}
-_FEW = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+_ONCE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+# Sums over small arrays are loops: XLA's library for them copies what it reads, and starts threads.
+_OFTEN = {
+    "xla_backend_optimization_level": 1,
+    "xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT",
+}
+_LARGE = {"xla_cpu_prefer_vector_width": 512}
 
 
-def quick_jit(program: Program, function: Callable, *, often: bool = False) -> Callable:
+def quick_jit(program: Program, function: Callable) -> Callable:
     """``jax.jit`` with few optimisations where a run is nothing beside the compilation.
 
-    ``often`` is for loops of many steps: only the optimisations are left out that gain next to
-    nothing there. Not to be called within another compiled function, which JAX refuses.
+    Not to be called within another compiled function, which JAX refuses.
     """
-    options = _MOST if often else _FEW
-    small = program.work < _SMALL and jax.default_backend() == "cpu"
-    return jax.jit(function, compiler_options=options if small else None)
+    return jax.jit(function, compiler_options=_options(_ONCE if _small(program) else {}))
+
+
+def loop_jit(program: Program, function: Callable) -> Callable:
+    """``jax.jit`` for a loop of many steps over the rows: not within another compiled function."""
+    return jax.jit(function, compiler_options=_options(_OFTEN if _small(program) else _LARGE))
+
+
+def _small(program: Program) -> bool:
+    return program.work < _SMALL
+
+
+def _options(wanted: dict[str, Any]) -> dict[str, Any] | None:
+    """Those that this version of XLA knows; none of them change results beyond rounding."""
+    if jax.default_backend() != "cpu":
+        return None
+    return {name: value for name, value in wanted.items() if _known(name, value)} or None
+
+
+@cache
+def _known(name: str, value: Any) -> bool:
+    try:
+        jax.jit(lambda: 0, compiler_options={name: value}).lower().compile()
+    except jax.errors.JaxRuntimeError:
+        return False
+    return True

@@ -15,7 +15,7 @@ from numpyro.infer.util import ParamInfo
 
 from ..em import Fit
 from ..em.program import Program
-from ..em.quick import quick_jit
+from ..em.quick import loop_jit
 from ..em.rows import Rows
 from .arviz import STATISTICS, prepare, tree
 from .density import Coordinates, coordinates, energy, energy_of
@@ -88,7 +88,6 @@ def run_nuts(
             _compiled(fit, sizes, _options(True, kernel), key_run, pool)
         posterior = posterior_of(fit)
         start = starts(posterior, key_start, num_chains)
-        prepare(fit)
     options = _options(posterior.regular, kernel)
     began = time.perf_counter()
     if by_numpyro:
@@ -98,6 +97,7 @@ def run_nuts(
         run, keys = _compiled(fit, sizes, options, key_run), jax.random.split(key_run, num_chains)
         place = [jnp.asarray(value, float) for value in (posterior.mode, posterior.root)]
         found = run(keys, start, *place, fit.rows, fit.call.arrays)
+        prepare(fit)  # while the chains run: JAX does not wait for them
         v, noted = jax.block_until_ready(found)
     statistics = {STATISTICS[n]: np.asarray(value) for n, value in noted.items()}
     statistics["lp"] = -statistics["lp"]
@@ -155,7 +155,7 @@ def _compiled(
         return jax.ShapeDtypeStruct(shape, jnp.result_type(float))
 
     def make() -> Any:
-        run: Any = quick_jit(program, _chains(program, where, sizes, options), often=True)
+        run: Any = loop_jit(program, _chains(program, where, sizes, options))
         if pool is not None and hashable:  # or it is not kept, and compiled once more
             c, m = sizes.num_chains, where.size
             keys = jax.eval_shape(lambda key: jax.random.split(key, c), rng_key)
