@@ -35,8 +35,7 @@ def newton(objective: Objective, start: jax.Array, max_steps: jax.Array | int) -
     EM loses nothing by M-steps that are not solved to the end (Lange 1995, "A gradient algorithm
     locally equivalent to the EM algorithm", JRSS-B 57:425).
     """
-    value_and_grad = jax.value_and_grad(objective)
-    eps = jnp.finfo(start.dtype).eps
+    eps, axes = jnp.finfo(start.dtype).eps, jnp.eye(start.size, dtype=start.dtype)
 
     def go_on(state: tuple) -> jax.Array:
         step, _, _, done = state
@@ -44,8 +43,8 @@ def newton(objective: Objective, start: jax.Array, max_steps: jax.Array | int) -
 
     def ascend(state: tuple) -> tuple:
         step, point, value, _ = state
-        gradient = jnp.nan_to_num(value_and_grad(point)[1])
-        hessian = jnp.nan_to_num(jax.jacfwd(jax.grad(objective))(point))
+        gradient, along = jax.linearize(jax.grad(objective), point)
+        gradient, hessian = jnp.nan_to_num(gradient), jnp.nan_to_num(jax.vmap(along)(axes))
         curvature, vectors = jnp.linalg.eigh((hessian + hessian.T) / 2)
         size = jnp.abs(curvature)
         size = jnp.maximum(size, jnp.maximum(size.max() * jnp.sqrt(eps) * 1e-2, eps))
@@ -86,9 +85,9 @@ def backtrack(
         tries, length, _ = state
         return tries + 1, length / 2, _finite(objective(point + length / 2 * direction))
 
-    one = jnp.ones((), point.dtype)
-    first = _finite(objective(point + direction))
-    _, length, new_value = jax.lax.while_loop(too_low, halve, (tries, one, first))
+    # Even the whole step is taken within the loop, so that the objective is compiled once.
+    begin = (jnp.asarray(tries) - 1, jnp.asarray(2.0, point.dtype), jnp.full_like(value, -jnp.inf))
+    _, length, new_value = jax.lax.while_loop(too_low, halve, begin)
     better = new_value >= value
     return (
         jnp.where(better, point + length * direction, point),
