@@ -104,8 +104,14 @@ def test_a_probability_that_goes_to_zero_does_not_stop_the_others(x64):
     assert np.all(np.diff(fast.trace) >= 0)
 
 
+# In float32 what an example shows that none before it did.
+EXAMPLES = [("float64", e) for e in models.EXAMPLES] + [
+    ("float32", e) for e in models.EXAMPLES if not e.again
+]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("example", models.EXAMPLES, ids=str)
+@pytest.mark.parametrize(("precision", "example"), EXAMPLES, indirect=["precision"], ids=str)
 def test_every_model_ends_where_em_does(example, precision):
     with jax.enable_x64(True):
         x = np.asarray(example.simulate(jax.random.key(11))[example.data])
