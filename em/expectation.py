@@ -8,7 +8,6 @@ shape (n, k, d) exists. How a log joint becomes responsibilities (soft, hard) is
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
@@ -21,7 +20,7 @@ from .assign import Assign
 from .classes import evidence, reduce_rows, within_units
 from .families import Augmented, Statistics
 from .program import Params, Program
-from .rows import Chunk, Rows
+from .rows import Chunk, Rows, in_chunks, in_order
 
 # From so many features on.
 _WIDE = 32
@@ -115,7 +114,7 @@ def statistics_of(
     """
     start = start.T
     if rows.chunks.labels:
-        labels = {n: v.reshape(-1)[: program.num_rows] for n, v in rows.chunks.labels.items()}
+        labels = {n: in_order(v, program.num_rows) for n, v in rows.chunks.labels.items()}
         allowed = jnp.exp(evidence(program, labels, 0))
         total = (start * allowed).sum(0)
         start = jnp.where(total > 0, start, 1) * allowed
@@ -187,7 +186,8 @@ def _accumulate(
     contexts: Mapping[str, Any] | None,
     hard: bool,
 ) -> Expectation:
-    turns, together, _ = rows.chunks.weights.shape
+    shape = rows.chunks.weights.shape
+    turns, together, _ = shape
     keep = program.needs_rows
 
     def totals(
@@ -218,8 +218,7 @@ def _accumulate(
         new, each = turn(*work)
         return jax.tree.map(jnp.add, carry, new), each
 
-    shape = rows.chunks.weights.shape
-    work = (rows.chunks, None if by_row is None else _split_rows(by_row, shape))
+    work = (rows.chunks, None if by_row is None else in_chunks(by_row, shape))
     first = jax.tree.map(lambda a: a[0], work)
     if turns == 1:
         found, each = turn(*first)
@@ -229,7 +228,7 @@ def _accumulate(
     objective, counts, sums = found
     labels, cost, units = each
     if hard:
-        labels, cost = (a.reshape(-1)[: program.num_rows] for a in (labels, cost))
+        labels, cost = (in_order(a, program.num_rows) for a in (labels, cost))
     units = None if units is None else units[0]  # all rows are one chunk
     kept = {} if units is None else {0: units}
     inner_counts = {}
@@ -292,10 +291,3 @@ def site_statistics(program: Program, expected: Expectation, rows: Rows) -> dict
     for inner in rows.inner.values():
         cells |= {n: u.shape[0] for n, u in inner.chunk.u.items()}
     return program.statistics({0: expected.counts, **expected.inner_counts}, expected.sums, cells)
-
-
-def _split_rows(by_row: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-    """(k, n) to (turns, together, k, size)."""
-    k, n = by_row.shape
-    padded = jnp.pad(by_row, ((0, 0), (0, math.prod(shape) - n)))
-    return jnp.moveaxis(padded.reshape(k, *shape), 0, -2)

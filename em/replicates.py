@@ -15,7 +15,7 @@ from .fit import Fit
 from .loop import Outcome, Settings, climb
 from .prior import evaluate
 from .program import Params, Program
-from .rows import Rows
+from .rows import Rows, in_chunks
 from .rows import prepare as read_rows
 
 # So many multiplications of an E-step are worth doing side by side.
@@ -27,8 +27,7 @@ def reweighed(rows: Rows, weights: jax.Array) -> Rows:
 
     ``log_base`` stays: objectives of different weights do not compare.
     """
-    old = rows.chunks.weights
-    filled = jnp.pad(weights, (0, old.size - weights.size)).reshape(old.shape)
+    filled = in_chunks(weights, rows.chunks.weights.shape)
     inner = {
         level: part._replace(chunk=part.chunk._replace(weights=weights[part.owner]))
         for level, part in rows.inner.items()

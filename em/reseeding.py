@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from .expectation import Expectation
 from .program import Program
-from .rows import Chunk, Rows
+from .rows import Chunk, Rows, in_order
 
 
 def reseed(program: Program, expected: Expectation, rows: Rows) -> tuple[Expectation, jax.Array]:
@@ -33,7 +33,7 @@ def _move(
     k = program.num_components
     assigned, cost = _present(expected.labels), _present(expected.row_objective)
     for labels in rows.chunks.labels.values():
-        cost = jnp.where(labels.reshape(-1)[: program.num_rows] >= 0, jnp.inf, cost)
+        cost = jnp.where(in_order(labels, program.num_rows) >= 0, jnp.inf, cost)
     members = jax.ops.segment_sum(jnp.ones_like(cost), assigned, k)
     # The best-explained row of each component stays, so that none is emptied in turn.
     best = jax.ops.segment_max(jnp.where(jnp.isfinite(cost), cost, -jnp.inf), assigned, k)

@@ -140,7 +140,7 @@ def prepare(program: Program, arrays: tuple) -> Rows:
     }
     reference = {n: f.reference for n, f in found.items()}
     shape = _shape(program, whole[0], reference)
-    chunks = jax.tree.map(lambda a: _split(a, shape), whole[0])
+    chunks = jax.tree.map(lambda a: in_chunks(a, shape, "edge"), whole[0])
     numbers = jnp.concatenate(modelled)
     location, spread = jnp.zeros(()), jnp.ones(())
     if numbers.size:
@@ -148,7 +148,7 @@ def prepare(program: Program, arrays: tuple) -> Rows:
         spread = jnp.sqrt(((numbers - location) ** 2).mean())
     dtype = unit_weights.dtype
     return Rows(
-        chunks=chunks._replace(weights=_split(unit_weights, shape, "constant")),
+        chunks=chunks._replace(weights=in_chunks(unit_weights, shape)),
         inner={level: Inner(whole[level], owner) for level, owner in owners.items()},
         patterns={},
         reference=reference,
@@ -298,11 +298,16 @@ def _bytes_a_row(program: Program, rows: Chunk, reference: Mapping[str, Args]) -
     return width * rows.weights.dtype.itemsize
 
 
-def _split(array: jax.Array, shape: tuple[int, int, int], mode: str = "edge") -> jax.Array:
-    """(..., n) to (turns, together, ..., size), filled up with the last row again (or with 0)."""
+def in_chunks(array: jax.Array, shape: tuple[int, ...], mode: str = "constant") -> jax.Array:
+    """(..., n) to (turns, together, ..., size), filled up with 0 (or, by "edge", the last row)."""
     left_over = math.prod(shape) - array.shape[-1]
     padded = jnp.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, left_over)], mode=mode)
     return jnp.moveaxis(padded.reshape(*array.shape[:-1], *shape), (-3, -2), (0, 1))
+
+
+def in_order(array: jax.Array, num_rows: int) -> jax.Array:
+    """(turns, together, size) to (n,)."""
+    return array.reshape(-1)[:num_rows]
 
 
 def _untied(args: Args) -> dict[str, Ties]:

@@ -14,7 +14,7 @@ from .assign import Soft
 from .expectation import e_step
 from .families import standardise
 from .program import Params, Program
-from .rows import Rows
+from .rows import Rows, in_order
 
 NAMES = ("kmeans++", "random", "quantile")
 _SEEDING_ROWS = 1 << 14
@@ -160,7 +160,7 @@ def responsibilities(
     known = chunk.labels if chunk is not None else rows.chunks.labels
     labels = None
     if latent in known:
-        labels = known[latent].reshape(-1)[: weights.shape[0]]
+        labels = in_order(known[latent], len(weights))
     dtype = weights.dtype
     if start == "random":
         draws = jax.random.dirichlet(key, jnp.ones(k, dtype), weights.shape, dtype)

@@ -92,17 +92,21 @@ def run_nuts(
     began = time.perf_counter()
     if by_numpyro:
         more = {"chain_method": "vectorized", "progress_bar": progress_bar, **(mcmc or {})}
-        v, noted = _by_numpyro(posterior, sizes, options, key_run, start.z, more)
+        found = _by_numpyro(posterior, sizes, options, key_run, start.z, more)
+        ended = _when_ready(found)
     else:
         run, keys = _compiled(fit, sizes, options, key_run), jax.random.split(key_run, num_chains)
         place = [jnp.asarray(value, float) for value in (posterior.mode, posterior.root)]
         found = run(keys, start, *place, fit.rows, fit.call.arrays)
-        prepare(fit)  # while the chains run: JAX does not wait for them
-        v, noted = jax.block_until_ready(found)
+        with ThreadPoolExecutor(1) as pool:  # one thread waits for the chains, this one goes on
+            waiting = pool.submit(_when_ready, found)
+            prepare(fit)
+        ended = waiting.result()
+    v, noted = found
     statistics = {STATISTICS[n]: np.asarray(value) for n, value in noted.items()}
     statistics["lp"] = -statistics["lp"]
     draws = posterior.constrain(posterior.from_white(np.asarray(v, float)))
-    attrs = {"num_warmup": num_warmup, "sampling_time": time.perf_counter() - began}
+    attrs = {"num_warmup": num_warmup, "sampling_time": ended - began}
     return tree(draws, fit, "NUTS", statistics, attrs=attrs, **output)
 
 
@@ -238,6 +242,12 @@ def _by_numpyro(
     )
     noted = run.get_extra_fields(group_by_chain=True)
     return run.get_samples(group_by_chain=True), {n: noted[n] for n in STATISTICS}
+
+
+def _when_ready(found: Any) -> float:
+    """The time at which arrays that are still being computed are there."""
+    jax.block_until_ready(found)
+    return time.perf_counter()
 
 
 def _field(state: Any, name: str) -> jax.Array:
