@@ -320,9 +320,12 @@ def stopping(
     ``gain a / (1 - a)`` (Aitken; Boehning et al. 1994, Annals of the Institute of Statistical
     Mathematics 46:373). It must be below ``tolerance``, in natural-log units of the total
     objective: a unit that needs no scale, since a parameter that is e standard errors away from
-    the optimum costs ``e^2 / 2``. A change that rounding alone can make stops as well.
+    the optimum costs ``e^2 / 2``. A change that rounding alone can make stops as well. So does any
+    fall: EM's own steps rise, so that rounding, however large it is on this data (terms that
+    cancel round as they are, not as their sum), is larger than what is left to gain by a step.
+    Otherwise single precision may go round in a circle of a few values for ever.
     """
     factor = gain / last_gain
     rest = jnp.where((factor > 0) & (factor < 1), gain * factor / (1 - factor), jnp.inf)
-    settled = (gain >= 0) & (rest < tolerance) & (gain < tolerance)
-    return settled | (jnp.abs(gain) <= rounding(objective))
+    settled = (rest < tolerance) & (gain < tolerance)
+    return settled | (gain <= rounding(objective))
