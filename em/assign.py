@@ -7,6 +7,8 @@ from typing import NamedTuple, Protocol
 import jax
 import jax.numpy as jnp
 
+from . import elementary
+
 
 class Assign(Protocol):
     """Turns a log joint into responsibilities.
@@ -38,9 +40,10 @@ class Soft(NamedTuple):
         # rounded differently, would find no entry equal to the maximum, and divide by their number.
         top = jax.lax.stop_gradient(log_joint).max(0)
         top = jnp.maximum(top, jnp.finfo(log_joint.dtype).min)
-        joint = jnp.exp(log_joint - top)
+        # Or XLA may work it out anew in every loop that reads it.
+        joint = jax.lax.optimization_barrier(elementary.exp(log_joint - top))
         total = joint.sum(0)
-        return joint / total, top + jnp.log(total)
+        return joint / total, top + elementary.log(total)
 
 
 class Hard(NamedTuple):
