@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -40,8 +40,8 @@ class Bootstrap:
 
     fit: Fit
     kind: str
-    params: dict[str, np.ndarray]
-    status: np.ndarray
+    params: dict[str, np.ndarray] = field(repr=False)
+    status: np.ndarray = field(repr=False)
 
     @property
     def used(self) -> np.ndarray:
@@ -150,7 +150,7 @@ class BootstrapTest:
     """
 
     statistic: float
-    replicates: np.ndarray
+    replicates: np.ndarray = field(repr=False)
     pvalue: float
 
 

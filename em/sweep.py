@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 _CRITERIA = ("aic", "bic", "icl", "log_likelihood")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Sweep:
-    """Fits over a grid of keywords.
+    """Fits over a grid of keywords; printed, the table of them.
 
     Attributes:
         keywords: the keywords of each fit that were swept over.
@@ -57,6 +57,15 @@ class Sweep:
             for keywords, fit in zip(self.keywords, self.fits, strict=True)
         ]
         return pd.DataFrame(rows)
+
+    def __repr__(self) -> str:
+        return f"Sweep({len(self.fits)} fits over {', '.join(self.keywords[0])})"
+
+    def __str__(self) -> str:
+        return self.table.to_string(index=False, float_format="{:.2f}".format)
+
+    def _repr_html_(self) -> str:
+        return self.table.to_html(index=False, float_format="{:.2f}".format)
 
     def best(self, criterion: str = "bic") -> Fit:
         """The fit of the lowest AIC, BIC or ICL (or highest log-likelihood).
@@ -123,8 +132,8 @@ class CrossValidation:
 
     log_likelihood: float
     by_fold: np.ndarray
-    per_row: np.ndarray
-    folds: np.ndarray
+    per_row: np.ndarray = field(repr=False)
+    folds: np.ndarray = field(repr=False)
     status: np.ndarray
 
 

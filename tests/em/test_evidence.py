@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from scipy import special, stats
 
@@ -102,14 +103,20 @@ def test_no_labels_at_all():
         em.with_labels(models.poisson_mixture)
 
 
-def test_frames_are_arrays_and_their_gaps_are_nan(x64):
+@pytest.mark.parametrize("kind", ["pandas", "polars"])
+def test_frames_are_arrays_and_their_gaps_are_nan(kind, x64):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(40, 2)) + np.repeat([[0.0], [5.0]], 20, 0)
     gaps = np.where(rng.random(x.shape) < 0.1, np.nan, x)
     options = {"num_components": 2, "covariance": "diagonal"}
     fitter = em.EM(models.gaussian_mixture, num_restarts=2)
     plain = fitter.run(KEY, gaps, **options)
-    frame = fitter.run(KEY, pd.DataFrame(gaps, columns=["a", "b"]).astype("Float64"), **options)
+    if kind == "pandas":
+        given = pd.DataFrame(gaps, columns=["a", "b"]).astype("Float64")
+    else:
+        given = pl.DataFrame(gaps, schema=["a", "b"], nan_to_null=True)
+    assert (given["a"].isna() if kind == "pandas" else given["a"].is_null()).any()
+    frame = fitter.run(KEY, given, **options)
     assert frame.log_likelihood == plain.log_likelihood
     np.testing.assert_array_equal(frame.params["loc"], plain.params["loc"])
     assert jnp.isfinite(frame.log_prob()).all()

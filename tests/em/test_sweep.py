@@ -29,6 +29,10 @@ def test_the_table_has_a_row_a_fit():
     assert set(table["covariance"]) == {"tied"}
     expected = [k - 1 + 2 * k + 3 for k in (1, 2, 3)]
     assert list(table["num_free_params"]) == expected
+    heads, *lines = str(found).splitlines()
+    assert heads.split() == list(table)
+    assert [line.split()[0] for line in lines] == ["1", "2", "3"]
+    assert repr(found) == "Sweep(3 fits over num_components, covariance)"
     for (_, row), fit in zip(table.iterrows(), found.fits, strict=True):
         assert row["bic"] == pytest.approx(
             -2 * row["log_likelihood"] + row["num_free_params"] * np.log(len(X))
