@@ -35,6 +35,7 @@ STATISTICS = {
     "adapt_state.step_size": "step_size",
 }
 _COMPONENT, _ROW = "component", "row"
+_OUTPUT = ("relabel", "log_likelihood", "posterior_predictive", "each", "dims", "coords")
 
 
 def to_arviz(
@@ -85,6 +86,7 @@ def to_arviz(
         ValueError: draws that lack a parameter or have another shape; a missing guide; an unknown
             entry of ``output``.
     """
+    check_output(output)
     statistics: dict[str, np.ndarray] = {}
     losses = None
     if hasattr(run, "get_extra_fields"):
@@ -102,6 +104,29 @@ def to_arviz(
     else:
         name = "draws"
     return tree(site_draws(run, fit), fit, method or name, statistics, losses=losses, **output)
+
+
+def check_output(output: Mapping[str, Any]) -> None:
+    """Complain about what `to_arviz` cannot put into a tree, before a long run rather than after.
+
+    Raises:
+        ValueError: an entry that is unknown or of the wrong kind.
+    """
+    unknown = [name for name in output if name not in _OUTPUT]
+    if unknown:
+        raise ValueError(
+            f"there is no argument {unknown[0]!r}; the tree takes {', '.join(_OUTPUT)}"
+        )
+    key = output.get("posterior_predictive")
+    dtype = getattr(key, "dtype", None)
+    typed = dtype is not None and jnp.issubdtype(dtype, jax.dtypes.prng_key)
+    if key is not None and not typed and dtype != np.uint32:
+        raise ValueError(
+            f"posterior_predictive takes a JAX key, such as jax.random.key(1), and not {key!r}"
+        )
+    for name in ("dims", "coords"):
+        if not isinstance(output.get(name) or {}, Mapping):
+            raise ValueError(f"{name} takes a dictionary, not {output[name]!r}")
 
 
 def sampler_statistics(mcmc: Any) -> dict[str, np.ndarray]:

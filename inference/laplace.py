@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from ..em import Fit
-from .arviz import tree
+from .arviz import check_output, tree
 from .density import energies
 from .posterior import Posterior, posterior_of
 
@@ -47,6 +47,7 @@ def run_laplace(
         ValueError: a parameter without a prior, nothing to sample, or a density without finite
             derivatives at the fit.
     """
+    check_output(output)
     posterior = posterior_of(fit)
     v = np.asarray(jax.random.normal(rng_key, (num_samples, posterior.size)), float)
     log_q = -0.5 * (v**2).sum(1)

@@ -17,7 +17,7 @@ from ..em import Fit
 from ..em.program import Program
 from ..em.quick import loop_jit
 from ..em.rows import Rows
-from .arviz import STATISTICS, prepare, tree
+from .arviz import STATISTICS, check_output, prepare, tree
 from .density import Coordinates, coordinates, energy, energy_of
 from .posterior import Posterior, derivatives_at, posterior_of
 
@@ -79,6 +79,7 @@ def run_nuts(
     ):
         if value < least:
             raise ValueError(f"{name} must be a whole number >= {least}, not {value!r}")
+    check_output(output)
     coordinates(fit)  # complains where there is no posterior
     key_start, key_run = jax.random.split(rng_key)
     sizes = Sizes(num_warmup, num_samples, num_chains)

@@ -18,7 +18,7 @@ from numpyro.infer.autoguide import AutoMultivariateNormal
 
 from ..em import Fit
 from ..em.information import inside
-from .arviz import to_arviz
+from .arviz import check_output, to_arviz
 from .density import energy
 from .laplace import from_guide
 from .marginal import marginalize
@@ -89,6 +89,7 @@ def run_svi(
         ValueError: a parameter without a prior, nothing to sample, or a density without finite
             derivatives at the fit.
     """
+    check_output(output)
     posterior = posterior_of(fit)
     key_run, key_draw = jax.random.split(rng_key)
     args: tuple = ()

@@ -156,6 +156,20 @@ def test_own_names_for_axes(fit, laplace):
         inference.to_arviz(draws, fit, dims={"loc": ["a", "b"]})
 
 
+@pytest.mark.parametrize("run", [inference.run_nuts, inference.run_svi, inference.run_laplace])
+@pytest.mark.parametrize(
+    ("output", "words"),
+    [
+        ({"num_sample": 3}, "no argument 'num_sample'"),
+        ({"posterior_predictive": True}, "takes a JAX key"),
+        ({"dims": "feature"}, "dims takes a dictionary"),
+    ],
+)
+def test_what_a_tree_cannot_hold_is_refused_before_the_run(fit, run, output, words):
+    with pytest.raises(ValueError, match=words):
+        run(fit, None, **output)  # without a key nothing could run
+
+
 # ---- labels -------------------------------------------------------------------------------------
 
 
