@@ -259,6 +259,8 @@ class Names:
         """The names of the last ``rank`` axes of a variable."""
         if name in self.known:
             return self.known[name]
+        if name in self.row and rank == 1:
+            return [self.row[name]]
         base = name.removesuffix("_se")
         for suffix in ("_rhat", "_ess"):
             base = base.removesuffix(f"{suffix}_before").removesuffix(f"{suffix}_after")

@@ -130,9 +130,10 @@ def test_chains_agree_and_arviz_takes_them(nuts):
     az.plot_trace(nuts, var_names=["weights"])
 
 
-@pytest.mark.slow
 def test_posterior_predictive_has_the_mixture_s_moments(nuts):
-    drawn = nuts["posterior_predictive"]["x"].values.ravel()
+    predicted = nuts["posterior_predictive"]
+    assert predicted["z"].dims == predicted["x"].dims[:3] == ("chain", "draw", "row")
+    drawn = predicted["x"].values.ravel()
     assert drawn.mean() == pytest.approx(X.mean(), abs=0.15)
     assert drawn.std() == pytest.approx(X.std(), abs=0.15)
 
