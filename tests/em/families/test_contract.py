@@ -178,9 +178,14 @@ class Likelihood:
         return (along[curved] ** 2 / values[curved]).sum() / 2, np.abs(gradient).max()
 
     def maximum(self, params, tied=(), fixed=()):
-        """SciPy's optimum, started near ``params``: (log-likelihood, untied parameters)."""
+        """SciPy's optimum, started near ``params``: (log-likelihood, untied parameters).
+
+        What has gone to the end of its range, such as the concentration of counts that vary no more
+        than Poisson's, stays there: beyond it the densities have no digits left.
+        """
         a = self.restriction(tied, fixed)
         b = self.coordinates(params)
+        a = a[:, ~(a[np.abs(b) > np.log(1e7)] != 0).any(0)]
         rng = np.random.default_rng(5)
         found = optimize.minimize(
             lambda v: -self.at(b + a @ v, tied)[0],
