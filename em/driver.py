@@ -42,7 +42,7 @@ _MAX_PROGRAMS = 64
 _COSTLY = 1e6
 _SHORT_TOLERANCE = 0.5
 # More starts than this take so many steps, and only so many of them go on.
-_MANY, _SHORT_STEPS, _FINALISTS = 30, 10, 3
+_MANY, _SHORT_STEPS, _FINALISTS = 30, 8, 3
 
 
 class EM:
@@ -65,7 +65,7 @@ class EM:
             regressions every other k-means++ start is random: crossing lines are no clusters.
         num_restarts: how many starts climb at once; the best sound one is kept. With many rows
             the others stop once they are within 0.5 of their end, by the same estimate; of more
-            than 30, all take ten steps and the best three go on.
+            than 30, all take eight steps and the best three go on.
         max_steps: the bound on EM steps.
         tolerance: stop when what is left of the climb, by Aitken's estimate, is below this many
             natural-log units of the total objective; the default is 1e-8. A parameter is then
