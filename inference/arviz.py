@@ -96,11 +96,7 @@ def to_arviz(
         name, losses = "SVI", np.asarray(run.losses)
         if guide is None or rng_key is None:
             raise ValueError("an SVI result needs guide=... and rng_key=... to draw from")
-        args, kwargs = fit.call.rebuild()
-        drawn = guide.sample_posterior(
-            rng_key, run.params, *args, sample_shape=(num_samples,), **kwargs
-        )
-        run = {n: np.asarray(v)[None] for n, v in drawn.items()}
+        run = draws_of_guide(guide, run.params, fit, rng_key, num_samples)
     else:
         name = "draws"
     return tree(site_draws(run, fit), fit, method or name, statistics, losses=losses, **output)
@@ -127,6 +123,15 @@ def check_output(output: Mapping[str, Any]) -> None:
     for name in ("dims", "coords"):
         if not isinstance(output.get(name) or {}, Mapping):
             raise ValueError(f"{name} takes a dictionary, not {output[name]!r}")
+
+
+def draws_of_guide(
+    guide: Any, params: Mapping[str, Any], fit: Fit, rng_key: jax.Array, num_samples: int
+) -> dict[str, np.ndarray]:
+    """{site: (1, s, ...)} independent draws from a guide with these parameters."""
+    args, kwargs = fit.call.rebuild()
+    drawn = guide.sample_posterior(rng_key, params, *args, sample_shape=(num_samples,), **kwargs)
+    return {n: np.asarray(v)[None] for n, v in drawn.items()}
 
 
 def sampler_statistics(mcmc: Any) -> dict[str, np.ndarray]:

@@ -18,8 +18,9 @@ from numpyro.infer.autoguide import AutoMultivariateNormal
 
 from ..em import Fit
 from ..em.information import inside
-from .arviz import check_output, to_arviz
+from .arviz import check_output, draws_of_guide, tree
 from .density import energy
+from .draws import site_draws
 from .laplace import from_guide
 from .marginal import marginalize
 from .posterior import Posterior, posterior_of
@@ -40,7 +41,8 @@ def init_to_fit(fit: Fit) -> Callable:
     ``AutoNormal(marginalize(model), init_loc_fn=init_to_fit(fit))``. Estimates at the edge of
     their support are moved off it by a hair.
     """
-    return init_to_value(values=inside(fit.program, jax.device_get(fit.params)))
+    found = inside(fit.program, jax.device_get(fit.params))
+    return init_to_value(values={n: jnp.asarray(v) for n, v in found.items()})
 
 
 def run_svi(
@@ -116,13 +118,14 @@ def run_svi(
             stacklevel=2,
         )
     attrs = {"settled": int(settled), "num_steps": num_steps, "elbo": float(-losses[-100:].mean())}
-    more = {"attrs": attrs, "method": "SVI", **output}
+    more = {"attrs": attrs, "losses": losses, **output}
     if guide is not None:
-        return to_arviz(run, fit, guide=made, rng_key=key_draw, num_samples=num_samples, **more)
+        draws = site_draws(draws_of_guide(made, run.params, fit, key_draw, num_samples), fit)
+        return tree(draws, fit, "SVI", **more)
     normal = made.get_posterior(run.params)
     v = normal.sample(key_draw, (num_samples,))
     u, log_q = posterior.from_white(np.asarray(v, float)), np.asarray(normal.log_prob(v))
-    return from_guide(posterior, u, log_q, losses=losses, **more)
+    return from_guide(posterior, u, log_q, method="SVI", **more)
 
 
 def whitened(posterior: Posterior) -> Callable[[], None]:

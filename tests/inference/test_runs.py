@@ -1,5 +1,7 @@
 """One fit, its NUTS and Laplace runs, and what is made of them: trees, labels, the cross-check."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,6 +9,7 @@ import numpyro
 import numpyro.distributions as dist
 import pytest
 from numpyro.infer import log_likelihood
+from numpyro.infer.autoguide import AutoNormal
 from numpyro.infer.util import potential_energy, unconstrain_fn
 from scipy import special, stats
 
@@ -294,6 +297,22 @@ def test_svi_settles_and_agrees(fit, nuts):
         sd = theirs.std((0, 1))
         np.testing.assert_allclose(ours.mean(0), theirs.mean((0, 1)), atol=0.2 * sd.max())
         np.testing.assert_allclose(ours.std(0), sd, rtol=0.15)
+
+
+@pytest.mark.parametrize("covariance", ["full", "diagonal"])  # by events, by independent columns
+def test_svi_by_another_guide_starts_at_the_fit(covariance):
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=(60, 2)) + np.repeat([[0.0], [6.0]], 30, 0)
+    fit = em.EM(models.gaussian_mixture).run(KEY, x, num_components=2, covariance=covariance)
+    guide = functools.partial(AutoNormal, init_loc_fn=inference.init_to_fit(fit))
+    svi = inference.run_svi(fit, KEY, num_steps=200, num_samples=200, guide=guide)
+    assert svi.attrs["method"] == "SVI"
+    assert svi.attrs["num_steps"] == 200
+    assert svi["optimisation"]["loss"].shape == (200,)
+    draws = svi["posterior"]["loc"]
+    assert draws.shape == (1, 200, 2, 2)
+    errors = fit.standard_errors()["loc"]
+    assert np.all(np.abs(draws.values.mean((0, 1)) - fit.params["loc"]) < 2 * errors)
 
 
 def test_what_has_no_posterior_is_refused():

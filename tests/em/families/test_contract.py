@@ -13,6 +13,7 @@ import numpyro.distributions as dist
 import pytest
 from numpyro import handlers
 from numpyro.distributions import biject_to, constraints
+from numpyro.distributions.transforms import ExpTransform
 from scipy import optimize, special
 
 from mixpyro import em
@@ -185,7 +186,11 @@ class Likelihood:
         """
         a = self.restriction(tied, fixed)
         b = self.coordinates(params)
-        a = a[:, ~(a[np.abs(b) > np.log(1e7)] != 0).any(0)]
+        logarithms = np.zeros(self.size, bool)
+        for name, at in self.places.items():
+            logarithms[at] = isinstance(self.transforms[name], ExpTransform)
+        ended = logarithms & (np.abs(b) > np.log(1e7))
+        a = a[:, ~(a[ended] != 0).any(0)]
         rng = np.random.default_rng(5)
         found = optimize.minimize(
             lambda v: -self.at(b + a @ v, tied)[0],
