@@ -20,7 +20,7 @@ from .expectation import Expectation, statistics_of
 from .fit import Fit, from_outcome
 from .loop import Outcome, Settings, climb
 from .maximisation import FIRST_STEPS, m_step
-from .prior import evaluate
+from .objective import evaluate
 from .program import Params, Program
 from .progress import Progress
 from .quick import loop_jit

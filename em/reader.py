@@ -10,13 +10,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
-from numpyro.distributions import biject_to
+from numpyro.distributions import biject_to, constraints
 
 from . import layout, replay
 from .arguments import Call
 from .compiled import Compiled
-from .independence import confirm, indexed_owners
 from .inspection import read
+from .proof import indexed_owners, level_density, prove
 from .structure import Structure
 
 Params = dict[str, jax.Array]
@@ -36,11 +36,11 @@ class Reader:
     ) -> None:
         self.model = model
         self.template = replace(call, arrays=())
+        self.to_fit = to_fit
         self.structure: Structure = read(model, call, to_fit, priors)
-        if not self.structure.certain:
-            # Models are read while JAX traces, too.
-            with jax.ensure_compile_time_eval():
-                self.structure = confirm(self, call)
+        # Models are read while JAX traces, too.
+        with jax.ensure_compile_time_eval():
+            self.structure = prove(self, call)
         self.compiled = Compiled()
         self.readers: dict[Any, Reader] = {}
 
@@ -156,6 +156,29 @@ class Reader:
                 total += layout.row_log_prob(trace[data.name], rows, data)
         return total
 
+    def level_density(
+        self, params: Mapping, component: Any, arrays: tuple, level: int
+    ) -> jax.Array:
+        """(n,) the same of all sites of a level, with the prior of its own classes."""
+        trace = self.run(params, arrays, component, level=level)
+        classes = self.structure.classes(component, level)
+        z = {}
+        for latent in self.structure.latents:
+            if latent.level == level:
+                support = layout.family_of(trace[latent.prior]).enumerate_support(expand=False)
+                z[latent.name] = support.reshape(-1)[classes[latent.name]]
+        return level_density(self.structure, trace, z, level)
+
+    def auxiliary(
+        self, params: Mapping, arrays: tuple, names: tuple[str, ...] | None = None
+    ) -> jax.Array:
+        """The log density of the (named) sites apart from the rows, summed."""
+        own = [a.name for a in self.structure.auxiliary if names is None or a.name in names]
+        if not own:
+            return jnp.zeros(())
+        trace = self.run(params, arrays, 0)
+        return sum((replay.scaled(trace[n]).sum() for n in own), jnp.zeros(()))
+
     def owners(self, arrays: tuple, level: int) -> jax.Array:
         """(n,) the unit of each row of an inner level."""
         rows, units = self.structure.levels[level], self.structure.levels[0]
@@ -176,16 +199,35 @@ class Reader:
             n: biject_to(replay.site_constraint(trace[n])).inv(trace[n]["value"]) for n in names
         }
 
-    def example(self, arrays: tuple, seed: int) -> Params:
-        """Some admissible parameters, no two entries alike: a standard normal, unconstrained."""
-        rng = np.random.default_rng(seed)
+    def example(
+        self,
+        arrays: tuple,
+        seeds: int | tuple[int, ...],
+        which: Any = 0,
+        spread: Any = 1.0,
+        size: tuple[Any, Any] = (0.0, 1.0),
+    ) -> Params:
+        """Some admissible parameters, no two entries alike: normal on the unconstrained scale.
+
+        ``spread`` is their standard deviation there. Of several ``seeds`` the one at place
+        ``which`` is taken, which may be traced. Numbers on the real line and positive ones are of
+        the ``size`` (location and spread) that is given.
+        """
+        rngs = [np.random.default_rng(s) for s in np.atleast_1d(seeds)]
 
         def draw(message: dict) -> jax.Array | None:
             if message["type"] == "sample" and message["fn"].is_discrete:
                 return None
             shape = jnp.shape(values[message["name"]])
-            transform = biject_to(replay.site_constraint(message))
-            return transform(jnp.asarray(rng.normal(size=transform.inverse_shape(shape)), float))
+            constraint = replay.site_constraint(message)
+            transform = biject_to(constraint)
+            normal = [rng.normal(size=transform.inverse_shape(shape)) for rng in rngs]
+            drawn = jnp.asarray(np.stack(normal), float)[which] * spread
+            if constraint is constraints.real:
+                return size[0] + size[1] * drawn
+            if constraint is constraints.positive:
+                return size[1] * jnp.exp(drawn)
+            return transform(drawn)
 
         values = self.probe_values
         trace = self.run({}, arrays, 0, default=draw)
@@ -198,8 +240,12 @@ class Reader:
 
     def row_weights(self, arrays: tuple) -> jax.Array:
         """(n,) the weights that ``handlers.scale`` gives to z, and so to its row."""
+        return self.weights_in(self.run(self.probe_values, arrays, 0))
+
+    def weights_in(self, trace: dict) -> jax.Array:
+        """The same, from a trace of the model."""
         latent, units = self.structure.latent, self.structure.levels[0]
-        scale = self.run(self.probe_values, arrays, 0)[latent.prior]["scale"]
+        scale = trace[latent.prior]["scale"]
         if scale is None:
             return jnp.ones((self.num_rows,))
         rows = layout.rows_first(jnp.asarray(scale, float), units, latent.batch_rank, 0, 0)

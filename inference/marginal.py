@@ -18,10 +18,10 @@ from numpyro.primitives import Messenger
 from ..em.arguments import Call, split
 from ..em.classes import posterior
 from ..em.driver import cache_key
-from ..em.latents import Latent, is_finite_discrete
+from ..em.latents import Latent
 from ..em.provenance import dependencies
 from ..em.reader import Params, Reader
-from ..em.replay import prototype, run
+from ..em.replay import is_finite, prototype, run
 
 _MAX_READINGS = 64
 _readings: OrderedDict[Hashable, tuple[Reading | None, tuple]] = OrderedDict()
@@ -124,16 +124,25 @@ def row_log_density(reader: Reader, params: Mapping, arrays: tuple) -> jax.Array
 class SumOut(Messenger):
     """Hide z, and let the last data site score the rows by ``score(params)``.
 
-    ``score`` gives (n,), or one number that has the row weights in it already.
+    ``score`` gives (n,), or one number that has the row weights in it already. The latter is the
+    ``whole`` likelihood if what is observed beside the rows is in it too.
     """
 
-    def __init__(self, reading: Reading, score: Callable[[Params], jax.Array], call: Call) -> None:
+    def __init__(
+        self,
+        reading: Reading,
+        score: Callable[[Params], jax.Array],
+        call: Call,
+        whole: bool = False,
+    ) -> None:
         super().__init__()
         self.reading, self.score, self.call = reading, score, call
         self.values: dict[str, Any] = {}
         self.prior: dict[str, Any] = {}
         self.free = {p.name for p in reading.reader.structure.free}
-        *self.others, self.last = [d.name for d in reading.reader.structure.data]
+        structure = reading.reader.structure
+        *self.others, self.last = [d.name for d in structure.data]
+        self.elsewhere = {*self.others, *([a.name for a in structure.auxiliary] if whole else [])}
 
     def process_message(self, msg: dict) -> None:
         """Take z out of sight; replace the densities of the data."""
@@ -147,7 +156,7 @@ class SumOut(Messenger):
             msg["stop"] = True
         elif name in self.reading.by_class:
             msg["stop"] = True
-        elif name in self.others:
+        elif name in self.elsewhere:
             msg["fn"] = Elsewhere(msg["fn"], self.last)
         elif name == self.last:
             self._score(msg)
@@ -293,9 +302,7 @@ def _holds_data(model: Callable, call: Call) -> bool:
     jax.eval_shape(abstract, call.arrays)
     samples = {n: s for n, s in sites.items() if s["type"] == "sample"}
     classes = {
-        n: jnp.zeros(s["fn"].batch_shape, int)
-        for n, s in samples.items()
-        if is_finite_discrete(s["fn"])
+        n: jnp.zeros(s["fn"].batch_shape, int) for n, s in samples.items() if is_finite(s["fn"])
     }
     observed = [n for n, s in samples.items() if s["is_observed"]]
 

@@ -27,6 +27,7 @@ class NegativeBinomial2(RowFamily):
 
     distributions = (dist.NegativeBinomial2,)
     domains = {"mean": "positive", "concentration": "positive"}
+    remade = frozenset({"mean"})
     scores = True
 
     def arguments(self, fn: dist.Distribution) -> dict[str, Any]:
