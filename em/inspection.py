@@ -16,8 +16,9 @@ import jax.numpy as jnp
 from numpyro.distributions import biject_to, constraints
 
 from . import replay
-from .arguments import Call, arrays_within, has_gaps
+from .arguments import Call, has_gaps
 from .families import find
+from .fingerprint import fingerprint
 from .latents import Latent, Level, arrange, find_latents, log_prob, masks, unwrap
 from .provenance import Dependencies, dependencies
 from .structure import Data, Parameter, Structure
@@ -80,7 +81,7 @@ def _assemble(
     skip: set[str],
     whole: bool,
 ) -> Structure:
-    gaps = call.gaps or any(map(has_gaps, arrays_within(model)))
+    gaps = call.gaps or any(map(has_gaps, fingerprint(model).arrays))
     parameters = tuple(
         _parameter(site, preset)
         for name, site in sites.items()
