@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
@@ -12,7 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-PLAIN = (bool, int, float, complex, str, bytes, type(None))
+from .fingerprint import PLAIN, unwrapped
+
 _SCALARS = (*PLAIN, np.generic)
 
 
@@ -36,6 +36,11 @@ class Call:
         """Equal for calls that one compiled program serves."""
         shapes = tuple((a.shape, str(a.dtype)) for a in self.arrays)
         return (self.static, self.tree, shapes, self.gaps)
+
+    @property
+    def objects(self) -> tuple[Any, ...]:
+        """What the model is given that is neither data nor a plain value, and so may change."""
+        return tuple(leaf for _, leaf in self.static if not isinstance(leaf, _SCALARS))
 
     def rebuild(self, arrays: tuple[Any, ...] | None = None) -> tuple[tuple[Any, ...], dict]:
         """``(args, kwargs)``, with ``arrays`` (possibly traced) in the places of the data."""
@@ -118,7 +123,7 @@ def merge(model: Callable, known: Call, args: tuple, kwargs: dict) -> Call:
     if not args and not kwargs:
         return known
     old_args, old_kwargs = known.rebuild()
-    functions = _functions_within(model)
+    functions = list(unwrapped(model))
     try:
         signature = inspect.signature(functions[-1] if functions else model)
         bound = signature.bind_partial(*old_args, **old_kwargs).arguments
@@ -146,63 +151,3 @@ def _is_static(value: Any) -> bool:
 
 def _static_only(kwargs: dict) -> dict:
     return {name: value for name, value in kwargs.items() if _is_static(value)}
-
-
-def arrays_within(model: Callable) -> tuple[Any, ...]:
-    """The arrays that a model reads from its closure or its module."""
-    values = closure_values(model)
-    return tuple(v for v in values if isinstance(v, (jax.Array, np.ndarray)))
-
-
-def closure_values(model: Callable) -> tuple[Any, ...]:
-    """The arrays and plain values that a model reads from its closure or its module.
-
-    Compiled code holds them as constants; rebinding one must lead to a new reading. Functions
-    that the model calls by a global name are looked into as well, and so are lists, tuples and
-    dicts. What is changed in place is not seen.
-    """
-    found: list[Any] = []
-    seen: set[int] = set()
-    queue = _functions_within(model)
-    while queue:
-        function = queue.pop()
-        if id(function) in seen:
-            continue
-        seen.add(id(function))
-        try:
-            variables = inspect.getclosurevars(function)
-        except (TypeError, ValueError):
-            continue
-        for value in (*variables.nonlocals.values(), *variables.globals.values()):
-            if isinstance(value, (jax.Array, np.ndarray, *PLAIN)):
-                found.append(value)
-            elif isinstance(value, (dict, list, tuple)):
-                leaves = jax.tree.leaves(value)
-                found.extend(v for v in leaves if isinstance(v, (jax.Array, np.ndarray, *PLAIN)))
-            elif inspect.isfunction(value) and not _in_library(value):
-                queue.append(value)
-    return tuple(found)
-
-
-def _in_library(function: Callable) -> bool:
-    """Whether a function belongs to an installed library, which rebinds nothing."""
-    package = (getattr(function, "__module__", None) or "").partition(".")[0]
-    return package in ("jax", "numpyro", "numpy", "mixpyro", "scipy", "functools")
-
-
-def _functions_within(model: Any) -> list[Callable]:
-    """The plain functions inside handlers, partials and wrappers."""
-    functions: list[Callable] = []
-    queue = [model]
-    while queue:
-        item = queue.pop()
-        if isinstance(item, functools.partial):
-            queue.append(item.func)
-        elif inspect.isfunction(item) or inspect.ismethod(item):
-            functions.append(item)
-            wrapped = getattr(item, "__wrapped__", None)
-            if wrapped is not None:
-                queue.append(wrapped)
-        elif callable(getattr(item, "fn", None)):
-            queue.append(item.fn)
-    return functions

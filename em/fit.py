@@ -214,15 +214,16 @@ class Fit:
         Without arguments the model is called as it was fitted, so that as many rows come back;
         otherwise with the arguments given (arrays are not remembered, the rest is).
         """
-        call = merge(self.program.model, self.call, args, kwargs)
+        call = merge(self.program.source, self.call, args, kwargs)
         positional, keywords = call.rebuild()
+        self.program.unchanged.check(surely=True)
         model = handlers.substitute(handlers.uncondition(self.program.model), data=self.params)
         trace = handlers.trace(handlers.seed(model, rng_key)).get_trace(*positional, **keywords)
         names = [z.name for z in self.spec.latents] + [s.name for s in self.program.sites]
         return {name: trace[name]["value"] for name in names}
 
     def _score(self, args: tuple, kwargs: dict) -> tuple[dict[str, jax.Array], jax.Array]:
-        call = merge(self.program.model, self.call, args, kwargs)
+        call = merge(self.program.source, self.call, args, kwargs)
         reader: Reader = self.program
         if call is not self.call:
             reader = self._reader(call)
@@ -237,13 +238,14 @@ class Fit:
         key = call.signature
         reader = self.program.readers.get(key)
         if reader is None:
+            self.program.unchanged.check(surely=True)
             reader = Reader(self.program.model, call, priors=self.program.posterior)
             if reader.num_components != self.program.num_components:
                 raise ValueError(
                     f"the new call has {reader.num_components} components; the fit has "
                     f"{self.program.num_components}"
                 )
-            self.program.readers[key] = reader
+            self.program.readers.keep(key, reader)
         compiled = reader.compiled("findings", lambda: jax.jit(lambda a: findings(reader, a)))
         found = jax.tree.map(np.asarray, compiled(call.arrays))
         check(reader, call.arrays, found, to_fit=False)

@@ -17,8 +17,9 @@ import numpyro.distributions as dist
 from numpyro.distributions import biject_to, constraints
 
 from . import replay
-from .arguments import Call, arrays_within, has_gaps
+from .arguments import Call, has_gaps
 from .families import find
+from .fingerprint import fingerprint
 from .latents import Latent, Level, arrange, find_latents, log_prob, masks, unwrap
 from .provenance import Dependencies, dependencies
 from .structure import Auxiliary, Data, Parameter, Structure
@@ -46,7 +47,7 @@ def read(model: Callable, call: Call, to_fit: bool = True, priors: bool = False)
         found.append(structure)
 
     whole = to_fit and not priors
-    gaps = call.gaps or any(map(has_gaps, arrays_within(model)))
+    gaps = call.gaps or any(map(has_gaps, fingerprint(model).arrays))
     try:
         jax.eval_shape(abstract, call.arrays)
     except jax.errors.ConcretizationTypeError as error:

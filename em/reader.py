@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import jax
@@ -17,16 +18,22 @@ from .arguments import Call
 from .compiled import Compiled
 from .inspection import read
 from .proof import indexed_owners, level_density, prove
+from .recent import Recent
 from .structure import Structure
+from .unchanged import Unchanged
 
 Params = dict[str, jax.Array]
+
+# Readings of a model for other data than it was fitted to.
+_MAX_READERS = 16
 
 
 class Reader:
     """A model, the static part of its arguments, and its structure.
 
     The methods are pure functions of parameters and of the call's arrays, to be compiled. What
-    was compiled is kept in ``compiled``, readings of the same model for other data in ``readers``.
+    was compiled is kept in ``compiled``, readings of the same model for other data in ``readers``;
+    ``source`` is the model itself, ``model`` the same where it has not changed.
     Unless ``to_fit``, plates may be subsampled and parameters may reach the data through the priors
     of others only, neither of which EM takes; ``priors`` says that these count for it.
     """
@@ -34,15 +41,27 @@ class Reader:
     def __init__(
         self, model: Callable, call: Call, to_fit: bool = True, priors: bool = False
     ) -> None:
-        self.model = model
+        self.source = model
         self.template = replace(call, arrays=())
+        self.unchanged = Unchanged(model, *call.objects)
         self.to_fit = to_fit
         self.structure: Structure = read(model, call, to_fit, priors)
+        self.unchanged.settle()
         # Models are read while JAX traces, too.
         with jax.ensure_compile_time_eval():
             self.structure = prove(self, call)
-        self.compiled = Compiled()
-        self.readers: dict[Any, Reader] = {}
+        self.compiled = Compiled(partial(self.unchanged.check, surely=True))
+        self.readers: Recent[Reader] = Recent(_MAX_READERS)
+
+    @property
+    def model(self) -> Callable:
+        """The model, to run it again.
+
+        Raises:
+            ValueError: it is no longer what it was when it was read.
+        """
+        self.unchanged.check()
+        return self.source
 
     @property
     def num_components(self) -> int:

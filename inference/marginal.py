@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,10 +20,10 @@ from ..em.driver import cache_key
 from ..em.latents import Latent
 from ..em.provenance import dependencies
 from ..em.reader import Params, Reader
+from ..em.recent import Recent
 from ..em.replay import is_finite, prototype, run
 
-_MAX_READINGS = 64
-_readings: OrderedDict[Hashable, tuple[Reading | None, tuple]] = OrderedDict()
+_readings: Recent[Reading] = Recent(64)
 
 
 def marginalize(model: Callable) -> Callable:
@@ -263,16 +262,13 @@ class Elsewhere(dist.Distribution):
 
 def reading_of(model: Callable, call: Call) -> Reading | None:
     """The reading of a model for a call, kept; None if the call holds no data."""
-    key, closure = cache_key(model, call)
-    if key not in _readings:
-        found = None
-        if _holds_data(model, call):
-            found = read(Reader(model, call, to_fit=False), call)
-        _readings[key] = (found, closure)
-        if len(_readings) > _MAX_READINGS:
-            _readings.popitem(last=False)
-    _readings.move_to_end(key)
-    return _readings[key][0]
+    key = cache_key(model, call)
+    found = _readings.get(key)
+    if found is None and _holds_data(model, call):
+        found = read(Reader(model, call, to_fit=False), call)
+        if found.reader.unchanged.steady:
+            _readings.keep(key, found)
+    return found
 
 
 def read(reader: Reader, call: Call) -> Reading:
