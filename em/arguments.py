@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax
@@ -14,6 +14,12 @@ import numpy as np
 from .fingerprint import PLAIN, unwrapped
 
 _SCALARS = (*PLAIN, np.generic)
+_NEEDS_VALUES = (
+    jax.errors.ConcretizationTypeError,
+    jax.errors.TracerArrayConversionError,
+    jax.errors.TracerIntegerConversionError,
+    jax.errors.NonConcreteBooleanIndexError,
+)
 
 
 @dataclass(frozen=True)
@@ -23,13 +29,19 @@ class Call:
     ``arrays`` are the array leaves, the only part that reaches compiled code as data. ``static``
     holds the other leaves and ``tree`` the shape of the whole; both are hashable, so that
     ``signature`` decides whether a compiled program can be used again. ``gaps`` tells whether any
-    of the arrays has a NaN (or may have one, being traced).
+    of the arrays has a NaN (or may have one, being traced). ``concrete`` {number of the array: its
+    values} are those that the model is always given as they are, since it needs them in Python.
     """
 
     arrays: tuple[jax.Array, ...]
     static: tuple[tuple[int, Hashable], ...]
     tree: Any
     gaps: bool = False
+    concrete: Mapping[int, np.ndarray] = field(default_factory=dict)
+
+    def holding(self, numbers: Iterable[int]) -> Call:
+        """The call with these arrays concrete."""
+        return replace(self, concrete={i: np.asarray(self.arrays[i]) for i in numbers})
 
     @property
     def signature(self) -> Hashable:
@@ -45,7 +57,8 @@ class Call:
     def rebuild(self, arrays: tuple[Any, ...] | None = None) -> tuple[tuple[Any, ...], dict]:
         """``(args, kwargs)``, with ``arrays`` (possibly traced) in the places of the data."""
         leaves: dict[int, Any] = dict(self.static)
-        data = iter(self.arrays if arrays is None else arrays)
+        given = enumerate(self.arrays if arrays is None else arrays)
+        data = (self.concrete.get(i, array) for i, array in given)
         total = self.tree.num_leaves
         return self.tree.unflatten([leaves[i] if i in leaves else next(data) for i in range(total)])
 
@@ -80,6 +93,29 @@ def split(args: tuple, kwargs: dict) -> Call:
                 ) from None
             static.append((place, leaf))
     return Call(tuple(arrays), tuple(static), tree, gaps)
+
+
+def with_values(call: Call, attempt: Callable[[Call], Any]) -> tuple[Any, Call]:
+    """``attempt(call)``, and the call with as many arrays concrete as that needs: one, or all.
+
+    Raises:
+        ValueError: the attempt needs values in Python that depend on more than the arguments.
+    """
+    try:
+        return attempt(call), call
+    except _NEEDS_VALUES as error:
+        first = error
+    known = [i for i, a in enumerate(call.arrays) if not isinstance(a, jax.core.Tracer)]
+    for numbers in [*([i] for i in known), known]:
+        held = call.holding(numbers)
+        try:
+            return attempt(held), held
+        except _NEEDS_VALUES:
+            continue
+    raise ValueError(
+        "the model needs the value of an array in Python (an int(...), an if, a shape); pass such "
+        f"values as plain numbers, which are static. JAX said: {str(first).strip().splitlines()[0]}"
+    ) from first
 
 
 def has_gaps(value: Any) -> bool:

@@ -276,7 +276,7 @@ def program_for(model: Callable, call: Call, posterior: bool = False) -> Program
     """
     key = (cache_key(model, call), posterior)
     found = _programs.get(key)
-    if found is None:
+    if found is None or not found.serves(call):
         found = Program(model, call, posterior)
         if found.unchanged.steady:
             _programs.keep(key, found)

@@ -237,7 +237,7 @@ class Fit:
     def _reader(self, call: Call) -> Reader:
         key = call.signature
         reader = self.program.readers.get(key)
-        if reader is None:
+        if reader is None or not reader.serves(call):
             self.program.unchanged.check(surely=True)
             reader = Reader(self.program.model, call, priors=self.program.posterior)
             if reader.num_components != self.program.num_components:

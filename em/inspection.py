@@ -17,7 +17,7 @@ import numpyro.distributions as dist
 from numpyro.distributions import biject_to, constraints
 
 from . import replay
-from .arguments import Call, has_gaps
+from .arguments import Call, has_gaps, with_values
 from .families import find
 from .fingerprint import fingerprint
 from .latents import Latent, Level, arrange, find_latents, log_prob, masks, unwrap
@@ -28,33 +28,35 @@ from .structure import Auxiliary, Data, Parameter, Structure
 _MOST_LEVELS = 64
 
 
-def read(model: Callable, call: Call, to_fit: bool = True, priors: bool = False) -> Structure:
-    """Read ``model(*args, **kwargs)``.
+def read(
+    model: Callable, call: Call, to_fit: bool = True, priors: bool = False
+) -> tuple[Structure, Call]:
+    """Read ``model(*args, **kwargs)``; the call again, with the arrays concrete that have to be.
 
     Raises:
         ValueError: no or several discrete latents, a continuous latent per row, an observation
             that depends on z outside its plate, parameters that no data reach, no rows.
     """
-    found: list[Structure] = []
-
-    def abstract(arrays: tuple) -> None:
-        # Within the trace: supports and distributions may hold values that live only here.
-        trace, handler = replay.run(model, call.rebuild(arrays), default=replay.prototype)
-        _refuse(trace, to_fit)
-        latents, skip = find_latents(model, call, trace)
-        _refuse_chains(trace, handler, latents)
-        structure = _assemble(model, call, trace, handler.preset, latents, skip, gaps, whole)
-        found.append(structure)
-
-    whole = to_fit and not priors
     gaps = call.gaps or any(map(has_gaps, fingerprint(model).arrays))
-    try:
+
+    def attempt(call: Call) -> Structure:
+        found: list[Structure] = []
+
+        def abstract(arrays: tuple) -> None:
+            # Within the trace: supports and distributions may hold values that live only here.
+            trace, handler = replay.run(model, call.rebuild(arrays), default=replay.prototype)
+            _refuse(trace, to_fit)
+            latents, skip = find_latents(model, call, trace)
+            _refuse_chains(trace, handler, latents)
+            whole = to_fit and not priors
+            preset = handler.preset
+            found.append(_assemble(model, call, trace, preset, latents, skip, gaps, whole))
+
         jax.eval_shape(abstract, call.arrays)
-    except jax.errors.ConcretizationTypeError as error:
-        raise ValueError(
-            "the model needs the value of an array in Python (an int(...), an if, a shape); pass "
-            f"such values as plain numbers, which are static. JAX said: {_first_line(error)}"
-        ) from error
+        return found[0]
+
+    try:
+        return with_values(call, attempt)
     except AssertionError as error:
         if "plate" not in str(error):
             raise
@@ -62,7 +64,6 @@ def read(model: Callable, call: Call, to_fit: bool = True, priors: bool = False)
             f"a plate of the model is empty ({_first_line(error)}); at least one row and one "
             "component are needed"
         ) from error
-    return found[0]
 
 
 def _refuse(sites: dict, to_fit: bool) -> None:

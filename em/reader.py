@@ -42,10 +42,11 @@ class Reader:
         self, model: Callable, call: Call, to_fit: bool = True, priors: bool = False
     ) -> None:
         self.source = model
-        self.template = replace(call, arrays=())
         self.unchanged = Unchanged(model, *call.objects)
         self.to_fit = to_fit
-        self.structure: Structure = read(model, call, to_fit, priors)
+        self.structure: Structure
+        self.structure, call = read(model, call, to_fit, priors)
+        self.template = replace(call, arrays=())
         self.unchanged.settle()
         # Models are read while JAX traces, too.
         with jax.ensure_compile_time_eval():
@@ -83,6 +84,11 @@ class Reader:
         """Numbers of the right shapes, admissible or not, where only shapes and data count."""
         # Made anew each time: under a trace these are tracers, which must not be kept.
         return {p.name: jnp.full(p.shape, 0.5) for p in self.structure.free}
+
+    def serves(self, call: Call) -> bool:
+        """Whether a call of the same signature has the values that the model needed in Python."""
+        held = self.template.concrete
+        return all(np.array_equal(a, call.arrays[i], equal_nan=True) for i, a in held.items())
 
     def template_call(self, arrays: tuple) -> Call:
         """The call with these arrays as its data."""

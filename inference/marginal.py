@@ -14,7 +14,7 @@ from numpyro import handlers
 from numpyro.distributions import constraints
 from numpyro.primitives import Messenger
 
-from ..em.arguments import Call, split
+from ..em.arguments import Call, split, with_values
 from ..em.classes import posterior
 from ..em.driver import cache_key
 from ..em.latents import Latent
@@ -264,7 +264,9 @@ def reading_of(model: Callable, call: Call) -> Reading | None:
     """The reading of a model for a call, kept; None if the call holds no data."""
     key = cache_key(model, call)
     found = _readings.get(key)
-    if found is None and _holds_data(model, call):
+    if found is not None and not found.reader.serves(call):
+        found = None
+    if found is None and with_values(call, functools.partial(_holds_data, model))[0]:
         found = read(Reader(model, call, to_fit=False), call)
         if found.reader.unchanged.steady:
             _readings.keep(key, found)
