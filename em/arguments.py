@@ -123,7 +123,9 @@ def has_gaps(value: Any) -> bool:
     if isinstance(value, jax.core.Tracer):
         return bool(jnp.issubdtype(value.dtype, jnp.floating))
     if isinstance(value, jax.Array):
-        return bool(jnp.issubdtype(value.dtype, jnp.floating)) and bool(jnp.isnan(value).any())
+        with jax.ensure_compile_time_eval():  # known, though JAX may be tracing
+            floating = jnp.issubdtype(value.dtype, jnp.floating)
+            return bool(floating) and bool(jnp.isnan(value).any())
     array = np.asarray(value)
     return array.dtype.kind == "f" and bool(np.isnan(array).any())
 

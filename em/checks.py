@@ -14,6 +14,7 @@ from . import layout
 from .families import find
 from .latents import plain_name
 from .program import Params, Program
+from .quick import once_jit
 from .reader import Reader
 from .replay import site_constraint
 
@@ -236,7 +237,7 @@ def _within_support(program: Program, params: Params, arrays: tuple) -> dict[str
         trace = program.run({**program.prototype(arrays), **params}, arrays, 0)
         return {n: jnp.all(site_constraint(trace[n])(v)) for n, v in params.items()}
 
-    compiled = program.compiled("within support", lambda: jax.jit(within))
+    compiled = program.compiled("within support", lambda: once_jit(within))
     return {n: bool(v) for n, v in compiled(params, arrays).items()}
 
 

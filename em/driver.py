@@ -24,7 +24,7 @@ from .maximisation import FIRST_STEPS, m_step
 from .objective import evaluate
 from .program import Params, Program
 from .progress import Progress
-from .quick import loop_jit
+from .quick import loop_jit, quick_jit
 from .recent import Recent
 from .rows import Rows, find_patterns
 from .rows import prepare as read_rows
@@ -298,7 +298,7 @@ def prepare(program: Program, arrays: tuple) -> tuple[Rows, dict]:
         rows = read_rows(program, arrays)
         return rows, findings(program, arrays)
 
-    rows, found = program.compiled("prepare", lambda: jax.jit(both))(arrays)
+    rows, found = program.compiled("prepare", lambda: quick_jit(program, both))(arrays)
     return find_patterns(program, rows), jax.tree.map(np.asarray, found)
 
 

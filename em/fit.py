@@ -21,6 +21,7 @@ from .classes import posterior
 from .identification import combinations
 from .loop import Outcome
 from .program import Program
+from .quick import once_jit, quick_jit
 from .reader import Params, Reader
 from .rows import Rows
 from .scores import clearly_identified, gram
@@ -232,7 +233,7 @@ class Fit:
             found = posterior(reader, params, arrays)
             return found.marginals(reader), found.log_density
 
-        return reader.compiled("score", lambda: jax.jit(score))(self._free, call.arrays)
+        return reader.compiled("score", lambda: quick_jit(reader, score))(self._free, call.arrays)
 
     def _reader(self, call: Call) -> Reader:
         key = call.signature
@@ -246,7 +247,7 @@ class Fit:
                     f"{self.program.num_components}"
                 )
             self.program.readers.keep(key, reader)
-        compiled = reader.compiled("findings", lambda: jax.jit(lambda a: findings(reader, a)))
+        compiled = reader.compiled("findings", lambda: once_jit(lambda a: findings(reader, a)))
         found = jax.tree.map(np.asarray, compiled(call.arrays))
         check(reader, call.arrays, found, to_fit=False)
         return reader
@@ -336,7 +337,9 @@ def from_outcome(
     log_likelihood = objective
     if hard or program.posterior:
         of = partial(objective_of.log_likelihood, program)
-        log_likelihood = float(program.compiled("likelihood", lambda: jax.jit(of))(free, rows))
+        log_likelihood = float(
+            program.compiled("likelihood", lambda: quick_jit(program, of))(free, rows)
+        )
     status = Status(int(restarts.status[best]))
     if status.ok:
         own = objective_of.own_log_likelihood(program, free, rows)

@@ -13,7 +13,7 @@ from .classes import posterior
 from .expectation import Expectation, e_step
 from .prior import log_prior
 from .program import Params, Program
-from .quick import once
+from .quick import quick_jit
 from .rows import Rows
 
 
@@ -53,5 +53,5 @@ def own_log_likelihood(program: Program, params: Params, rows: Rows) -> Own:
         rest = program.auxiliary(params, arrays)
         return terms.sum() + rest, jnp.abs(terms).sum() + jnp.abs(rest) + 1
 
-    compiled = program.compiled("own", lambda: jax.jit(total, compiler_options=once()))
+    compiled = program.compiled("own", lambda: quick_jit(program, total))
     return Own(*map(float, compiled(params, rows.weights, rows.arrays)))

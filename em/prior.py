@@ -11,6 +11,7 @@ from numpyro.distributions import constraints
 
 from .blocks import PRIORS
 from .program import Params, Program
+from .quick import quick_jit
 from .replay import site_constraint
 from .rows import Rows
 
@@ -79,5 +80,5 @@ def curvature(program: Program, params: Params, rows: Rows) -> np.ndarray:
 
         return jax.hessian(value)(start)
 
-    compiled = program.compiled("prior", lambda: jax.jit(hessian))
+    compiled = program.compiled("prior", lambda: quick_jit(program, hessian))
     return np.asarray(compiled(params, rows), float)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cached_property, partial
@@ -32,6 +31,7 @@ from .families.linear_regression import LinearRegression
 from .latents import Latent, plain_name
 from .pooling import Pool, find_pool
 from .provenance import dependencies
+from .quick import once_jit
 from .reader import Params, Reader
 from .regression import coefficients, find_linear
 from .separable import is_separable
@@ -66,7 +66,7 @@ class Program(Reader):
             if affine.get((d.name, "loc"))
         }
         self.linear = {n: linear for n, linear in found.items() if linear is not None}
-        arguments = jax.jit(self.arguments)
+        arguments = once_jit(self.arguments)
         probed, self.layout = ties.probe(
             lambda params: arguments(params, call.arrays), self.structure.free, affine
         )
@@ -129,7 +129,7 @@ class Program(Reader):
                 found = self._components(self.example(arrays, 6), arrays)
                 return jax.tree.map(lambda v: (v == v[:, :1]).all(), found)
 
-            equal = jax.jit(tried)(call.arrays)
+            equal = once_jit(tried)(call.arrays)
             same = {s: {n for n, flag in args.items() if bool(flag)} for s, args in equal.items()}
         return {site: frozenset(names) for site, names in same.items()}
 
@@ -192,7 +192,7 @@ class Program(Reader):
                 found[name] = (jnp.asarray(support.lower_bound), jnp.asarray(support.upper_bound))
             return found
 
-        bounds = jax.jit(evaluate)(self.probe_values)
+        bounds = once_jit(evaluate)(self.probe_values)
         return {
             n: (float(jnp.min(low)), float(jnp.max(high)))
             for n, (low, high) in bounds.items()
@@ -323,14 +323,6 @@ class Program(Reader):
     def numeric(self) -> frozenset[str]:
         """The names of the sites whose parameters have a numeric M-step."""
         return frozenset(n for b in self.blocks if b.numeric for n in b.sites)
-
-    @cached_property
-    def work(self) -> float:
-        """About how many multiplications a step takes for each start."""
-        width = sum(
-            math.prod(d.shape) * self.structure.num_components(d.level) for d in self.structure.data
-        )
-        return float(width)
 
     @cached_property
     def repeats(self) -> int:

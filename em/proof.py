@@ -23,7 +23,7 @@ from numpyro.infer.util import log_density
 from . import layout
 from .arguments import Call
 from .latents import Level
-from .quick import once
+from .quick import once_jit
 from .replay import Replay, scaled
 from .structure import Structure
 
@@ -114,7 +114,7 @@ def _doubt(reader: Reader, call: Call) -> Doubt | None:
     """The first density that is not as read; None if there is none."""
     structure = reader.structure
     patterns = _patterns(structure)
-    compiled = jax.jit(lambda *a: _compare(reader, *a), compiler_options=once())
+    compiled = once_jit(lambda *a: _compare(reader, *a))
     try:
         found = jax.tree.map(np.asarray, compiled(patterns, _size(call), call.arrays))
     except Exception:  # whatever a model does with a z of another shape than its own

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 
 if TYPE_CHECKING:
-    from .program import Program
+    from .reader import Reader
 
 # A program that does fewer multiplications than this runs in no time, however it is compiled.
 _SMALL = 1e6
@@ -22,25 +22,25 @@ _OFTEN = {
 _LARGE = {"xla_cpu_prefer_vector_width": 512}
 
 
-def quick_jit(program: Program, function: Callable) -> Callable:
+def quick_jit(program: Reader, function: Callable) -> Callable:
     """``jax.jit`` with few optimisations where a run is nothing beside the compilation.
 
     Not to be called within another compiled function, which JAX refuses.
     """
-    return jax.jit(function, compiler_options=once() if _small(program) else None)
+    return jax.jit(function, compiler_options=_options(_ONCE if _small(program) else {}))
 
 
-def once() -> dict[str, Any] | None:
-    """The options for what runs once."""
-    return _options(_ONCE)
+def once_jit(function: Callable) -> Callable:
+    """`quick_jit` for what runs once, whatever its size."""
+    return jax.jit(function, compiler_options=_options(_ONCE))
 
 
-def loop_jit(program: Program, function: Callable) -> Callable:
+def loop_jit(program: Reader, function: Callable) -> Callable:
     """``jax.jit`` for a loop of many steps over the rows: not within another compiled function."""
     return jax.jit(function, compiler_options=_options(_OFTEN if _small(program) else _LARGE))
 
 
-def _small(program: Program) -> bool:
+def _small(program: Reader) -> bool:
     return program.work < _SMALL
 
 

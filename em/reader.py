@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import jax
@@ -68,6 +69,14 @@ class Reader:
     def num_components(self) -> int:
         """K: how many combinations of classes a unit may have."""
         return self.structure.num_components()
+
+    @cached_property
+    def work(self) -> float:
+        """About how many multiplications a step takes for each start."""
+        width = sum(
+            math.prod(d.shape) * self.structure.num_components(d.level) for d in self.structure.data
+        )
+        return float(width)
 
     @property
     def num_rows(self) -> int:
