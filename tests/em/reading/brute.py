@@ -17,14 +17,36 @@ import numpyro.distributions as dist
 from jax.scipy.special import logsumexp
 from numpyro import handlers
 from numpyro.infer.util import compute_log_probs
+from numpyro.primitives import Messenger
 
 MOST = 5000
+# What runs once is compiled with few optimisations.
+QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+
+
+def once(function: Callable, *args: Any) -> Any:
+    """``function(*args)``, compiled as fast as can be."""
+    return jax.jit(function).lower(*args).compile(compiler_options=QUICK)(*args)
+
+
+class Some(Messenger):
+    """Give every site that has no value some number: drawing one costs more."""
+
+    def process_message(self, msg: dict) -> None:
+        if msg["type"] == "sample" and msg["value"] is None:
+            fn, shape = msg["fn"], msg["fn"].shape(msg["kwargs"].get("sample_shape", ()))
+            if fn.is_discrete:
+                msg["value"] = jnp.zeros(shape, int)
+            else:
+                transform = dist.biject_to(fn.support)
+                msg["value"] = transform(jnp.zeros(transform.inverse_shape(shape)))
 
 
 def sites(model: Callable, args: tuple, kwargs: Mapping) -> dict[str, dict]:
-    """One trace of the model as NumPyro runs it."""
-    seeded = handlers.seed(model, jax.random.key(0))
-    return dict(handlers.trace(seeded).get_trace(*args, **kwargs))
+    """One trace of the model as NumPyro runs it, z at its natural shape."""
+    with Some(), handlers.trace() as traced:
+        model(*args, **kwargs)
+    return dict(traced)
 
 
 def configurations(traced: Mapping[str, dict]) -> dict[str, jax.Array]:
@@ -39,8 +61,8 @@ def configurations(traced: Mapping[str, dict]) -> dict[str, jax.Array]:
         shapes[name] = jnp.shape(site["value"])
         fn, free = site["fn"], np.ones(shapes[name], bool)
         while isinstance(fn, (dist.MaskedDistribution, dist.ExpandedDistribution)):
-            if name.endswith("_unobserved") and isinstance(fn, dist.MaskedDistribution):
-                free = free & np.asarray(fn._mask)  # the rows that `obs_mask` leaves open
+            if isinstance(fn, dist.MaskedDistribution):  # by `obs_mask`, or with its row
+                free = free & np.asarray(fn._mask)
             fn = fn.base_dist
         size = fn.enumerate_support(expand=False).shape[0]
         for place in zip(*np.nonzero(free), strict=True) if free.ndim else [()]:
@@ -76,7 +98,9 @@ def log_likelihood_and_prior(
 
     ``fixed`` names parameters that ``handlers.condition`` holds: NumPyro scores them as data.
     """
-    traced = sites(model, args, kwargs)
+    with jax.ensure_compile_time_eval():
+        traced = sites(model, args, kwargs)
+        every = configurations(traced)
     own = parameters(traced) | set(fixed)
 
     def one(classes: dict) -> tuple[jax.Array, jax.Array]:
@@ -84,5 +108,5 @@ def log_likelihood_and_prior(
         prior = sum((v for n, v in scores.items() if n in own), jnp.zeros(()))
         return sum((v for n, v in scores.items() if n not in own), jnp.zeros(())), prior
 
-    totals, priors = jax.vmap(one)(configurations(traced))
+    totals, priors = jax.vmap(one)(every)
     return logsumexp(totals), priors[0]
