@@ -108,5 +108,7 @@ def log_likelihood_and_prior(
         prior = sum((v for n, v in scores.items() if n in own), jnp.zeros(()))
         return sum((v for n, v in scores.items() if n not in own), jnp.zeros(())), prior
 
+    if not every:  # all classes are known
+        return one({})
     totals, priors = jax.vmap(one)(every)
     return logsumexp(totals), priors[0]

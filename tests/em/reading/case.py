@@ -66,13 +66,13 @@ class Case:
     """A model and what is to become of it.
 
     Attributes:
-        likelihood: ``log p(data | params)`` in NumPy, written by hand; None if it is always refused.
+        likelihood: ``log p(data | params)`` in NumPy, written by hand; None if always refused.
         space: {parameter: where it lives}.
         outcome: ``"fitted"``, ``"refused"``, or ``"either"``.
         words: what a refusal must say: the site and the cause (a regular expression).
         start: the standard deviation of SciPy's starts, about ``centre``.
         optimum: whether to compare with SciPy's best; not where the likelihood has no maximum.
-        marginal: whether NumPyro alone can score the model, z summed out.
+        options: those of `em.EM`.
     """
 
     model: Callable

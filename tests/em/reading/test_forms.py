@@ -62,7 +62,7 @@ def changepoint(y):
 
 
 def changepoint_likelihood(p):
-    rate = np.where(TIME < TIME[:, None], p["before"], p["after"])
+    rate = np.where(TIME[:, None] > TIME, p["before"], p["after"])
     return special.logsumexp(stats.poisson.logpmf(EVENTS, rate).sum(1)) - np.log(40)
 
 
