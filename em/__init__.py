@@ -1,5 +1,6 @@
 """Fit finite mixtures by EM: read a NumPyro model, climb its likelihood, return a `Fit`."""
 
+from .. import _numpyro  # noqa: F401  (before all that imports NumPyro)
 from .bootstrap import Bootstrap, BootstrapTest, bootstrap, bootstrap_lrt
 from .driver import EM
 from .fit import Fit

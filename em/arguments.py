@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
-from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-PLAIN = (bool, int, float, complex, str, bytes, type(None))
+from .fingerprint import PLAIN, unwrapped
+
 _SCALARS = (*PLAIN, np.generic)
+_NEEDS_VALUES = (
+    jax.errors.ConcretizationTypeError,
+    jax.errors.TracerArrayConversionError,
+    jax.errors.TracerIntegerConversionError,
+    jax.errors.NonConcreteBooleanIndexError,
+)
 
 
 @dataclass(frozen=True)
@@ -23,13 +29,19 @@ class Call:
     ``arrays`` are the array leaves, the only part that reaches compiled code as data. ``static``
     holds the other leaves and ``tree`` the shape of the whole; both are hashable, so that
     ``signature`` decides whether a compiled program can be used again. ``gaps`` tells whether any
-    of the arrays has a NaN (or may have one, being traced).
+    of the arrays has a NaN (or may have one, being traced). ``concrete`` {number of the array: its
+    values} are those that the model is always given as they are, since it needs them in Python.
     """
 
     arrays: tuple[jax.Array, ...]
     static: tuple[tuple[int, Hashable], ...]
     tree: Any
     gaps: bool = False
+    concrete: Mapping[int, np.ndarray] = field(default_factory=dict)
+
+    def holding(self, numbers: Iterable[int]) -> Call:
+        """The call with these arrays concrete."""
+        return replace(self, concrete={i: np.asarray(self.arrays[i]) for i in numbers})
 
     @property
     def signature(self) -> Hashable:
@@ -37,10 +49,16 @@ class Call:
         shapes = tuple((a.shape, str(a.dtype)) for a in self.arrays)
         return (self.static, self.tree, shapes, self.gaps)
 
+    @property
+    def objects(self) -> tuple[Any, ...]:
+        """What the model is given that is neither data nor a plain value, and so may change."""
+        return tuple(leaf for _, leaf in self.static if not isinstance(leaf, _SCALARS))
+
     def rebuild(self, arrays: tuple[Any, ...] | None = None) -> tuple[tuple[Any, ...], dict]:
         """``(args, kwargs)``, with ``arrays`` (possibly traced) in the places of the data."""
         leaves: dict[int, Any] = dict(self.static)
-        data = iter(self.arrays if arrays is None else arrays)
+        given = enumerate(self.arrays if arrays is None else arrays)
+        data = (self.concrete.get(i, array) for i, array in given)
         total = self.tree.num_leaves
         return self.tree.unflatten([leaves[i] if i in leaves else next(data) for i in range(total)])
 
@@ -75,6 +93,29 @@ def split(args: tuple, kwargs: dict) -> Call:
                 ) from None
             static.append((place, leaf))
     return Call(tuple(arrays), tuple(static), tree, gaps)
+
+
+def with_values(call: Call, attempt: Callable[[Call], Any]) -> tuple[Any, Call]:
+    """``attempt(call)``, and the call with as many arrays concrete as that needs: one, or all.
+
+    Raises:
+        ValueError: the attempt needs values in Python that depend on more than the arguments.
+    """
+    try:
+        return attempt(call), call
+    except _NEEDS_VALUES as error:
+        first = error
+    known = [i for i, a in enumerate(call.arrays) if not isinstance(a, jax.core.Tracer)]
+    for numbers in [*([i] for i in known), known]:
+        held = call.holding(numbers)
+        try:
+            return attempt(held), held
+        except _NEEDS_VALUES:
+            continue
+    raise ValueError(
+        "the model needs the value of an array in Python (an int(...), an if, a shape); pass such "
+        f"values as plain numbers, which are static. JAX said: {str(first).strip().splitlines()[0]}"
+    ) from first
 
 
 def has_gaps(value: Any) -> bool:
@@ -118,7 +159,7 @@ def merge(model: Callable, known: Call, args: tuple, kwargs: dict) -> Call:
     if not args and not kwargs:
         return known
     old_args, old_kwargs = known.rebuild()
-    functions = _functions_within(model)
+    functions = list(unwrapped(model))
     try:
         signature = inspect.signature(functions[-1] if functions else model)
         bound = signature.bind_partial(*old_args, **old_kwargs).arguments
@@ -146,63 +187,3 @@ def _is_static(value: Any) -> bool:
 
 def _static_only(kwargs: dict) -> dict:
     return {name: value for name, value in kwargs.items() if _is_static(value)}
-
-
-def arrays_within(model: Callable) -> tuple[Any, ...]:
-    """The arrays that a model reads from its closure or its module."""
-    values = closure_values(model)
-    return tuple(v for v in values if isinstance(v, (jax.Array, np.ndarray)))
-
-
-def closure_values(model: Callable) -> tuple[Any, ...]:
-    """The arrays and plain values that a model reads from its closure or its module.
-
-    Compiled code holds them as constants; rebinding one must lead to a new reading. Functions
-    that the model calls by a global name are looked into as well, and so are lists, tuples and
-    dicts. What is changed in place is not seen.
-    """
-    found: list[Any] = []
-    seen: set[int] = set()
-    queue = _functions_within(model)
-    while queue:
-        function = queue.pop()
-        if id(function) in seen:
-            continue
-        seen.add(id(function))
-        try:
-            variables = inspect.getclosurevars(function)
-        except (TypeError, ValueError):
-            continue
-        for value in (*variables.nonlocals.values(), *variables.globals.values()):
-            if isinstance(value, (jax.Array, np.ndarray, *PLAIN)):
-                found.append(value)
-            elif isinstance(value, (dict, list, tuple)):
-                leaves = jax.tree.leaves(value)
-                found.extend(v for v in leaves if isinstance(v, (jax.Array, np.ndarray, *PLAIN)))
-            elif inspect.isfunction(value) and not _in_library(value):
-                queue.append(value)
-    return tuple(found)
-
-
-def _in_library(function: Callable) -> bool:
-    """Whether a function belongs to an installed library, which rebinds nothing."""
-    package = (getattr(function, "__module__", None) or "").partition(".")[0]
-    return package in ("jax", "numpyro", "numpy", "mixpyro", "scipy", "functools")
-
-
-def _functions_within(model: Any) -> list[Callable]:
-    """The plain functions inside handlers, partials and wrappers."""
-    functions: list[Callable] = []
-    queue = [model]
-    while queue:
-        item = queue.pop()
-        if isinstance(item, functools.partial):
-            queue.append(item.func)
-        elif inspect.isfunction(item) or inspect.ismethod(item):
-            functions.append(item)
-            wrapped = getattr(item, "__wrapped__", None)
-            if wrapped is not None:
-                queue.append(wrapped)
-        elif callable(getattr(item, "fn", None)):
-            queue.append(item.fn)
-    return functions

@@ -65,13 +65,17 @@ class RowSite(FamilySite):
 
 @dataclass(frozen=True)
 class Block:
-    """Parameters that share a likelihood, and how the M-step maximises over them."""
+    """Parameters that share a likelihood, and how the M-step maximises over them.
+
+    ``auxiliary`` names the sites beside the rows that are about them.
+    """
 
     parameters: tuple[str, ...]
     sites: tuple[str, ...]
     rung: str
     separable: bool = False  # slice j of every parameter reaches component j alone
     prior: bool = False  # priors that are not flat enter its objective
+    auxiliary: tuple[str, ...] = ()
 
     @property
     def numeric(self) -> bool:

@@ -91,6 +91,11 @@ def findings(program: Reader, arrays: tuple) -> dict[str, Any]:
     found["total"] = unit_weights.sum()
     # As many as there are rows, where units have several.
     found["observations"] = jnp.stack([w.sum() for w in weights.values()]).max()
+    if structure.auxiliary:
+        beside = program.run(program.example(arrays, 2), arrays, 0)
+        for aside in structure.auxiliary:
+            by_entry = jnp.asarray(beside[aside.name]["fn"].log_prob(beside[aside.name]["value"]))
+            found["density"][aside.name] = _first(~jnp.isfinite(by_entry))
     found["fixed"] = {p.name: trace[p.name]["value"] for p in program.structure.fixed}
     return found
 
@@ -118,6 +123,11 @@ def check(program: Reader, arrays: tuple, found: Mapping[str, Any], to_fit: bool
                 "drop or impute such rows, or leave the entry out with numpyro.handlers.mask"
             )
     for name, place in found["density"].items():
+        if place >= 0 and name in {a.name for a in program.structure.auxiliary}:
+            raise ValueError(
+                f"the log density of site {name!r}, beside the rows of {latent.name!r}, is not "
+                f"finite at entry {place}: drop missing entries, or correct the observation"
+            )
         if place >= 0:
             raise ValueError(
                 f"the density of site {name!r} is NaN at row {place}, though its observation is "
@@ -157,7 +167,8 @@ def check(program: Reader, arrays: tuple, found: Mapping[str, Any], to_fit: bool
                 f"range: the model has {latents[name].num_components} components, 0 to "
                 f"{latents[name].num_components - 1}"
             )
-    if to_fit and latent.num_rows < latent.num_components:
+    several = latent.num_rows > 1 and not program.inner_levels
+    if to_fit and several and latent.num_rows < latent.num_components:
         raise ValueError(
             f"{latent.num_rows} rows are fewer than the {latent.num_components} components of "
             f"{latent.name!r}; use fewer components or more data"

@@ -22,9 +22,13 @@ _all: weakref.WeakSet[Compiled] = weakref.WeakSet()
 
 
 class Compiled:
-    """What was compiled for one reading of a model, by name."""
+    """What was compiled for one reading of a model, by name.
 
-    def __init__(self) -> None:
+    ``check`` is called before anything is made.
+    """
+
+    def __init__(self, check: Callable[[], None] = lambda: None) -> None:
+        self._check = check
         self._kept: dict[Hashable, Any] = {}
         self._used = next(_clock)
         _all.add(self)
@@ -33,6 +37,7 @@ class Compiled:
         """What ``make`` gives, made once, or again if it was forgotten in between."""
         self._used = next(_clock)
         if name not in self._kept:
+            self._check()
             if crowded():
                 forget(self)
             self._kept[name] = make()

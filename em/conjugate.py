@@ -95,8 +95,8 @@ def read(program: Program, call: Call) -> dict[str, Prior]:
 def _terms(site: dict) -> tuple[str, ...] | None:
     if site["type"] == "param":
         return ()
-    fn, _, masked = unwrap(site["fn"])
-    return tuple(TERMS[type(fn)]) if type(fn) in TERMS and not masked else None
+    fn, _, mask = unwrap(site["fn"])
+    return tuple(TERMS[type(fn)]) if type(fn) in TERMS and mask is True else None
 
 
 def with_priors(program: Program, call: Call) -> tuple[Block, ...]:

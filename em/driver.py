@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from functools import partial
+from types import MethodType
 from typing import Any
 
 import jax
@@ -13,17 +13,19 @@ import numpy as np
 
 from . import acceleration, starts
 from .acceleration import Accelerate
-from .arguments import PLAIN, Call, closure_values, split
+from .arguments import Call, split
 from .assign import Assign, Hard, Soft
 from .checks import check, check_params, check_responsibilities, findings
 from .expectation import Expectation, statistics_of
+from .fingerprint import fingerprint
 from .fit import Fit, from_outcome
 from .loop import Outcome, Settings, climb
 from .maximisation import FIRST_STEPS, m_step
-from .prior import evaluate
+from .objective import evaluate
 from .program import Params, Program
 from .progress import Progress
 from .quick import loop_jit
+from .recent import Recent
 from .rows import Rows, find_patterns
 from .rows import prepare as read_rows
 from .schedule import Annealed, Schedule, Stochastic, at
@@ -36,8 +38,7 @@ ASSIGN: dict[str, Assign] = {
     "stochastic": Stochastic(),
     "annealed": Annealed(),
 }
-_programs: OrderedDict[Hashable, tuple[Program, tuple]] = OrderedDict()
-_MAX_PROGRAMS = 64
+_programs: Recent[Program] = Recent(64)
 # Steps of all starts together that cost more multiplications than this are worth saving.
 _COSTLY = 1e6
 _SHORT_TOLERANCE = 0.5
@@ -269,24 +270,25 @@ def _from_start(
 
 
 def program_for(model: Callable, call: Call, posterior: bool = False) -> Program:
-    """The program of a model and the shapes of its arguments, built once and kept."""
-    read_by, closure = cache_key(model, call)
-    key = (read_by, posterior)
+    """The program of a model and the shapes of its arguments, built once and kept.
+
+    A model is read anew where all that it reads cannot be told.
+    """
+    key = (cache_key(model, call), posterior)
     found = _programs.get(key)
-    if found is None:
-        found = (Program(model, call, posterior), closure)
-        _programs[key] = found
-        if len(_programs) > _MAX_PROGRAMS:
-            _programs.popitem(last=False)
-    _programs.move_to_end(key)
-    return found[0]
+    if found is None or not found.serves(call):
+        found = Program(model, call, posterior)
+        if found.unchanged.steady:
+            _programs.keep(key, found)
+    return found
 
 
-def cache_key(model: Callable, call: Call) -> tuple[Hashable, tuple]:
-    """What a reading of a model is kept by, and the closure's values, to be kept alive with it."""
-    closure = closure_values(model)
-    values = tuple(v if isinstance(v, PLAIN) else id(v) for v in closure)
-    return (model, call.signature, values, jax.config.jax_enable_x64), closure
+def cache_key(model: Callable, call: Call) -> Hashable:
+    """What a reading of a model is kept by, if it is kept: it has to hold the model."""
+    bound = isinstance(model, MethodType)
+    identity = (id(model.__self__), id(model.__func__)) if bound else id(model)
+    backend = (jax.default_backend(), jax.config.jax_default_device, jax.config.jax_enable_x64)
+    return (identity, call.signature, fingerprint(model, *call.objects).key, backend)
 
 
 def prepare(program: Program, arrays: tuple) -> tuple[Rows, dict]:

@@ -295,4 +295,12 @@ def site_statistics(program: Program, expected: Expectation, rows: Rows) -> dict
     cells = {n: u.shape[2] for n, u in rows.chunks.u.items()}
     for inner in rows.inner.values():
         cells |= {n: u.shape[0] for n, u in inner.chunk.u.items()}
-    return program.statistics({0: expected.counts, **expected.inner_counts}, expected.sums, cells)
+    counts = {0: expected.counts, **expected.inner_counts}
+    found = program.statistics(counts, expected.sums, cells)
+    return {n: with_pooled(v, n, rows) for n, v in found.items()}
+
+
+def with_pooled(statistics: Statistics, name: str, rows: Rows) -> Statistics:
+    """A site's statistics with those of observations beside the rows."""
+    added = rows.pooled.get(name)
+    return statistics if added is None else jax.tree.map(jnp.add, statistics, added)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +14,10 @@ import numpy as np
 from numpyro import handlers
 
 from . import information as info
+from . import objective as objective_of
 from .arguments import Call, merge
-from .assign import Soft
 from .checks import check, findings
 from .classes import posterior
-from .expectation import e_step
 from .identification import combinations
 from .loop import Outcome
 from .program import Program
@@ -50,7 +49,7 @@ class Fit:
         counts: (k,) the weighted number of rows of each component.
         labels: (n,) the components that hard assignment gave; None for soft EM.
         total_weight: the sum of the row weights, the number of rows if there are none: of all
-            rows where z is one for a group of them.
+            rows where z is one for a group of them. Observations beside the rows count too.
     """
 
     program: Program
@@ -215,15 +214,16 @@ class Fit:
         Without arguments the model is called as it was fitted, so that as many rows come back;
         otherwise with the arguments given (arrays are not remembered, the rest is).
         """
-        call = merge(self.program.model, self.call, args, kwargs)
+        call = merge(self.program.source, self.call, args, kwargs)
         positional, keywords = call.rebuild()
+        self.program.unchanged.check(surely=True)
         model = handlers.substitute(handlers.uncondition(self.program.model), data=self.params)
         trace = handlers.trace(handlers.seed(model, rng_key)).get_trace(*positional, **keywords)
         names = [z.name for z in self.spec.latents] + [s.name for s in self.program.sites]
         return {name: trace[name]["value"] for name in names}
 
     def _score(self, args: tuple, kwargs: dict) -> tuple[dict[str, jax.Array], jax.Array]:
-        call = merge(self.program.model, self.call, args, kwargs)
+        call = merge(self.program.source, self.call, args, kwargs)
         reader: Reader = self.program
         if call is not self.call:
             reader = self._reader(call)
@@ -237,14 +237,15 @@ class Fit:
     def _reader(self, call: Call) -> Reader:
         key = call.signature
         reader = self.program.readers.get(key)
-        if reader is None:
+        if reader is None or not reader.serves(call):
+            self.program.unchanged.check(surely=True)
             reader = Reader(self.program.model, call, priors=self.program.posterior)
             if reader.num_components != self.program.num_components:
                 raise ValueError(
                     f"the new call has {reader.num_components} components; the fit has "
                     f"{self.program.num_components}"
                 )
-            self.program.readers[key] = reader
+            self.program.readers.keep(key, reader)
         compiled = reader.compiled("findings", lambda: jax.jit(lambda a: findings(reader, a)))
         found = jax.tree.map(np.asarray, compiled(call.arrays))
         check(reader, call.arrays, found, to_fit=False)
@@ -334,12 +335,13 @@ def from_outcome(
     objective = float(outcome.objective[best])
     log_likelihood = objective
     if hard or program.posterior:
-
-        def likelihood(params: Params, rows: Rows) -> jax.Array:
-            return e_step(program, Soft(), params, rows).objective
-
-        compiled = program.compiled("likelihood", lambda: jax.jit(likelihood))
-        log_likelihood = float(compiled(free, rows))
+        of = partial(objective_of.log_likelihood, program)
+        log_likelihood = float(program.compiled("likelihood", lambda: jax.jit(of))(free, rows))
+    status = Status(int(restarts.status[best]))
+    if status.ok:
+        own = objective_of.own_log_likelihood(program, free, rows)
+        if not own.agrees(log_likelihood, np.dtype(rows.weights.dtype)):
+            status = Status.MISREAD
     steps = int(outcome.steps[best])
     return Fit(
         program=program,
@@ -350,9 +352,10 @@ def from_outcome(
         objective=objective,
         trace=np.asarray(outcome.trace[best][:steps]),
         num_steps=steps,
-        total_weight=float(found["observations"]) * program.repeats,
+        total_weight=float(found["observations"]) * program.repeats
+        + sum(a.size for a in program.structure.auxiliary),
         counts=np.asarray(outcome.counts[best]),
-        base_status=Status(int(restarts.status[best])),
+        base_status=status,
         reseeded=int(outcome.reseeded[best]),
         restart_results=restarts,
         labels=None if outcome.labels is None else jnp.asarray(outcome.labels[best]),

@@ -10,8 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from .assign import Soft
-from .expectation import e_step
+from . import objective
 from .prior import curvature
 from .program import Params, Program
 from .quick import quick_jit
@@ -148,7 +147,7 @@ def _derivatives(program: Program, params: Params, rows: Rows) -> Derivatives:
 
     def log_likelihood(vector: jax.Array) -> jax.Array:
         new = program.constrain(unravel(vector), params, rows.arrays)
-        return e_step(program, Soft(), new, rows).objective
+        return objective.log_likelihood(program, new, rows)
 
     def column(direction: jax.Array) -> tuple:
         return jax.jvp(jax.value_and_grad(log_likelihood), (start,), (direction,))

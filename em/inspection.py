@@ -13,40 +13,50 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpyro.distributions as dist
 from numpyro.distributions import biject_to, constraints
 
 from . import replay
-from .arguments import Call, arrays_within, has_gaps
+from .arguments import Call, has_gaps, with_values
 from .families import find
+from .fingerprint import fingerprint
 from .latents import Latent, Level, arrange, find_latents, log_prob, masks, unwrap
 from .provenance import Dependencies, dependencies
-from .structure import Data, Parameter, Structure
+from .structure import Auxiliary, Data, Parameter, Structure
+
+# Sites of one row each that are read.
+_MOST_LEVELS = 64
 
 
-def read(model: Callable, call: Call, to_fit: bool = True, priors: bool = False) -> Structure:
-    """Read ``model(*args, **kwargs)``.
+def read(
+    model: Callable, call: Call, to_fit: bool = True, priors: bool = False
+) -> tuple[Structure, Call]:
+    """Read ``model(*args, **kwargs)``; the call again, with the arrays concrete that have to be.
 
     Raises:
         ValueError: no or several discrete latents, a continuous latent per row, an observation
             that depends on z outside its plate, parameters that no data reach, no rows.
     """
-    sites: dict[str, dict] = {}
-    preset: set[str] = set()
-    chained: list[bool] = []
+    gaps = call.gaps or any(map(has_gaps, fingerprint(model).arrays))
 
-    def abstract(arrays: tuple) -> None:
-        trace, handler = replay.run(model, call.rebuild(arrays), default=replay.prototype)
-        sites.update(trace)
-        preset.update(handler.preset)
-        chained.append(handler.chained)
+    def attempt(call: Call) -> Structure:
+        found: list[Structure] = []
+
+        def abstract(arrays: tuple) -> None:
+            # Within the trace: supports and distributions may hold values that live only here.
+            trace, handler = replay.run(model, call.rebuild(arrays), default=replay.prototype)
+            _refuse(trace, to_fit)
+            latents, skip = find_latents(model, call, trace)
+            _refuse_chains(trace, handler, latents)
+            whole = to_fit and not priors
+            preset = handler.preset
+            found.append(_assemble(model, call, trace, preset, latents, skip, gaps, whole))
+
+        jax.eval_shape(abstract, call.arrays)
+        return found[0]
 
     try:
-        jax.eval_shape(abstract, call.arrays)
-    except jax.errors.ConcretizationTypeError as error:
-        raise ValueError(
-            "the model needs the value of an array in Python (an int(...), an if, a shape); pass "
-            f"such values as plain numbers, which are static. JAX said: {_first_line(error)}"
-        ) from error
+        return with_values(call, attempt)
     except AssertionError as error:
         if "plate" not in str(error):
             raise
@@ -54,6 +64,10 @@ def read(model: Callable, call: Call, to_fit: bool = True, priors: bool = False)
             f"a plate of the model is empty ({_first_line(error)}); at least one row and one "
             "component are needed"
         ) from error
+
+
+def _refuse(sites: dict, to_fit: bool) -> None:
+    """Raise for what EM has no way with, whatever the latent classes are."""
     for site in sites.values():
         subsampled = site["type"] == "plate" and site["args"][1] not in (None, site["args"][0])
         if subsampled and to_fit:
@@ -61,14 +75,16 @@ def read(model: Callable, call: Call, to_fit: bool = True, priors: bool = False)
                 f"plate {site['name']!r} is subsampled ({site['args'][1]} of {site['args'][0]}); "
                 "EM uses all rows at every step: leave subsample_size out"
             )
-    latents, skip = find_latents(model, call, sites)
-    if any(chained) and all(_scanned(sites[z.prior]) for z in latents):
-        raise ValueError(
-            f"the latent class {latents[0].name!r} stands inside a scan: EM reads classes of rows, "
-            "and of rows within groups, but no chains of them (hidden Markov models). NumPyro's "
-            "own enumeration fits those: SVI with TraceEnum_ELBO, or NUTS"
-        )
-    return _assemble(model, call, sites, preset, latents, skip, to_fit and not priors)
+
+
+def _refuse_chains(sites: dict, handler: replay.Replay, latents: list[Latent]) -> None:
+    for latent in latents:
+        if latent.prior in handler.chained:
+            raise ValueError(
+                f"the latent class {latent.name!r} stands inside a scan: EM reads classes of rows, "
+                "and of rows within groups, but no chains of them (hidden Markov models). "
+                "NumPyro's own enumeration fits those: SVI with TraceEnum_ELBO, or NUTS"
+            )
 
 
 def _assemble(
@@ -78,9 +94,9 @@ def _assemble(
     preset: set[str],
     found: list[Latent],
     skip: set[str],
+    gaps: bool,
     whole: bool,
 ) -> Structure:
-    gaps = call.gaps or any(map(has_gaps, arrays_within(model)))
     parameters = tuple(
         _parameter(site, preset)
         for name, site in sites.items()
@@ -98,20 +114,32 @@ def _assemble(
     try:
         deps = fn.trace(values, pointwise=True)
         ok = True
-    except (TypeError, ValueError, IndexError):
+    except Exception:  # whatever a model does with a z of another shape than its own
         deps = fn.trace(values, pointwise=False)
         ok = False
-    data, fixed = [], []
+    data, apart = [], []
     for name in observed:
         reached, site = deps.outputs["density", name], sites[name]
+        _refuse_imputed(name, deps.outputs["value", name], sites)
         level = _level(site, reached, latents, levels, sites)
         if level is None:
-            fixed.append(_parameter(site, preset | {name}))
+            apart.append(name)
         else:
-            support = bool(deps.outputs["support", name])
-            choice = bool(deps.outputs["mask", name])
             repeats = _repeats(site, level, latents, sites)
-            data.append(_data(site, level, reached, support, gaps, repeats, choice))
+            data.append(_data(site, level, deps, gaps, repeats))
+    held = fn.held(values, apart, sites) if apart else set()
+    fixed = [_parameter(sites[name], preset | {name}) for name in apart if name in held]
+    auxiliary = tuple(
+        Auxiliary(name, deps.outputs["density", name], _rows_of(sites[name]))
+        for name in apart
+        if name not in held
+    )
+    for name in (*observed, *(z.prior for z in latents)):
+        if deps.outputs["scale", name]:
+            raise ValueError(
+                f"the scale of site {name!r} (numpyro.handlers.scale) depends on "
+                f"{_listed(deps.outputs['scale', name])}; row weights must be data"
+            )
     if not data:
         names = " and ".join(repr(z.name) for z in latents)
         raise ValueError(
@@ -122,7 +150,8 @@ def _assemble(
         replace(z, depends=deps.outputs["prior", z.name], rowwise=fn.rowwise[z.name])
         for z in latents
     )
-    likelihood = frozenset().union(*(z.depends for z in latents), *(d.depends for d in data))
+    parts: tuple[Latent | Data | Auxiliary, ...] = (*latents, *data, *auxiliary)
+    likelihood = frozenset().union(*(part.depends for part in parts))
     for p in parameters:
         if whole and p.free and p.name not in likelihood:
             raise unreached(
@@ -134,6 +163,7 @@ def _assemble(
         levels=tuple(levels),
         parameters=(*parameters, *fixed),
         data=tuple(data),
+        auxiliary=auxiliary,
         pointwise=ok and not indexed,
         certain=ok and not indexed and not deps.mixing,
         gaps=gaps,
@@ -149,9 +179,26 @@ def unreached(name: str, otherwise: str = "") -> ValueError:
     )
 
 
-def _scanned(site: dict) -> bool:
-    """Whether a site stands in no plate, though it has rows: a scan adds them."""
-    return not site["cond_indep_stack"] and bool(site["fn"].batch_shape)
+def _refuse_imputed(name: str, reached: frozenset[str], sites: dict) -> None:
+    """Values without a density of their own that stand for missing observations."""
+    for other in reached & set(sites):
+        site = sites[other]
+        if site["type"] == "sample" and unwrap(site["fn"])[2] is False:
+            raise ValueError(
+                f"site {other!r}, sampled under mask(False), stands for missing entries of "
+                f"{name!r}. EM leaves missing entries out of the likelihood, which integrates over "
+                f"them: give {name!r} its observations with NaN where they are missing, and leave "
+                f"{other!r} out"
+            )
+
+
+def _rows_of(site: dict) -> int:
+    """How many observations a site has: a factor none."""
+    return math.prod(site["fn"].batch_shape) if jnp.size(site["value"]) else 0
+
+
+def _listed(names: frozenset[str]) -> str:
+    return ", ".join(map(repr, sorted(names)))
 
 
 def _refuse_row_latents(sites: dict, preset: set[str], latent: Latent, skip: set[str]) -> None:
@@ -216,8 +263,14 @@ def _indexed(site: dict, levels: list[Level]) -> int:
     dims = tuple(d for d in range(-len(shape), 0) if shape[d] != 1)
     new = Level(dims, tuple(shape[d] for d in dims), "index")
     for number, level in enumerate(levels):
-        if number and (level.row_dims, level.rows) == (new.row_dims, new.rows):
+        # Sites of one row each (made in a Python loop) may follow different units.
+        if dims and number and (level.row_dims, level.rows) == (new.row_dims, new.rows):
             return number
+    if len(levels) > _MOST_LEVELS:
+        raise ValueError(
+            f"site {site['name']!r} is one of more than {_MOST_LEVELS} sites that each depend on a "
+            "class of one row; make them one site in a plate"
+        )
     levels.append(new)
     return len(levels) - 1
 
@@ -247,6 +300,9 @@ class _Outputs:
             out["density", name] = log_prob(trace[name])
             out["support", name] = _in_support(trace[name])
             out["mask", name] = masks(trace[name]["fn"])
+            out["value", name] = trace[name]["value"]
+            out["known", name] = _known(trace[name]["fn"])
+            out["scale", name] = trace[name]["scale"]
         for latent in self.latents:
             base, _, _ = unwrap(trace[latent.prior]["fn"])
             batch = base.batch_shape
@@ -254,7 +310,29 @@ class _Outputs:
                 -d <= len(batch) and batch[d] != 1 for d in latent.row_dims
             )
             out["prior", latent.name] = base.log_prob(classes[latent.name])
+            out["scale", latent.prior] = trace[latent.prior]["scale"]
         return out
+
+    def held(self, values: dict[str, jax.Array], apart: list[str], sites: dict) -> set[str]:
+        """Those of the observed sites apart from the rows whose value enters other densities.
+
+        Such a site is a parameter that is held fixed; of the others the density is what matters.
+        """
+        given = {name: jnp.asarray(sites[name]["value"]) for name in apart}
+        given = {name: jnp.zeros(v.shape, v.dtype) for name, v in given.items()}
+        classes = {z.name: z.value(0, False) for z in self.latents}
+
+        def evaluate(values: dict, given: dict, classes: dict, arrays: tuple) -> dict:
+            forced = classes | {z.prior: classes[z.name] for z in self.latents} | given
+            trace, _ = replay.run(
+                self.model, self.call.rebuild(arrays), values=values, forced=forced
+            )
+            return {n: log_prob(s) for n, s in trace.items() if s["type"] == "sample"}
+
+        labels = {id(v): n for n, v in given.items()}
+        leaves = (values, given, classes, self.call.arrays)
+        found = dependencies(evaluate, leaves, labels).outputs
+        return {n for name, reached in found.items() for n in reached if n != name}
 
 
 def _in_support(site: dict) -> Any:
@@ -313,35 +391,38 @@ def _constraint_name(constraint: constraints.Constraint) -> str:
     return type(constraint).__name__.strip("_").lower()
 
 
-def _data(
-    site: dict,
-    level: int,
-    depends: frozenset[str],
-    support_depends: bool,
-    gaps: bool,
-    repeats: int,
-    choice: bool,
-) -> Data:
-    base, cells, masked = unwrap(site["fn"])
+def _known(fn: dist.Distribution) -> list[Any]:
+    """The arguments of a site's family that have to be data."""
+    base = unwrap(fn)[0]
+    family = find(type(base))
+    return [getattr(base, name) for name in family.known] if family is not None else []
+
+
+def _data(site: dict, level: int, deps: Dependencies, gaps: bool, repeats: int) -> Data:
+    name = site["name"]
+    depends = deps.outputs["density", name]
+    moving = bool(deps.outputs["value", name])
+    base, cells, mask = unwrap(site["fn"])
     floating = jnp.issubdtype(jnp.result_type(site["value"]), jnp.floating)
     gaps = gaps and bool(floating) and not base.is_discrete
     family = find(type(base))
     return Data(
-        name=site["name"],
+        name=name,
         distribution=type(base),
         shape=tuple(site["fn"].batch_shape) + tuple(site["fn"].event_shape),
         batch_rank=len(site["fn"].batch_shape),
         cell_rank=cells,
         event_rank=len(base.event_shape),
         discrete=bool(base.is_discrete),
-        masked=masked,
-        choice=choice,
+        masked=mask is not True,
+        choice=bool(deps.outputs["mask", name]),
+        steady=not moving and not deps.outputs["known", name],
         gaps=gaps,
         partial=gaps and bool(base.event_shape) and bool(family and family.partial()),
         level=level,
         repeats=repeats,
         depends=depends,
-        support_depends=support_depends,
+        support_depends=moving or bool(deps.outputs["support", name]),
     )
 
 

@@ -16,6 +16,9 @@ from . import replay
 from .arguments import Call
 from .provenance import dependencies
 
+# Of the classes of one row.
+_MOST_COMBINATIONS = 1 << 14
+
 
 @dataclass(frozen=True)
 class Latent:
@@ -95,18 +98,35 @@ def arrange(latents: list[Latent]) -> tuple[tuple[Latent, ...], list[Level]]:
         inside = set(zip(*plates[0], strict=True)) <= set(zip(dims, rows, strict=True))
         owner = "" if number == 0 else "plates" if inside else "index"
         levels.append(Level(dims, rows, owner, math.prod(z.num_components for z in own)))
+    _refuse_many(latents, levels)
     numbered = [replace(z, level=plates.index((z.row_dims, z.rows))) for z in latents]
     return tuple(sorted(numbered, key=lambda z: z.level)), levels
 
 
-def unwrap(fn: dist.Distribution) -> tuple[dist.Distribution, int, bool]:
-    """The distribution under plates, ``to_event`` and masks; its cells' rank; whether masked."""
-    cells, masked = 0, False
+def _refuse_many(latents: list[Latent], levels: list[Level]) -> None:
+    """All combinations of the classes of a row are summed over: there is a limit to that."""
+    for level in levels:
+        if level.num_classes > _MOST_COMBINATIONS:
+            own = [z.name for z in latents if (z.row_dims, z.rows) == (level.row_dims, level.rows)]
+            raise ValueError(
+                f"the {len(own)} latent classes {own[0]!r}, {own[1]!r}, ... of the same rows have "
+                f"{level.num_classes} combinations, more than EM can sum over "
+                f"({_MOST_COMBINATIONS}). If they are one class for each of many rows, make them "
+                "one site in a plate; chains of classes over time are not read"
+            )
+
+
+def unwrap(fn: dist.Distribution) -> tuple[dist.Distribution, int, Any]:
+    """The distribution under plates, ``to_event`` and masks; its cells' rank; a mask on it.
+
+    The mask is True where there is none, False where it takes everything out.
+    """
+    cells, masked = 0, True
     while True:
         if isinstance(fn, dist.Independent):
             cells += fn.reinterpreted_batch_ndims
         elif isinstance(fn, dist.MaskedDistribution):
-            masked = masked or fn._mask is not True
+            masked = fn._mask if masked is True or fn._mask is False else masked
         elif not isinstance(fn, dist.ExpandedDistribution):
             return fn, cells, masked
         fn = fn.base_dist
@@ -127,15 +147,10 @@ def plain_name(distribution: type) -> str:
     return distribution.__name__.removesuffix("Probs").removesuffix("Logits")
 
 
-def is_finite_discrete(fn: dist.Distribution) -> bool:
-    """Whether a site can be a latent class: discrete, with a support that can be listed."""
-    return bool(fn.is_discrete and fn.has_enumerate_support and not fn.event_shape)
-
-
 def find_latents(model: Callable, call: Call, sites: dict) -> tuple[list[Latent], set[str]]:
     """The latent classes, and the names of the sites that they are made of."""
     samples = {n: s for n, s in sites.items() if s["type"] == "sample"}
-    discrete = [n for n, s in samples.items() if is_finite_discrete(s["fn"])]
+    discrete = [n for n, s in samples.items() if replay.is_finite(s["fn"])]
     hidden = [n for n in discrete if not samples[n]["is_observed"]]
     latents, parts = [], set()
     for name in hidden:
@@ -151,11 +166,13 @@ def find_latents(model: Callable, call: Call, sites: dict) -> tuple[list[Latent]
     labelled = _labelled(model, call, sites, discrete)
     if labelled is not None:
         return [_latent(labelled, samples[labelled], labelled, partly=False)], {labelled}
-    countable = [
-        n
-        for n, s in samples.items()
-        if s["fn"].is_discrete and not s["is_observed"] and n not in discrete
-    ]
+    countable = [n for n in samples if samples[n]["fn"].is_discrete and n not in discrete]
+    countable = [n for n in countable if not samples[n]["is_observed"]]
+    if countable and unwrap(samples[countable[0]]["fn"])[0].has_enumerate_support:
+        raise ValueError(
+            f"the latent site {countable[0]!r} makes its rows one event (to_event); EM reads rows "
+            "that are independent: put the site in a numpyro.plate instead, or leave to_event out"
+        )
     if countable:
         raise ValueError(
             f"the discrete latent site {countable[0]!r} has no finite support; use a "

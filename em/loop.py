@@ -14,7 +14,8 @@ from .acceleration import Accelerate, Leap, begin, leap
 from .assign import Assign
 from .expectation import Expectation
 from .maximisation import FIRST_STEPS, INNER_STEPS, m_step
-from .prior import evaluate, without_mode
+from .objective import evaluate
+from .prior import without_mode
 from .program import Params, Program
 from .reseeding import reseed
 from .rows import Rows

@@ -12,7 +12,7 @@ from jax.flatten_util import ravel_pytree
 from . import row_density
 from .blocks import ABSORBED, ROW_EQUATIONS, WITH_PRIOR, Block, FamilySite, RowSite, StatisticalSite
 from .conjugate import coefficients, site_of
-from .expectation import Expectation, site_statistics
+from .expectation import Expectation, site_statistics, with_pooled
 from .families import Args, Statistics
 from .numeric import maximise
 from .prior import log_prior
@@ -125,7 +125,7 @@ def _site_statistics(
     u = site.family.coordinates(values, reference)
     features = site.family.features(u, known, reference)  # (1, q, k): component by component
     sums = jnp.moveaxis(features, -1, 0) * counts[:, None, None]
-    return Statistics(counts[:, None], sums), reference
+    return with_pooled(Statistics(counts[:, None], sums), site.name, rows), reference
 
 
 def _numeric(
@@ -283,7 +283,7 @@ def expected_log_likelihood(
                 total = total + jnp.where(counts > 0, counts * log_weights, 0).sum()
             else:
                 total = total + _weighted(expected, rows, log_weights, level)
-        return total
+        return total + program.auxiliary(new, rows.arrays, block.auxiliary)
 
     return objective
 

@@ -9,9 +9,7 @@ from jax.flatten_util import ravel_pytree
 from numpyro import validation_enabled
 from numpyro.distributions import constraints
 
-from .assign import Assign
 from .blocks import PRIORS
-from .expectation import Expectation, e_step
 from .program import Params, Program
 from .replay import site_constraint
 from .rows import Rows
@@ -51,14 +49,6 @@ def _off_edge(site: dict) -> jax.Array:
     if support is constraints.unit_interval:
         return jnp.clip(value, tiny, near_one)
     return value
-
-
-def evaluate(program: Program, assign: Assign, params: Params, rows: Rows) -> Expectation:
-    """The E-step, with the objective that is climbed: the log prior is added where asked for."""
-    found = e_step(program, assign, params, rows)
-    if not program.posterior:
-        return found
-    return found._replace(objective=found.objective + log_prior(program, params, rows.arrays))
 
 
 def without_mode(program: Program, params: Params, rows: Rows) -> jax.Array:

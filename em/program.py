@@ -30,10 +30,12 @@ from .blocks import (
 from .families import Args, Augmented, Family, RowFamily, Statistics, find, incomplete
 from .families.linear_regression import LinearRegression
 from .latents import Latent, plain_name
+from .pooling import Pool, find_pool
+from .provenance import dependencies
 from .reader import Params, Reader
 from .regression import coefficients, find_linear
 from .separable import is_separable
-from .structure import Data
+from .structure import Auxiliary, Data
 
 if TYPE_CHECKING:
     from .rows import Chunk, Rows
@@ -57,16 +59,22 @@ class Program(Reader):
         self.constant = frozenset(
             z.name for z in self.structure.latents if self._whole.get(z.name, frozenset())
         )
-        found = {d.name: find_linear(self, call, d, self._varying(d)) for d in self.structure.data}
+        affine = self._affine(call)
+        found = {
+            d.name: find_linear(self, call, d, self._varying(d))
+            for d in self.structure.data
+            if affine.get((d.name, "loc"))
+        }
         self.linear = {n: linear for n, linear in found.items() if linear is not None}
         arguments = jax.jit(self.arguments)
         probed, self.layout = ties.probe(
-            lambda params: arguments(params, call.arrays), self.structure.free
+            lambda params: arguments(params, call.arrays), self.structure.free, affine
         )
         self.bounds = self._bounds(call)
         self.sites = tuple(self._site(d, probed) for d in self.structure.data)
         self.priors = tuple(self._prior(z, probed) for z in self.structure.latents)
-        self.blocks = tuple(self._blocks())
+        self.pools: dict[str, tuple[Pool, ...]] = {}
+        self.blocks = tuple(self._blocks(call))
         self.blocks = tuple(
             replace(b, separable=is_separable(self, b, call)) if b.numeric else b
             for b in self.blocks
@@ -124,6 +132,25 @@ class Program(Reader):
             equal = jax.jit(tried)(call.arrays)
             same = {s: {n for n, flag in args.items() if bool(flag)} for s, args in equal.items()}
         return {site: frozenset(names) for site, names in same.items()}
+
+    def _affine(self, call: Call) -> dict[tuple[str, str], bool]:
+        """{(site, argument): whether it is an affine function of the parameters}."""
+
+        def evaluate(params: Params, arrays: tuple) -> dict[tuple[str, str], jax.Array]:
+            found = self._components(params, arrays)
+            return {(site, n): v for site, args in found.items() for n, v in args.items()}
+
+        values = self.probe_values
+        labels = {id(value): name for name, value in values.items()}
+        affine = dependencies(evaluate, (values, call.arrays), labels).affine
+        for site, names in self._remade().items():
+            affine |= dict.fromkeys([(site, n) for n in names], True)
+        return affine
+
+    def _remade(self) -> dict[str, frozenset[str]]:
+        """{site: arguments that its distribution keeps in other terms}."""
+        families = {d.name: _family(d) for d in self.structure.data}
+        return {name: family.remade for name, family in families.items() if family is not None}
 
     def _varying(self, data: Data) -> set[str]:
         """The arguments of a site's family that vary by row."""
@@ -198,11 +225,13 @@ class Program(Reader):
             return site
         return RowSite(*what, family, entries, found)
 
-    def _blocks(self) -> list[Block]:
+    def _blocks(self, call: Call) -> list[Block]:
         free = {p.name for p in self.structure.free}
+        beside = self.structure.auxiliary
         groups: list[set[str]] = []
-        for site in (*self.priors, *self.sites):
-            joined = set(site.depends & free)
+        terms: tuple[Site | Auxiliary, ...] = (*self.priors, *self.sites, *beside)
+        for term in terms:
+            joined = set(term.depends & free)
             if not joined:
                 continue
             touching = [g for g in groups if g & joined]
@@ -212,17 +241,36 @@ class Program(Reader):
         blocks = []
         for group in groups:
             sites = [s for s in (*self.priors, *self.sites) if s.depends & group]
+            auxiliary = tuple(a.name for a in beside if a.depends & group)
             names = tuple(n for n in order if n in group)
-            blocks.append(Block(names, tuple(s.name for s in sites), self._rung(sites)))
+            rung = self._rung(sites, False)
+            if auxiliary and not self._pooled(sites, rung, auxiliary, call):
+                rung = self._rung(sites, True)
+            elif auxiliary:
+                auxiliary = ()
+            own = tuple(s.name for s in sites)
+            blocks.append(Block(names, own, rung, auxiliary=auxiliary))
         return sorted(blocks, key=lambda b: order.index(b.parameters[0]))
 
-    def _rung(self, sites: list[Site]) -> str:
-        (only, *others) = sites
-        if isinstance(only, RowSite) and not others:
+    def _pooled(self, sites: list[Site], rung: str, auxiliary: tuple[str, ...], call: Call) -> bool:
+        """Whether what is beside the rows pools with the one site that a family estimates."""
+        if rung not in (CLOSED, EQUATIONS):
+            return False
+        (site,) = sites
+        assert isinstance(site, StatisticalSite)
+        pools = [find_pool(self, name, site, call) for name in auxiliary]
+        found = tuple(pool for pool in pools if pool is not None)
+        if len(found) == len(pools):
+            self.pools[site.name] = found
+        return len(found) == len(pools)
+
+    def _rung(self, sites: list[Site], auxiliary: bool) -> str:
+        only = sites[0] if len(sites) == 1 and not auxiliary else None  # else several terms
+        if isinstance(only, RowSite):
             return ROW_EQUATIONS
         if any(self._by_row(s) for s in sites):
             return ROWS
-        if not isinstance(only, StatisticalSite) or only.ties is None or others:
+        if not isinstance(only, StatisticalSite) or only.ties is None:
             return STATISTICS
         if not only.family.solves(only.ties):
             return STATISTICS
@@ -372,5 +420,8 @@ class Program(Reader):
 
 
 def _family(data: Data) -> Family | None:
-    """The family of a site; none where the mask chooses by class: that is scored row by row."""
-    return None if data.choice else find(data.distribution)
+    """The family of a site; none where the mask or the data depend on the class or parameters.
+
+    Such a site is scored row by row.
+    """
+    return find(data.distribution) if data.steady and not data.choice else None

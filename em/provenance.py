@@ -1,32 +1,76 @@
-"""Which inputs each output of a function depends on, read from its jaxpr.
+"""What each output of a function depends on, and how, read from its jaxpr.
 
-NumPyro's ``ops.provenance`` follows names through a jaxpr; a second walk looks for operations that
-may combine values of the latent class along the rows (``z[subject]``, ``z[1:]``, a sum over rows),
-in which case one broadcasting value of z might not stand for a whole column of them.
+Three questions are answered in one walk. Which inputs does an output depend on (`Dependencies`)?
+Is it an affine function of the parameters: are these only moved, copied, chosen by data, weighted
+by data and added up on their way? And may values of the latent class be combined along the rows
+(``z[subject]``, ``z[1:]``, a sum over rows), so that one broadcasting value might not stand for a
+whole column of them? What is not known counts as the worse answer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 from numpyro.ops.provenance import track_deps_jaxpr
 
-_ORDERED = frozenset({"sort", "rev", "top_k", "split", "dynamic_update_slice"})
-_LOOPS = frozenset({"scan", "while", "cond"})
+# Every operand may be a parameter.
+_AFFINE = frozenset(
+    [
+        *("add", "add_any", "sub", "neg", "concatenate", "pad", "reshape", "broadcast_in_dim"),
+        *("squeeze", "expand_dims", "transpose", "rev", "slice", "split", "copy", "copy_p"),
+        *("stack", "unstack", "tile"),
+        *("reduce_sum", "cumsum", "stop_gradient", "optimization_barrier", "real", "device_put"),
+        *("sharding_constraint", "layout_constraint", "pvary"),
+    ]
+)
+# At most one may be.
+_BILINEAR = frozenset(("mul", "dot_general"))
+# Those from this place on are indices, lengths or a choice: data.
+_INDEXED = {"gather": 1, "dynamic_slice": 1, "dynamic_update_slice": 2, "div": 1, "take": 1}
+_SCATTERS = ("scatter", "scatter-add", "scatter_add")
+
+# What these do to one entry of the class they do to that entry alone.
+_ENTRYWISE = frozenset(
+    [
+        *("add", "add_any", "sub", "mul", "div", "rem", "pow", "integer_pow", "neg", "sign", "abs"),
+        *("max", "min", "exp", "exp2", "expm1", "log", "log1p", "sqrt", "rsqrt", "cbrt", "square"),
+        *("sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "atan2", "logistic"),
+        *("asinh", "acosh", "atanh", "erf", "erfc", "erf_inv", "lgamma", "digamma", "polygamma"),
+        *("igamma", "igammac", "igamma_grad_a", "regularized_incomplete_beta", "bessel_i0e"),
+        *("bessel_i1e", "random_gamma_grad", "floor", "ceil", "round", "is_finite", "nextafter"),
+        *("eq", "ne", "lt", "le", "gt", "ge", "and", "or", "xor", "not", "select_n", "clamp"),
+        *("shift_left", "shift_right_logical", "shift_right_arithmetic", "population_count"),
+        *("convert_element_type", "bitcast_convert_type", "copy", "copy_p", "stop_gradient"),
+        *("reduce_precision", "broadcast_in_dim", "reshape", "expand_dims", "transpose"),
+        *("optimization_barrier", "iota", "real", "imag", "complex", "conj", "clz", "device_put"),
+        *("pvary", "sharding_constraint", "stack"),
+    ]
+)
 
 
 @dataclass(frozen=True)
 class Dependencies:
     """``outputs`` maps each output's key to the names that it depends on.
 
-    ``mixing``: a value made from the watched input may be combined along the axis of the rows.
+    ``affine`` says of each output whether it is an affine function of the inputs that are not
+    watched (and so, if it returns them at a few random points, returns them everywhere).
+    ``mixing``: a value made from the watched inputs may be combined along the axis of the rows.
     """
 
     outputs: dict[Any, frozenset[str]]
+    affine: dict[Any, bool]
     mixing: bool
+
+
+class _Tag(NamedTuple):
+    """``free``: parameters reach it; ``affine``: only so; ``watched``: the class reaches it."""
+
+    free: bool = False
+    affine: bool = True
+    watched: bool = False
 
 
 def dependencies(
@@ -46,45 +90,81 @@ def dependencies(
     ]
     closed, shape = jax.make_jaxpr(function, return_shape=True)(*args)
     found = track_deps_jaxpr(closed.jaxpr, names)
+    tags = [_Tag(bool(n - watched), True, bool(n & watched)) for n in names]
+    mixing, outputs_tags = _walk(closed.jaxpr, tags, rows or {1})
     outputs: dict[Any, frozenset[str]] = {}
-    flat = iter(found)
+    affine: dict[Any, bool] = {}
+    flat = iter(zip(found, outputs_tags, strict=True))
     for key in sorted(shape):
-        reached = [next(flat) for _ in jax.tree.leaves(shape[key])]
-        outputs[key] = frozenset().union(*reached)
-    tainted = [bool(watched & name) for name in names]
-    return Dependencies(outputs, _mixes(closed.jaxpr, tainted, rows or {1})[0])
+        own = [next(flat) for _ in jax.tree.leaves(shape[key])]
+        outputs[key] = frozenset().union(*(reached for reached, _ in own))
+        affine[key] = all(tag.affine for _, tag in own)
+    return Dependencies(outputs, affine, mixing)
 
 
-def _mixes(jaxpr: Any, tainted_inputs: list[bool], rows: set[int]) -> tuple[bool, list[bool]]:
-    """Whether a tainted value may be combined along the rows; which outputs are tainted."""
-    tainted = {v for v, t in zip(jaxpr.invars, tainted_inputs, strict=True) if t}
+def _walk(jaxpr: Any, inputs: list[_Tag], rows: set[int]) -> tuple[bool, list[_Tag]]:
+    """Whether a watched value may be combined along the rows; the tags of the outputs."""
+    tags = dict(zip(jaxpr.invars, inputs, strict=True))
 
-    def mark(variables: Any) -> list[bool]:
-        return [not hasattr(v, "val") and v in tainted for v in variables]
+    def read(variables: Any) -> list[_Tag]:
+        return [_Tag() if hasattr(v, "val") else tags.get(v, _Tag()) for v in variables]
 
+    mixing = False
     for equation in jaxpr.eqns:
-        marks = mark(equation.invars)
-        if not any(marks):
-            continue
-        bodies = [getattr(p, "jaxpr", p) for p in equation.params.values()]
-        bodies = [b for b in bodies if hasattr(b, "eqns") and len(b.invars) == len(marks)]
-        if equation.primitive.name in _LOOPS or (not bodies and _may_mix(equation, marks, rows)):
-            return True, []
-        if not bodies:
-            tainted.update(equation.outvars)
-        for body in bodies:
-            mixing, outputs = _mixes(body, marks, rows)
-            if mixing:
-                return True, []
-            tainted.update(v for v, t in zip(equation.outvars, outputs, strict=False) if t)
-    return False, mark(jaxpr.outvars)
+        own = read(equation.invars)
+        body = _body(equation, len(own))
+        if body is not None:
+            inner, out = _walk(body, own, rows)
+            mixing |= inner
+        else:
+            watched = [t.watched for t in own]
+            mixing |= any(watched) and _may_mix(equation, watched, rows)
+            free = any(t.free for t in own)
+            tag = _Tag(free, not free or _is_affine(equation, own), any(watched))
+            out = [tag] * len(equation.outvars)
+        tags.update(zip(equation.outvars, out, strict=True))
+    return mixing, read(jaxpr.outvars)
+
+
+def _body(equation: Any, number: int) -> Any:
+    """The jaxpr of a plain call, which takes the equation's inputs one by one."""
+    if equation.primitive.name in ("scan", "while", "cond", "custom_vjp_call_jaxpr"):
+        return None
+    for value in equation.params.values():
+        inner = getattr(value, "jaxpr", value)
+        whole = hasattr(inner, "eqns") and len(inner.invars) == number
+        if whole and len(inner.outvars) == len(equation.outvars):
+            return inner
+    return None
+
+
+def _is_affine(equation: Any, tags: list[_Tag]) -> bool:
+    """Whether an operation is affine in its operands that parameters reach, which all are."""
+    name = equation.primitive.name
+    free = [t.free for t in tags]
+    if not all(t.affine for t in tags):
+        return False
+    if name in _AFFINE:
+        return True
+    if name in _BILINEAR:
+        return sum(free) == 1
+    if name in _INDEXED:
+        return not any(free[_INDEXED[name] :])
+    if name in _SCATTERS:
+        return not free[1]
+    if name == "select_n":
+        return not free[0]
+    if name == "convert_element_type":
+        kinds = [v.aval.dtype.kind for v in (equation.invars[0], equation.outvars[0])]
+        return kinds == ["f", "f"]
+    return False
 
 
 def _may_mix(equation: Any, marks: list[bool], rows: set[int]) -> bool:
     name, params = equation.primitive.name, equation.params
     shape = equation.invars[0].aval.shape
-    if name in _ORDERED or name.startswith(("cum", "scatter")):
-        return True
+    if name in _ENTRYWISE:
+        return False
     if name == "gather":
         indexed = params["dimension_numbers"].start_index_map
         return marks[0] and any(shape[axis] in rows for axis in indexed)
@@ -92,9 +172,9 @@ def _may_mix(equation: Any, marks: list[bool], rows: set[int]) -> bool:
         return marks[0]
     if name == "squeeze":  # z[0] of a z that has one value already
         return equation.outvars[0].aval.shape == ()
-    if name == "slice":
+    if name in ("slice", "pad"):
         kept = equation.outvars[0].aval.shape
-        return any(a != b and a in rows for a, b in zip(shape, kept, strict=True))
+        return any(a != b and (a in rows or b in rows) for a, b in zip(shape, kept, strict=True))
     if name == "concatenate":
         axis = params["dimension"]
         joined = [v.aval.shape[axis] for v, t in zip(equation.invars, marks, strict=True) if t]
@@ -110,4 +190,4 @@ def _may_mix(equation: Any, marks: list[bool], rows: set[int]) -> bool:
             for axis in axes
         ]
         return bool(rows.intersection(sizes))
-    return False
+    return True

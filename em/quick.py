@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 
-from .program import Program
+if TYPE_CHECKING:
+    from .program import Program
 
 # A program that does fewer multiplications than this runs in no time, however it is compiled.
 _SMALL = 1e6
@@ -26,7 +27,12 @@ def quick_jit(program: Program, function: Callable) -> Callable:
 
     Not to be called within another compiled function, which JAX refuses.
     """
-    return jax.jit(function, compiler_options=_options(_ONCE if _small(program) else {}))
+    return jax.jit(function, compiler_options=once() if _small(program) else None)
+
+
+def once() -> dict[str, Any] | None:
+    """The options for what runs once."""
+    return _options(_ONCE)
 
 
 def loop_jit(program: Program, function: Callable) -> Callable:

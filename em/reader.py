@@ -4,29 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
-from numpyro.distributions import biject_to
+from numpyro.distributions import biject_to, constraints
 
 from . import layout, replay
 from .arguments import Call
 from .compiled import Compiled
-from .independence import confirm, indexed_owners
 from .inspection import read
+from .proof import indexed_owners, level_density, prove
+from .recent import Recent
 from .structure import Structure
+from .unchanged import Unchanged
 
 Params = dict[str, jax.Array]
+
+# Readings of a model for other data than it was fitted to.
+_MAX_READERS = 16
 
 
 class Reader:
     """A model, the static part of its arguments, and its structure.
 
     The methods are pure functions of parameters and of the call's arrays, to be compiled. What
-    was compiled is kept in ``compiled``, readings of the same model for other data in ``readers``.
+    was compiled is kept in ``compiled``, readings of the same model for other data in ``readers``;
+    ``source`` is the model itself, ``model`` the same where it has not changed.
     Unless ``to_fit``, plates may be subsampled and parameters may reach the data through the priors
     of others only, neither of which EM takes; ``priors`` says that these count for it.
     """
@@ -34,15 +41,28 @@ class Reader:
     def __init__(
         self, model: Callable, call: Call, to_fit: bool = True, priors: bool = False
     ) -> None:
-        self.model = model
+        self.source = model
+        self.unchanged = Unchanged(model, *call.objects)
+        self.to_fit = to_fit
+        self.structure: Structure
+        self.structure, call = read(model, call, to_fit, priors)
         self.template = replace(call, arrays=())
-        self.structure: Structure = read(model, call, to_fit, priors)
-        if not self.structure.certain:
-            # Models are read while JAX traces, too.
-            with jax.ensure_compile_time_eval():
-                self.structure = confirm(self, call)
-        self.compiled = Compiled()
-        self.readers: dict[Any, Reader] = {}
+        self.unchanged.settle()
+        # Models are read while JAX traces, too.
+        with jax.ensure_compile_time_eval():
+            self.structure = prove(self, call)
+        self.compiled = Compiled(partial(self.unchanged.check, surely=True))
+        self.readers: Recent[Reader] = Recent(_MAX_READERS)
+
+    @property
+    def model(self) -> Callable:
+        """The model, to run it again.
+
+        Raises:
+            ValueError: it is no longer what it was when it was read.
+        """
+        self.unchanged.check()
+        return self.source
 
     @property
     def num_components(self) -> int:
@@ -64,6 +84,11 @@ class Reader:
         """Numbers of the right shapes, admissible or not, where only shapes and data count."""
         # Made anew each time: under a trace these are tracers, which must not be kept.
         return {p.name: jnp.full(p.shape, 0.5) for p in self.structure.free}
+
+    def serves(self, call: Call) -> bool:
+        """Whether a call of the same signature has the values that the model needed in Python."""
+        held = self.template.concrete
+        return all(np.array_equal(a, call.arrays[i], equal_nan=True) for i, a in held.items())
 
     def template_call(self, arrays: tuple) -> Call:
         """The call with these arrays as its data."""
@@ -156,6 +181,29 @@ class Reader:
                 total += layout.row_log_prob(trace[data.name], rows, data)
         return total
 
+    def level_density(
+        self, params: Mapping, component: Any, arrays: tuple, level: int
+    ) -> jax.Array:
+        """(n,) the same of all sites of a level, with the prior of its own classes."""
+        trace = self.run(params, arrays, component, level=level)
+        classes = self.structure.classes(component, level)
+        z = {}
+        for latent in self.structure.latents:
+            if latent.level == level:
+                support = layout.family_of(trace[latent.prior]).enumerate_support(expand=False)
+                z[latent.name] = support.reshape(-1)[classes[latent.name]]
+        return level_density(self.structure, trace, z, level)
+
+    def auxiliary(
+        self, params: Mapping, arrays: tuple, names: tuple[str, ...] | None = None
+    ) -> jax.Array:
+        """The log density of the (named) sites apart from the rows, summed."""
+        own = [a.name for a in self.structure.auxiliary if names is None or a.name in names]
+        if not own:
+            return jnp.zeros(())
+        trace = self.run(params, arrays, 0)
+        return sum((replay.scaled(trace[n]).sum() for n in own), jnp.zeros(()))
+
     def owners(self, arrays: tuple, level: int) -> jax.Array:
         """(n,) the unit of each row of an inner level."""
         rows, units = self.structure.levels[level], self.structure.levels[0]
@@ -176,16 +224,35 @@ class Reader:
             n: biject_to(replay.site_constraint(trace[n])).inv(trace[n]["value"]) for n in names
         }
 
-    def example(self, arrays: tuple, seed: int) -> Params:
-        """Some admissible parameters, no two entries alike: a standard normal, unconstrained."""
-        rng = np.random.default_rng(seed)
+    def example(
+        self,
+        arrays: tuple,
+        seeds: int | tuple[int, ...],
+        which: Any = 0,
+        spread: Any = 1.0,
+        size: tuple[Any, Any] = (0.0, 1.0),
+    ) -> Params:
+        """Some admissible parameters, no two entries alike: normal on the unconstrained scale.
+
+        ``spread`` is their standard deviation there. Of several ``seeds`` the one at place
+        ``which`` is taken, which may be traced. Numbers on the real line and positive ones are of
+        the ``size`` (location and spread) that is given.
+        """
+        rngs = [np.random.default_rng(s) for s in np.atleast_1d(seeds)]
 
         def draw(message: dict) -> jax.Array | None:
             if message["type"] == "sample" and message["fn"].is_discrete:
                 return None
             shape = jnp.shape(values[message["name"]])
-            transform = biject_to(replay.site_constraint(message))
-            return transform(jnp.asarray(rng.normal(size=transform.inverse_shape(shape)), float))
+            constraint = replay.site_constraint(message)
+            transform = biject_to(constraint)
+            normal = [rng.normal(size=transform.inverse_shape(shape)) for rng in rngs]
+            drawn = jnp.asarray(np.stack(normal), float)[which] * spread
+            if constraint is constraints.real:
+                return size[0] + size[1] * drawn
+            if constraint is constraints.positive:
+                return size[1] * jnp.exp(drawn)
+            return transform(drawn)
 
         values = self.probe_values
         trace = self.run({}, arrays, 0, default=draw)
@@ -198,8 +265,12 @@ class Reader:
 
     def row_weights(self, arrays: tuple) -> jax.Array:
         """(n,) the weights that ``handlers.scale`` gives to z, and so to its row."""
+        return self.weights_in(self.run(self.probe_values, arrays, 0))
+
+    def weights_in(self, trace: dict) -> jax.Array:
+        """The same, from a trace of the model."""
         latent, units = self.structure.latent, self.structure.levels[0]
-        scale = self.run(self.probe_values, arrays, 0)[latent.prior]["scale"]
+        scale = trace[latent.prior]["scale"]
         if scale is None:
             return jnp.ones((self.num_rows,))
         rows = layout.rows_first(jnp.asarray(scale, float), units, latent.batch_rank, 0, 0)

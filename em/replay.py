@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from numpyro import handlers, validation_enabled
 from numpyro.distributions import biject_to, constraints
+from numpyro.ops.pytree import PytreeTrace
 from numpyro.primitives import Messenger
 
 
@@ -26,8 +28,9 @@ class Replay(Messenger):
     earlier sites). ``forced`` replace whatever is there, observed or not: that is how a labelled
     z, or the deterministic z of ``obs_mask``, is replaced by a component's number.
 
-    After a run ``chained`` tells whether the model scans, and ``preset`` names the sites whose
-    value an inner handler had set already.
+    After a run ``chained`` names the sites within scans, and ``preset`` those whose value an inner
+    handler had set already. A site whose value has more rows than its distribution (by
+    ``sample_shape``, or observations without a plate) gets the distribution of all of them.
     """
 
     def __init__(
@@ -45,17 +48,18 @@ class Replay(Messenger):
         self.forced = forced or {}
         self.default = default
         self.preset: set[str] = set()
-        self.chained = False
+        self.chained: set[str] = set()
 
     def process_message(self, msg: dict) -> None:
         """Set the value of one site."""
         if msg["type"] == "plate":  # the rows of a subsampled one
             msg["value"] = self.values.get(msg["name"], msg["value"])
             return
-        self.chained = self.chained or msg["type"] == "control_flow"
         if msg["type"] not in ("sample", "param", "deterministic"):
             return
         name = msg["name"]
+        if msg["type"] == "sample":
+            _expand(msg)
         if name in self.forced:
             msg["value"] = self.forced[name]
         elif msg["type"] == "deterministic":
@@ -70,6 +74,28 @@ class Replay(Messenger):
             value = self.default(msg)
             if value is not None:
                 msg["value"] = value
+
+    def postprocess_message(self, msg: dict) -> None:
+        """Note the sites of a scan, which come with its result."""
+        if msg["type"] == "control_flow":
+            found = jax.tree.leaves(msg["value"], is_leaf=lambda v: isinstance(v, PytreeTrace))
+            for part in found:
+                if isinstance(part, PytreeTrace):
+                    self.chained.update(part.trace)
+
+
+def _expand(msg: dict) -> None:
+    """Give a site the distribution of its whole value."""
+    fn = msg["fn"]
+    shape = (*(msg["kwargs"].get("sample_shape") or ()), *fn.batch_shape)
+    if msg["is_observed"] and msg["value"] is not None:
+        value = jnp.shape(msg["value"])
+        try:
+            shape = jnp.broadcast_shapes(shape, value[: len(value) - fn.event_dim])
+        except ValueError:
+            return  # NumPyro says itself that they do not fit
+    if shape != fn.batch_shape:
+        msg["fn"], msg["kwargs"] = fn.expand(shape), {**msg["kwargs"], "sample_shape": ()}
 
 
 def run(model: Callable, call: tuple[tuple, dict], **chosen: Any) -> tuple[dict, Replay]:
@@ -96,10 +122,21 @@ def prototype(message: dict) -> Any:
         return None
     fn = message["fn"]
     if fn.is_discrete:
-        if fn.has_enumerate_support and fn.enumerate_support(expand=False).shape[0] == 0:
+        if is_finite(fn) and fn.enumerate_support(expand=False).shape[0] == 0:
             raise ValueError(f"site {message['name']!r} has no components; at least one is needed")
         return None
     if 0 in message["fn"].shape():
         return jnp.zeros(message["fn"].shape())
     transform = biject_to(message["fn"].support)
     return transform(jnp.zeros(transform.inverse_shape(message["fn"].shape())))
+
+
+def is_finite(fn: Any) -> bool:
+    """Whether a distribution is discrete, of single values with a support that can be listed."""
+    return bool(fn.is_discrete and not fn.event_shape and fn.has_enumerate_support)
+
+
+def scaled(site: dict) -> Any:
+    """The log density of a site, times its scale."""
+    log_prob = jnp.asarray(site["fn"].log_prob(site["value"]))
+    return log_prob if site["scale"] is None else site["scale"] * log_prob

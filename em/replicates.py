@@ -13,7 +13,7 @@ from numpyro import handlers
 from .assign import Soft
 from .fit import Fit
 from .loop import Outcome, Settings, climb
-from .prior import evaluate
+from .objective import evaluate
 from .program import Params, Program
 from .rows import Rows, in_chunks
 from .rows import prepare as read_rows

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from . import layout, row_density
-from .blocks import FamilySite
-from .families import Args, Augmented, RowFamily, Ties, standardise
+from . import layout, pooling, row_density
+from .blocks import FamilySite, StatisticalSite
+from .families import Args, Augmented, RowFamily, Statistics, Ties, standardise
 from .program import Program
 from .regression import design
 from .structure import Data
@@ -62,7 +62,8 @@ class Rows(NamedTuple):
     sum of the log density's part that depends on no parameter, ``points`` {site: (m, n)} every
     site's numbers for distance-based starts, ``location`` and ``spread`` the size of the
     observations that a numeric M-step models, ``arrays`` the call's own arrays for the sites that
-    are replayed, ``ahead`` {site: what their densities take from the data alone}.
+    are replayed, ``ahead`` {site: what their densities take from the data alone}, ``pooled`` {site:
+    statistics of observations beside the rows}.
     """
 
     chunks: Chunk
@@ -76,6 +77,7 @@ class Rows(NamedTuple):
     spread: jax.Array
     arrays: tuple[jax.Array, ...]
     ahead: dict[str, list[jax.Array]]
+    pooled: dict[str, Statistics]
 
     def weights_of(self, level: int) -> jax.Array:
         """(n,) the weights of a level's rows."""
@@ -159,7 +161,22 @@ def prepare(program: Program, arrays: tuple) -> Rows:
         spread=spread,
         arrays=arrays,
         ahead=row_density.ahead(program, arrays),
+        pooled={n: _pooled(program, n, reference, arrays, dtype) for n in program.pools},
     )
+
+
+def _pooled(
+    program: Program, name: str, reference: Mapping[str, Args], arrays: tuple, dtype: Any
+) -> Statistics:
+    (site,) = (s for s in (*program.priors, *program.sites) if s.name == name)
+    assert isinstance(site, StatisticalSite)
+    own = reference.get(name)
+    if own is None:  # a prior: its data are the classes
+        classes = jnp.zeros((1, 1), dtype)
+        args = program.arguments(program.probe_values, arrays)[name]
+        own = site.family.reference(classes, jnp.ones((1,), dtype), args, site.ties or {})
+    parts = [pooling.statistics(program, p, site, own, arrays, dtype) for p in program.pools[name]]
+    return jax.tree.map(lambda *v: sum(v), *parts)
 
 
 def _chunk(

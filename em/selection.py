@@ -72,11 +72,12 @@ def class_counts(program: Program, counts: np.ndarray) -> np.ndarray:
     components = np.arange(counts.shape[1])
     columns = []
     for latent in program.structure.latents:
-        if latent.level == 0:
+        # A class of the whole data is one of many: that the others are empty is no news.
+        if latent.level == 0 and latent.num_rows > 1:
             classes = np.asarray(program.structure.classes(components)[latent.name])
             own = [counts[:, classes == j].sum(1) for j in range(latent.num_components)]
             columns.append(np.stack(own, 1))
-    return np.concatenate(columns, 1)
+    return np.concatenate([np.ones((len(counts), 0)), *columns], 1)
 
 
 def rows_needed(program: Program) -> float:

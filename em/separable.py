@@ -27,7 +27,7 @@ def is_separable(program: Program, block: Block, call: Call) -> bool:
     k = program.num_components
     shapes = {p.name: p.shape for p in program.structure.free if p.name in block.parameters}
     sites = [s for s in (*program.priors, *program.sites) if s.name in block.sites]
-    if k == 1 or any(s.latent is not None or s.level for s in sites):
+    if k == 1 or block.auxiliary or any(s.latent is not None or s.level for s in sites):
         return False
     if any(shape[:1] != (k,) for shape in shapes.values()):
         return False

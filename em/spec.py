@@ -65,6 +65,7 @@ class Spec:
     parameters: tuple[ParameterSpec, ...]
     sites: tuple[SiteSpec, ...]
     blocks: tuple[BlockSpec, ...]
+    auxiliary: tuple[str, ...] = ()
 
     @property
     def num_free_params(self) -> int:
@@ -119,6 +120,8 @@ class Spec:
             for s in self.sites
         ]
         lines += [*_table(("site", "distribution", "arguments"), sites), ""]
+        if self.auxiliary:
+            lines += [f"  beside the rows: {', '.join(self.auxiliary)}", ""]
         blocks = [(", ".join(b.parameters), b.m_step) for b in self.blocks]
         lines += _table(("M-step of", "by"), blocks) if blocks else ["nothing to estimate"]
         return "\n".join(lines)
@@ -135,6 +138,7 @@ def describe(program: Program) -> Spec:
         parameters=tuple(_parameter(p, p.name in hyper) for p in structure.parameters),
         sites=tuple(_site(program, s) for s in (*program.priors, *program.sites)),
         blocks=tuple(BlockSpec(b.parameters, b.rung) for b in program.blocks),
+        auxiliary=tuple(a.name for a in structure.auxiliary),
     )
 
 

@@ -18,6 +18,7 @@ class Status(enum.IntEnum):
     NOT_FINITE = 7
     NO_INFORMATION = 8
     NO_MODE = 9
+    MISREAD = 10
 
     def __str__(self) -> str:
         return self.name
@@ -78,6 +79,11 @@ _ADVICE = {
         "prior a concentration of 1 or more. Where a scale that only priors know is 0, their "
         "parameters are all equal: give the scale a prior that vanishes at 0 faster than any "
         "power, LogNormal or InverseGamma, or hold it fixed. Or use objective='likelihood'."
+    ),
+    Status.MISREAD: (
+        "The log-likelihood that was climbed is not the model's own at the estimate, by NumPyro's "
+        "densities: the estimate is not to be trusted. Use float64; if that does not help, this is "
+        "a fault of mixpyro, which is worth a report with the model."
     ),
 }
 

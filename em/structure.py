@@ -35,6 +35,7 @@ class Data:
     discrete: bool
     masked: bool
     choice: bool  # the mask depends on the class or on parameters: it is part of the model
+    steady: bool  # the observations, and arguments that have to be data, depend on neither
     gaps: bool  # NaN may stand for a missing entry
     partial: bool  # ... and single entries of an event may be missing
     level: int
@@ -54,6 +55,19 @@ class Data:
 
 
 @dataclass(frozen=True)
+class Auxiliary:
+    """An observed site or factor apart from the rows of z, whose density counts as it is.
+
+    A labelled or calibration sample beside the mixture, a normaliser, a penalty. ``depends`` are
+    the parameters that it is about, ``size`` the number of its observations.
+    """
+
+    name: str
+    depends: frozenset[str]
+    size: int
+
+
+@dataclass(frozen=True)
 class Structure:
     """What a model declares, as far as abstract evaluation shows it.
 
@@ -65,6 +79,7 @@ class Structure:
     levels: tuple[Level, ...]
     parameters: tuple[Parameter, ...]
     data: tuple[Data, ...]
+    auxiliary: tuple[Auxiliary, ...]
     pointwise: bool  # z is given as one value that broadcasts over the rows
     certain: bool  # that this is right, and rows depend on no other row's z, is plain to see
     gaps: bool = False  # some array of the call has a NaN

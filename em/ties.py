@@ -1,9 +1,11 @@
 """Which entry of which parameter each argument of a family is: read by exact probes.
 
-The parameters are given distinct numbers, three times over. An argument whose every entry equals
-one and the same parameter entry each time *is* that parameter, however it was indexed, stacked or
-transposed; an entry that never changes is fixed; anything else is a function of the parameters.
-Names and source code are never looked at.
+The parameters are given distinct numbers, several times over and of several sizes. An argument
+whose every entry equals one and the same parameter entry each time *is* that parameter, however
+it was indexed, stacked or transposed; an entry that never changes is fixed; anything else is a
+function of the parameters. That holds everywhere, and not only at the probes, because only
+arguments that the jaxpr shows to be affine in the parameters are asked. Names and source code are
+never looked at.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ from .families import Family, Ties
 from .layout import float_type
 from .structure import Parameter
 
-NUM_PROBES = 3
+# What each probe's numbers, from 0.1 to 0.9, are multiplied by.
+_SIZES = (1.0, 1.0, 1.0, 1e-4, 1e4)
 _ULPS = 4
 
 _WITHIN = {
@@ -81,19 +84,30 @@ class Layout:
 
 
 def probe(
-    arguments: Callable[[dict[str, jax.Array]], Any], parameters: Sequence[Parameter]
+    arguments: Callable[[dict[str, jax.Array]], Any],
+    parameters: Sequence[Parameter],
+    affine: Mapping[tuple[str, str], bool],
 ) -> tuple[dict[str, dict[str, Entries | None]], Layout]:
-    """Match every argument of every site; None where it is a function of the parameters."""
+    """Match every argument of every site; None where it is a function of the parameters.
+
+    ``affine`` says of (site, argument) whether it can be matched; those not named can.
+    """
     layout = Layout(tuple(parameters))
     total = int(layout.starts[-1])
     rng = np.random.default_rng(0)
     # No entry has the same number twice, neither within a probe nor in two of them.
-    grid = np.linspace(0.1, 0.9, NUM_PROBES * total).reshape(total, NUM_PROBES).T
-    vectors = [rng.permutation(numbers).astype(float_type()) for numbers in grid]
+    grid = np.linspace(0.1, 0.9, len(_SIZES) * total).reshape(total, len(_SIZES)).T
+    sized = zip(grid, _SIZES, strict=True)
+    vectors = [rng.permutation(numbers * size).astype(float_type()) for numbers, size in sized]
     runs = [jax.tree.map(np.asarray, arguments(layout.unflatten(v))) for v in vectors]
     found: dict[str, dict[str, Entries | None]] = {}
     for site, args in runs[0].items():
-        found[site] = {name: _match([run[site][name] for run in runs], vectors) for name in args}
+        found[site] = {
+            name: _match([run[site][name] for run in runs], vectors)
+            if affine.get((site, name), True)
+            else None
+            for name in args
+        }
     return found, layout
 
 

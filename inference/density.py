@@ -19,8 +19,7 @@ from numpyro import handlers
 from numpyro.infer.util import constrain_fn, log_density, potential_energy
 
 from ..em import Fit
-from ..em.assign import Soft
-from ..em.expectation import e_step
+from ..em.objective import log_likelihood
 from ..em.program import Params, Program
 from ..em.quick import quick_jit
 from ..em.rows import Rows
@@ -185,7 +184,7 @@ def energy_of(
     """`energy`, for any data of the program's shapes."""
 
     def likelihood(params: Params) -> jax.Array:
-        return e_step(program, Soft(), params, rows).objective
+        return log_likelihood(program, params, rows)
 
     return potential_energy(*_scored(program, arrays, likelihood), where.split(u))
 
@@ -202,7 +201,7 @@ def _scored(
     reading = program.compiled("reading", lambda: read(program, call))
 
     def model(*args: Any, **kwargs: Any) -> None:
-        with SumOut(reading, score, call):
+        with SumOut(reading, score, call, whole=True):
             program.model(*args, **kwargs)
 
     return model, *call.rebuild()

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,16 +14,16 @@ from numpyro import handlers
 from numpyro.distributions import constraints
 from numpyro.primitives import Messenger
 
-from ..em.arguments import Call, split
+from ..em.arguments import Call, split, with_values
 from ..em.classes import posterior
 from ..em.driver import cache_key
-from ..em.latents import Latent, is_finite_discrete
+from ..em.latents import Latent
 from ..em.provenance import dependencies
 from ..em.reader import Params, Reader
-from ..em.replay import prototype, run
+from ..em.recent import Recent
+from ..em.replay import is_finite, prototype, run
 
-_MAX_READINGS = 64
-_readings: OrderedDict[Hashable, tuple[Reading | None, tuple]] = OrderedDict()
+_readings: Recent[Reading] = Recent(64)
 
 
 def marginalize(model: Callable) -> Callable:
@@ -124,16 +123,25 @@ def row_log_density(reader: Reader, params: Mapping, arrays: tuple) -> jax.Array
 class SumOut(Messenger):
     """Hide z, and let the last data site score the rows by ``score(params)``.
 
-    ``score`` gives (n,), or one number that has the row weights in it already.
+    ``score`` gives (n,), or one number that has the row weights in it already. The latter is the
+    ``whole`` likelihood if what is observed beside the rows is in it too.
     """
 
-    def __init__(self, reading: Reading, score: Callable[[Params], jax.Array], call: Call) -> None:
+    def __init__(
+        self,
+        reading: Reading,
+        score: Callable[[Params], jax.Array],
+        call: Call,
+        whole: bool = False,
+    ) -> None:
         super().__init__()
         self.reading, self.score, self.call = reading, score, call
         self.values: dict[str, Any] = {}
         self.prior: dict[str, Any] = {}
         self.free = {p.name for p in reading.reader.structure.free}
-        *self.others, self.last = [d.name for d in reading.reader.structure.data]
+        structure = reading.reader.structure
+        *self.others, self.last = [d.name for d in structure.data]
+        self.elsewhere = {*self.others, *([a.name for a in structure.auxiliary] if whole else [])}
 
     def process_message(self, msg: dict) -> None:
         """Take z out of sight; replace the densities of the data."""
@@ -147,7 +155,7 @@ class SumOut(Messenger):
             msg["stop"] = True
         elif name in self.reading.by_class:
             msg["stop"] = True
-        elif name in self.others:
+        elif name in self.elsewhere:
             msg["fn"] = Elsewhere(msg["fn"], self.last)
         elif name == self.last:
             self._score(msg)
@@ -254,16 +262,15 @@ class Elsewhere(dist.Distribution):
 
 def reading_of(model: Callable, call: Call) -> Reading | None:
     """The reading of a model for a call, kept; None if the call holds no data."""
-    key, closure = cache_key(model, call)
-    if key not in _readings:
+    key = cache_key(model, call)
+    found = _readings.get(key)
+    if found is not None and not found.reader.serves(call):
         found = None
-        if _holds_data(model, call):
-            found = read(Reader(model, call, to_fit=False), call)
-        _readings[key] = (found, closure)
-        if len(_readings) > _MAX_READINGS:
-            _readings.popitem(last=False)
-    _readings.move_to_end(key)
-    return _readings[key][0]
+    if found is None and with_values(call, functools.partial(_holds_data, model))[0]:
+        found = read(Reader(model, call, to_fit=False), call)
+        if found.reader.unchanged.steady:
+            _readings.keep(key, found)
+    return found
 
 
 def read(reader: Reader, call: Call) -> Reading:
@@ -293,9 +300,7 @@ def _holds_data(model: Callable, call: Call) -> bool:
     jax.eval_shape(abstract, call.arrays)
     samples = {n: s for n, s in sites.items() if s["type"] == "sample"}
     classes = {
-        n: jnp.zeros(s["fn"].batch_shape, int)
-        for n, s in samples.items()
-        if is_finite_discrete(s["fn"])
+        n: jnp.zeros(s["fn"].batch_shape, int) for n, s in samples.items() if is_finite(s["fn"])
     }
     observed = [n for n, s in samples.items() if s["is_observed"]]
 

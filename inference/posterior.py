@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 import jax
 import jax.numpy as jnp
@@ -33,7 +33,6 @@ class Posterior:
     ``u`` (m,) stands for the unconstrained values (see `mixpyro.inference.density`).
 
     Attributes:
-        fit: the fit.
         start: (m,) u of the fit, moved off the edges of the supports.
         mode: (m,) u of the posterior mode that Newton's method reaches from there (the mode of the
             density of u).
@@ -42,11 +41,18 @@ class Posterior:
             curvature were given some, and those with the wrong sign its absolute value.
     """
 
-    fit: Fit
+    _fit: ref[Fit]  # what is kept by a fit must not keep it
     start: np.ndarray
     mode: np.ndarray
     covariance: np.ndarray
     regular: bool
+
+    @property
+    def fit(self) -> Fit:
+        """The fit, which its caller holds."""
+        fit = self._fit()
+        assert fit is not None
+        return fit
 
     def constrain(self, u: Any) -> dict[str, np.ndarray]:
         """Parameters at u (..., m)."""
@@ -105,7 +111,7 @@ def _find(fit: Fit) -> Posterior:
     start = np.asarray(quick_jit(program, unconstrained)(free, fit.call.arrays), float)
     mode, hessian = _mode(fit, start)
     covariance, regular = invert(hessian)
-    return Posterior(fit, start, mode, covariance, regular)
+    return Posterior(ref(fit), start, mode, covariance, regular)
 
 
 class _Local(NamedTuple):

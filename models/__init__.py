@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from .. import _numpyro  # noqa: F401  (before all that imports NumPyro)
 from ._catalogue import Example, Model, discover, examples
 
 CATALOGUE: Mapping[str, Model] = discover(__path__, __name__)

@@ -48,6 +48,39 @@ def test_import_is_light(module, kept_out):
     assert not loaded & kept_out
 
 
+# What is imported, in this order; of several that come first, NumPyro's modules may be there twice.
+QUICK_ORDERS = ["arviz mixpyro.em"]
+SLOW_ORDERS = [
+    "arviz numpyro.distributions mixpyro.models mixpyro.em",
+    "arviz numpyro mixpyro.inference",
+    "arviz jax mixpyro.models mixpyro.inference",
+    "arviz numpyro.infer.util mixpyro.inference",
+    "arviz mixpyro.distributions numpyro.distributions mixpyro.em",
+    "numpyro.distributions arviz mixpyro.em",
+    "numpyro arviz mixpyro.em",
+    "jax mixpyro.em arviz numpyro.distributions",
+    "mixpyro.models arviz mixpyro.inference",
+    "mixpyro.inference arviz numpyro",
+]
+
+
+@pytest.mark.parametrize(
+    "order", [*QUICK_ORDERS, *(pytest.param(o, marks=pytest.mark.slow) for o in SLOW_ORDERS)]
+)
+def test_imports_in_any_order(order):
+    """ArviZ loads NumPyro lazily, which leaves ``numpyro.distributions`` without its modules."""
+    code = f"""
+for name in {order.split()!r}:
+    __import__(name)
+import sys, numpyro
+assert numpyro.distributions is sys.modules["numpyro.distributions"]
+whole = [m.split(".") for m in sys.modules if m.startswith("numpyro.")]
+print([m for m in whole if not hasattr(sys.modules[".".join(m[:-1])], m[-1])])
+numpyro.factor("f", 0.0)  # fails where they are missing
+"""
+    assert run_python("-c", code).strip() == "[]"
+
+
 def test_subpackages_are_attributes():
     code = "import mixpyro; print(mixpyro.em.__name__, mixpyro.models.__name__)"
     assert run_python("-c", code).split() == ["mixpyro.em", "mixpyro.models"]

@@ -107,6 +107,7 @@ class Family:
         domains: its arguments and the natural domain of each (see ``DOMAINS``).
         alternatives: arguments of which exactly one is given, such as probs or logits.
         known: arguments that are data (``total_count``), which may differ from row to row.
+        remade: arguments that NumPyro keeps in other terms, so that `arguments` makes them anew.
         rank: the number of event dimensions of each argument.
         closed: whether `estimate` is a formula; if not, it solves the likelihood equations.
         conjugate: {argument: the terms of a log prior that it takes in}, by ``em/conjugate.py``.
@@ -115,6 +116,7 @@ class Family:
     distributions: ClassVar[tuple[type[dist.Distribution], ...]]
     domains: ClassVar[Mapping[str, str]]
     known: ClassVar[tuple[str, ...]] = ()
+    remade: ClassVar[frozenset[str]] = frozenset()
     rank: ClassVar[Mapping[str, int]] = {}
     closed: ClassVar[bool] = True
     conjugate: ClassVar[Mapping[str, tuple[str, ...]]] = {}

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpyro.distributions as dist
 from jax.scipy.special import gammaln
+from numpyro.distributions.conjugate import NegativeBinomialLogits, NegativeBinomialProbs
 
 from ._family import Args, Ties, ratio, safe_log
 from ._rows import RowFamily
@@ -27,6 +28,7 @@ class NegativeBinomial2(RowFamily):
 
     distributions = (dist.NegativeBinomial2,)
     domains = {"mean": "positive", "concentration": "positive"}
+    remade = frozenset({"mean"})
     scores = True
 
     def arguments(self, fn: dist.Distribution) -> dict[str, Any]:
@@ -72,7 +74,7 @@ class NegativeBinomial(RowFamily):
     failures, say) the equation of p remains, with p fixed that of r.
     """
 
-    distributions = (dist.conjugate.NegativeBinomialProbs, dist.conjugate.NegativeBinomialLogits)
+    distributions = (NegativeBinomialProbs, NegativeBinomialLogits)
     domains = {"total_count": "positive", "probs": "unit_interval", "logits": "real"}
     scores = True
 

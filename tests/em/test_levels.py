@@ -144,7 +144,7 @@ def test_classes_combined_across_groups_are_refused():
 
     y, group, _ = data()
     with pytest.raises(
-        ValueError, match=r"'y' depends on 'z' .*follow the class of one.*z\[group\]"
+        ValueError, match=r"site 'y', row .* depends on more than that row's class 'z'.*z\[group\]"
     ):
         em.EM(model).run(KEY, y, group)
 

@@ -1,5 +1,6 @@
 """Distributions that NumPyro lacks: what models declare with and EM reads."""
 
+from .. import _numpyro  # noqa: F401  (before all that imports NumPyro)
 from .eigen import CayleyTransform, EigenNormal, HaarRotation, rotation
 from .or_uniform import (
     EigenNormalOrUniform,
