@@ -1,0 +1,47 @@
+"""What mixpyro makes of a model at given parameters, by each of the ways that it has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from numpyro.infer.util import log_density
+
+from mixpyro.em.arguments import split
+from mixpyro.em.assign import Soft
+from mixpyro.em.driver import program_for
+from mixpyro.em.prior import evaluate
+from mixpyro.em.rows import Rows, find_patterns, prepare
+from mixpyro.inference import marginalize
+from mixpyro.inference.marginal import reading_of
+
+from .brute import once
+
+
+def climbed(model: Callable, args: tuple, kwargs: Mapping, params: Mapping[str, Any]) -> jax.Array:
+    """The log-likelihood that EM climbs: the E-step's, over statistics where there are some."""
+    call = split(args, dict(kwargs))
+    program = program_for(model, call)
+
+    def read(arrays: tuple) -> Rows:
+        return prepare(program, arrays)
+
+    def objective(params: dict, rows: Rows) -> jax.Array:
+        return evaluate(program, Soft(), params, rows).objective
+
+    given = {n: jax.tree.map(jnp.asarray, v) for n, v in params.items()}
+    if program.augmented:  # patterns of gaps are counted on the host
+        return once(objective, given, find_patterns(program, once(read, call.arrays)))
+    return once(lambda params, arrays: objective(params, read(arrays)), given, call.arrays)
+
+
+def marginal(model: Callable, args: tuple, kwargs: Mapping, params: Mapping[str, Any]) -> jax.Array:
+    """The log density of the model with z summed out, priors included."""
+    reading_of(model, split(args, dict(kwargs)))  # once and kept, not under jit
+
+    def density(params: dict) -> jax.Array:
+        return log_density(marginalize(model), args, dict(kwargs), params)[0]
+
+    return once(density, {n: jax.tree.map(jnp.asarray, v) for n, v in params.items()})
