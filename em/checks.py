@@ -11,6 +11,7 @@ import numpy as np
 from numpyro.distributions import constraints
 
 from . import layout
+from .arguments import places
 from .families import find
 from .latents import plain_name
 from .program import Params, Program
@@ -73,6 +74,10 @@ def findings(program: Reader, arrays: tuple) -> dict[str, Any]:
         for site in program.structure.data:
             density = program.replayed(example, arrays, (site.name,), site.level)
             found["density"][site.name] = _first(jnp.isnan(density).any(0))
+        for latent in structure.latents:
+            if latent.rowwise:
+                weights_of = program.log_weights(example, arrays, latent.level)
+                found["density"][latent.name] = _first(jnp.isnan(weights_of).any(0))
     found["support"], found["bad label"], found["label"] = {}, {}, {}
     given = program.observed_labels(arrays)
     for latent in structure.latents:
@@ -119,9 +124,10 @@ def check(program: Reader, arrays: tuple, found: Mapping[str, Any], to_fit: bool
             )
     for name, place in found["density"].items():
         if place >= 0:
+            what = "the class" if name in latents else "its observation"
             raise ValueError(
-                f"the density of site {name!r} is NaN at row {place}, though its observation is "
-                "there: a covariate is missing. EM has no model of covariates: drop or impute"
+                f"the density of site {name!r} is NaN at row {place}, though {what} is there: "
+                f"{_missing(program, arrays)}. EM has no model of covariates: drop or impute"
             )
     for name, place in found["empty"].items():
         if place >= 0 and to_fit:
@@ -162,6 +168,20 @@ def check(program: Reader, arrays: tuple, found: Mapping[str, Any], to_fit: bool
             f"{latent.num_rows} rows are fewer than the {latent.num_components} components of "
             f"{latent.name!r}; use fewer components or more data"
         )
+
+
+def _missing(program: Reader, arrays: tuple) -> str:
+    """Where the arguments that are no observations of a site have a NaN."""
+    trace = program.run(program.probe_values, arrays, 0)
+    observed = [np.asarray(trace[d.name]["value"]) for d in program.structure.data]
+    named, found = places(program.source, program.template_call(arrays)), []
+    for name, place in named.items():
+        array = np.asarray(arrays[place])
+        own = any(np.array_equal(array, v, equal_nan=True) for v in observed)
+        if array.dtype.kind == "f" and np.isnan(array).any() and not own:
+            index = zip(("row", "column", *["index"] * array.ndim), np.argwhere(np.isnan(array))[0], strict=False)
+            found.append(f"argument {name!r} at {', '.join(f'{w} {i}' for w, i in index)}")
+    return f"a covariate is missing ({'; '.join(found)})" if found else "a covariate is missing"
 
 
 def _observed(program: Reader, arrays: tuple, name: str) -> np.ndarray:
