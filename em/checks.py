@@ -8,12 +8,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import numpyro.distributions as dist
 from numpyro.distributions import constraints
 
 from . import layout
 from .arguments import places
 from .families import find
-from .latents import plain_name
+from .latents import Latent, plain_name
 from .program import Params, Program
 from .reader import Reader
 from .replay import site_constraint
@@ -74,10 +75,11 @@ def findings(program: Reader, arrays: tuple) -> dict[str, Any]:
         for site in program.structure.data:
             density = program.replayed(example, arrays, (site.name,), site.level)
             found["density"][site.name] = _first(jnp.isnan(density).any(0))
+        priors = program.run(example, arrays, 0)
         for latent in structure.latents:
             if latent.rowwise:
-                weights_of = program.log_weights(example, arrays, latent.level)
-                found["density"][latent.name] = _first(jnp.isnan(weights_of).any(0))
+                given = layout.family_of(priors[latent.prior])
+                found["density"][latent.name] = _first(_gone(given, latent))
     found["support"], found["bad label"], found["label"] = {}, {}, {}
     given = program.observed_labels(arrays)
     for latent in structure.latents:
@@ -98,6 +100,18 @@ def findings(program: Reader, arrays: tuple) -> dict[str, Any]:
     found["observations"] = jnp.stack([w.sum() for w in weights.values()]).max()
     found["fixed"] = {p.name: trace[p.name]["value"] for p in program.structure.fixed}
     return found
+
+
+def _gone(fn: dist.Distribution, latent: Latent) -> jax.Array:
+    """(n,) where an argument of a class's prior is NaN, whatever NumPyro's density makes of it."""
+    batch = len(fn.batch_shape)
+    gone = jnp.zeros((latent.num_rows,), bool)
+    for value in fn.get_args().values():
+        missing = jnp.isnan(jnp.asarray(value))
+        event = max(missing.ndim - batch, 0)
+        by_row = layout.rows_first(missing, latent, batch, 0, event)
+        gone |= by_row.reshape(by_row.shape[0], -1).any(1)
+    return gone
 
 
 def _first(bad: jax.Array) -> jax.Array:
