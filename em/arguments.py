@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from . import frames
 from .fingerprint import PLAIN, unwrapped
 
 _SCALARS = (*PLAIN, np.generic)
@@ -29,14 +30,16 @@ class Call:
     ``arrays`` are the array leaves, the only part that reaches compiled code as data. ``static``
     holds the other leaves and ``tree`` the shape of the whole; both are hashable, so that
     ``signature`` decides whether a compiled program can be used again. ``gaps`` tells whether any
-    of the arrays has a NaN (or may have one, being traced). ``concrete`` {number of the array: its
-    values} are those that the model is always given as they are, since it needs them in Python.
+    of the arrays has a NaN (or may have one, being traced), ``columns`` the names of the columns of
+    those that were frames. ``concrete`` {number of the array: its values} are those that the model
+    is always given as they are, since it needs them in Python.
     """
 
     arrays: tuple[jax.Array, ...]
     static: tuple[tuple[int, Hashable], ...]
     tree: Any
     gaps: bool = False
+    columns: tuple[tuple[Any, ...] | None, ...] = ()
     concrete: Mapping[int, np.ndarray] = field(default_factory=dict)
 
     def holding(self, numbers: Iterable[int]) -> Call:
@@ -67,17 +70,21 @@ def split(args: tuple, kwargs: dict) -> Call:
     """Split a call; frames and other array-likes become arrays.
 
     Raises:
-        ValueError: an array that holds no numbers or no rows, or an argument that cannot be hashed.
+        ValueError: an array that holds no numbers or no rows, frames whose indices have the same
+            rows in another order, or an argument that cannot be hashed.
     """
     leaves, tree = jax.tree.flatten((args, kwargs), is_leaf=lambda leaf: leaf is None)
     arrays: list[jax.Array] = []
     static: list[tuple[int, Hashable]] = []
+    columns: list[tuple[Any, ...] | None] = []
     gaps = False
+    frames.same_order(leaves)
     for place, leaf in enumerate(leaves):
         if isinstance(leaf, _SCALARS):
             static.append((place, leaf))
         elif hasattr(leaf, "__array__"):
             arrays.append(_numbers(leaf))
+            columns.append(frames.columns(leaf))
             gaps = gaps or has_gaps(arrays[-1])
             if arrays[-1].shape[:1] == (0,):
                 raise ValueError(
@@ -92,7 +99,7 @@ def split(args: tuple, kwargs: dict) -> Call:
                     "neither an array nor hashable; pass an array, a number, a string or a tuple"
                 ) from None
             static.append((place, leaf))
-    return Call(tuple(arrays), tuple(static), tree, gaps)
+    return Call(tuple(arrays), tuple(static), tree, gaps, tuple(columns))
 
 
 def with_values(call: Call, attempt: Callable[[Call], Any]) -> tuple[Any, Call]:
@@ -156,19 +163,29 @@ def _plain(leaf: Any) -> np.ndarray:
 def merge(model: Callable, known: Call, args: tuple, kwargs: dict) -> Call:
     """The call for new data: what is not given again is taken from ``known`` if it is static.
 
-    Arrays are never carried over: the new call's data are only those that it names.
+    Arrays are never carried over: the new call's data are only those that it names. The columns of
+    frames are brought into the order that those of ``known`` have.
+
+    Raises:
+        ValueError: a frame has other columns than the known one.
     """
     if not args and not kwargs:
         return known
+    new = split(*_with_statics(model, known, args, kwargs))
+    if not any(known.columns) or not any(new.columns):
+        return new
+    return frames.in_order(known, places(model, known), new, places(model, new))
+
+
+def _with_statics(model: Callable, known: Call, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
     old_args, old_kwargs = known.rebuild()
-    functions = list(unwrapped(model))
     try:
-        signature = inspect.signature(functions[-1] if functions else model)
+        signature = signature_of(model)
         bound = signature.bind_partial(*old_args, **old_kwargs).arguments
         given = signature.bind_partial(*args, **kwargs).arguments
     except (TypeError, ValueError):
-        return split(args, {**_static_only(old_kwargs), **kwargs})
-    positional, keywords = list(args), dict(kwargs)
+        return args, {**_static_only(old_kwargs), **kwargs}
+    keywords = dict(kwargs)
     for name, value in bound.items():
         kind = signature.parameters[name].kind
         if name in given or not _is_static(value):
@@ -177,7 +194,35 @@ def merge(model: Callable, known: Call, args: tuple, kwargs: dict) -> Call:
             keywords[name] = value
         elif kind is inspect.Parameter.VAR_KEYWORD:
             keywords.update({k: v for k, v in value.items() if k not in keywords})
-    return split(tuple(positional), keywords)
+    return args, keywords
+
+
+def signature_of(model: Callable) -> inspect.Signature:
+    """The signature of the function inside handlers and wrappers."""
+    functions = list(unwrapped(model))
+    return inspect.signature(functions[-1] if functions else model)
+
+
+def places(model: Callable, call: Call) -> dict[str, int]:
+    """{argument: the place of its array in the call}; parts of an argument have their own names."""
+    args, kwargs = call.rebuild(tuple(_Place(i) for i in range(len(call.columns))))
+    try:
+        named: dict[str, Any] = dict(signature_of(model).bind_partial(*args, **kwargs).arguments)
+    except (TypeError, ValueError):
+        named = {f"argument {i}": value for i, value in enumerate(args)} | kwargs
+    found = jax.tree.flatten_with_path(named)[0]
+    return {
+        f"{path[0].key}{jax.tree_util.keystr(path[1:])}": leaf.number
+        for path, leaf in found
+        if isinstance(leaf, _Place)
+    }
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where an array is among those of a call."""
+
+    number: int
 
 
 def _is_static(value: Any) -> bool:

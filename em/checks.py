@@ -8,11 +8,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import numpyro.distributions as dist
 from numpyro.distributions import constraints
 
 from . import layout
+from .arguments import places
 from .families import find
-from .latents import plain_name
+from .latents import Latent, plain_name
 from .program import Params, Program
 from .quick import once_jit
 from .reader import Reader
@@ -74,6 +76,11 @@ def findings(program: Reader, arrays: tuple) -> dict[str, Any]:
         for site in program.structure.data:
             density = program.replayed(example, arrays, (site.name,), site.level)
             found["density"][site.name] = _first(jnp.isnan(density).any(0))
+        priors = program.run(example, arrays, 0)
+        for latent in structure.latents:
+            if latent.rowwise:
+                given = layout.family_of(priors[latent.prior])
+                found["density"][latent.name] = _first(_gone(given, latent))
     found["support"], found["bad label"], found["label"] = {}, {}, {}
     given = program.observed_labels(arrays)
     for latent in structure.latents:
@@ -99,6 +106,18 @@ def findings(program: Reader, arrays: tuple) -> dict[str, Any]:
             found["density"][aside.name] = _first(~jnp.isfinite(by_entry))
     found["fixed"] = {p.name: trace[p.name]["value"] for p in program.structure.fixed}
     return found
+
+
+def _gone(fn: dist.Distribution, latent: Latent) -> jax.Array:
+    """(n,) where an argument of a class's prior is NaN, whatever NumPyro's density makes of it."""
+    batch = len(fn.batch_shape)
+    gone = jnp.zeros((latent.num_rows,), bool)
+    for value in fn.get_args().values():
+        missing = jnp.isnan(jnp.asarray(value))
+        event = max(missing.ndim - batch, 0)
+        by_row = layout.rows_first(missing, latent, batch, 0, event)
+        gone |= by_row.reshape(by_row.shape[0], -1).any(1)
+    return gone
 
 
 def _first(bad: jax.Array) -> jax.Array:
@@ -130,9 +149,10 @@ def check(program: Reader, arrays: tuple, found: Mapping[str, Any], to_fit: bool
                 f"finite at entry {place}: drop missing entries, or correct the observation"
             )
         if place >= 0:
+            what = "the class" if name in latents else "its observation"
             raise ValueError(
-                f"the density of site {name!r} is NaN at row {place}, though its observation is "
-                "there: a covariate is missing. EM has no model of covariates: drop or impute"
+                f"the density of site {name!r} is NaN at row {place}, though {what} is there: "
+                f"{_missing(program, arrays)}. EM has no model of covariates: drop or impute"
             )
     for name, place in found["empty"].items():
         if place >= 0 and to_fit:
@@ -174,6 +194,20 @@ def check(program: Reader, arrays: tuple, found: Mapping[str, Any], to_fit: bool
             f"{latent.num_rows} rows are fewer than the {latent.num_components} components of "
             f"{latent.name!r}; use fewer components or more data"
         )
+
+
+def _missing(program: Reader, arrays: tuple) -> str:
+    """Where the arguments that are no observations of a site have a NaN."""
+    trace = program.run(program.probe_values, arrays, 0)
+    observed = [np.asarray(trace[d.name]["value"]) for d in program.structure.data]
+    named, found = places(program.source, program.template_call(arrays)), []
+    for name, place in named.items():
+        array = np.asarray(arrays[place])
+        own = any(np.array_equal(array, v, equal_nan=True) for v in observed)
+        if array.dtype.kind == "f" and np.isnan(array).any() and not own:
+            index = zip(("row", "column", *["index"] * array.ndim), np.argwhere(np.isnan(array))[0], strict=False)
+            found.append(f"argument {name!r} at {', '.join(f'{w} {i}' for w, i in index)}")
+    return f"a covariate is missing ({'; '.join(found)})" if found else "a covariate is missing"
 
 
 def _observed(program: Reader, arrays: tuple, name: str) -> np.ndarray:

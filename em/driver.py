@@ -168,8 +168,9 @@ class EM:
         alone = alone or bool(found.get("known", False)) or program.num_components == 1
         number = 1 if alone or self.start == "quantile" else self.num_restarts
         keys = jax.random.split(rng_key, number)
-        with Progress(self.max_steps, self.progress_bar):
-            outcome, restarts = self._best(program, rows, keys, given, float(found["total"]))
+        with Progress(self.max_steps, self.progress_bar) as progress:
+            climb_from = partial(self._climb, program, rows, progress.number)
+            outcome, restarts = self._best(program, climb_from, keys, given, float(found["total"]))
         fit = from_outcome(program, call, rows, found, outcome, restarts, self.assign.hard)
         if self.throw and not fit.status.ok:
             raise FitError(fit.message)
@@ -179,7 +180,12 @@ class EM:
         return isinstance(given, dict) and set(given) != {p.name for p in program.structure.free}
 
     def _best(
-        self, program: Program, rows: Rows, keys: jax.Array, given: Any, total: float
+        self,
+        program: Program,
+        climb_from: Callable[..., Outcome],
+        keys: jax.Array,
+        given: Any,
+        total: float,
     ) -> tuple[Outcome, Restarts]:
         """Climb from every start; the outcomes, and which of them the user gets.
 
@@ -192,7 +198,7 @@ class EM:
         many = costly and len(keys) > _MANY and not isinstance(self.assign, Schedule)
         tolerance = max(self.tolerance, _SHORT_TOLERANCE) if costly else self.tolerance
         limit = min(_SHORT_STEPS, self.max_steps) if many else self.max_steps
-        climbed = self._climb(program, rows, keys, given, tolerance, limit)
+        climbed = climb_from(keys, given, tolerance, limit)
         outcome = jax.tree.map(np.asarray, climbed)
         restarts = select(program, outcome, total)
         ahead = list(restarts.ranking[:_FINALISTS]) if many else []
@@ -208,9 +214,7 @@ class EM:
             params = {n: jnp.asarray(v[best]) for n, v in outcome.params.items()}
             # A schedule has run; what is left is soft EM.
             assign = Soft() if isinstance(self.assign, Schedule) else self.assign
-            rest = self._climb(
-                program, rows, keys[:1], params, self.tolerance, self.max_steps, assign
-            )
+            rest = climb_from(keys[:1], params, self.tolerance, self.max_steps, assign)
             outcome = outcome.continued(best, jax.tree.map(np.asarray, rest))
             restarts = select(program, outcome, total)
         return outcome, restarts
@@ -219,6 +223,7 @@ class EM:
         self,
         program: Program,
         rows: Rows,
+        run: int,
         keys: jax.Array,
         given: Any,
         tolerance: float,
@@ -232,7 +237,8 @@ class EM:
         settings = Settings(assign, self.max_steps, report, self.accelerate)
         climb_all = partial(_from_start, program, settings, self.start)
         compiled = program.compiled(key, lambda: loop_jit(program, climb_all))
-        outcome = compiled(rows, keys, given, jnp.asarray(tolerance, rows.weights.dtype), limit)
+        bound = jnp.asarray(tolerance, rows.weights.dtype)
+        outcome = compiled(rows, keys, given, bound, limit, run)
         return jax.block_until_ready(outcome)
 
 
@@ -245,6 +251,7 @@ def _from_start(
     given: Any,
     tolerance: jax.Array,
     limit: jax.Array,
+    run: jax.Array,
 ) -> Outcome:
     prototype, hard = starts.first_guess(program, rows), settings.assign.hard
     fixed_start = {} if given is None or not isinstance(given, dict) else given
@@ -266,7 +273,7 @@ def _from_start(
         return params, evaluate(program, first(key), params, rows)
 
     params, expected = jax.lax.map(one, (jnp.arange(len(keys)), keys))
-    return climb(program, settings, rows, params, expected, tolerance, limit, keys)
+    return climb(program, settings, rows, params, expected, tolerance, limit, keys, run)
 
 
 def program_for(model: Callable, call: Call, posterior: bool = False) -> Program:

@@ -29,6 +29,7 @@ Path = tuple[Any, ...]
 _MOST = 20_000
 _INSTALLED = tuple({sysconfig.get_path(n) for n in ("stdlib", "platstdlib", "purelib", "platlib")})
 _CODE = (staticmethod, classmethod, property, functools.cached_property, types.FunctionType)
+_SLOTS = (types.MemberDescriptorType, types.GetSetDescriptorType)
 _BOTTOM = (object, type)
 # Steps that a reader of a message knows nothing of.
 _HIDDEN = (".func", ".__func__", ".__wrapped__", ".fn", "[...]", ".__class__")
@@ -257,10 +258,8 @@ def _of_class(kind: type) -> Iterator[tuple[str, Any]]:
     """The attributes and methods of a class of the user's, and its bases."""
     for name, value in vars(kind).items():
         own = name.startswith("__") and not isinstance(value, _CODE)
-        hidden = own or name.startswith("_abc_")
-        if not hidden and not isinstance(value, types.MemberDescriptorType):
-            if not isinstance(value, types.GetSetDescriptorType):
-                yield f".{name}", value
+        if not (own or name.startswith("_abc_") or isinstance(value, _SLOTS)):
+            yield f".{name}", value
     yield ".__bases__", kind.__bases__
 
 

@@ -19,6 +19,7 @@ from .arguments import Call, merge
 from .checks import check, findings
 from .classes import posterior
 from .identification import combinations
+from .likeness import check_parameters, misshapen
 from .loop import Outcome
 from .program import Program
 from .quick import once_jit, quick_jit
@@ -240,15 +241,18 @@ class Fit:
         reader = self.program.readers.get(key)
         if reader is None or not reader.serves(call):
             self.program.unchanged.check(surely=True)
-            reader = Reader(self.program.model, call, priors=self.program.posterior)
+            with misshapen(self.program, self.call, call):
+                reader = Reader(self.program.model, call, priors=self.program.posterior)
             if reader.num_components != self.program.num_components:
                 raise ValueError(
                     f"the new call has {reader.num_components} components; the fit has "
                     f"{self.program.num_components}"
                 )
+            check_parameters(self.program, self.call, reader, call)
             self.program.readers.keep(key, reader)
         compiled = reader.compiled("findings", lambda: once_jit(lambda a: findings(reader, a)))
-        found = jax.tree.map(np.asarray, compiled(call.arrays))
+        with misshapen(self.program, self.call, call):
+            found = jax.tree.map(np.asarray, compiled(call.arrays))
         check(reader, call.arrays, found, to_fit=False)
         return reader
 

@@ -33,7 +33,7 @@ class Settings:
 
     assign: Assign
     max_steps: int
-    progress: Callable[[Any, Any], None] | None = None
+    progress: Callable[[Any, Any, Any], None] | None = None
     accelerate: Accelerate | None = None
 
 
@@ -103,6 +103,7 @@ def climb(
     tolerance: jax.Array,
     limit: jax.Array | int,
     keys: jax.Array,
+    run: jax.Array | int = 0,
 ) -> Outcome:
     """EM from r starts at once, given as the statistics ``expected`` (r, ...) of each.
 
@@ -110,7 +111,8 @@ def climb(
     M-steps begin. ``trace[:, t]`` is the objective after step t + 1. A climb stops when what is
     left of it, by Aitken's rule, is below ``tolerance`` (see `stopping`), or when no row changes
     its component if the assignment is hard; the others go on, for ``limit`` steps at most.
-    ``keys`` (r,) are for assignments that draw.
+    ``keys`` (r,) are for assignments that draw; ``run`` is the number of the run whose progress
+    is shown.
     """
     dtype = expected.counts.dtype
     starts = expected.counts.shape[0]
@@ -171,7 +173,7 @@ def climb(
     def record(trace: jax.Array, state: State, t: jax.Array, active: jax.Array) -> jax.Array:
         values = jnp.where(active, state.expected.objective, jnp.nan)
         if settings.progress is not None:
-            jax.debug.callback(settings.progress, t + 1, jnp.nanmax(values), ordered=True)
+            jax.debug.callback(settings.progress, run, t + 1, jnp.nanmax(values), ordered=True)
         return jax.lax.dynamic_update_index_in_dim(trace, values, t, 1)
 
     def go_on(carry: tuple) -> jax.Array:

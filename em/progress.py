@@ -2,36 +2,41 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any, ClassVar
+
+import jax
 
 
 class Progress:
-    """The bar of the run in hand. Compiled code calls the class, whatever run that is."""
+    """The bar of one run. Compiled code, which many runs share, knows it by its ``number``."""
 
-    _bar: ClassVar[Any] = None
+    _running: ClassVar[dict[int, Progress]] = {}
+    _numbers: ClassVar[Any] = itertools.count()
 
     def __init__(self, total: int, show: bool) -> None:
-        self.total, self.show = total, show
+        self.total, self.show, self.bar = total, show, None
+        self.number = next(self._numbers)
 
     def __enter__(self) -> Progress:
         if self.show:
             from tqdm.auto import tqdm
 
-            Progress._bar = tqdm(total=self.total, desc="EM", unit="step")
+            self.bar: Any = tqdm(total=self.total, desc="EM", unit="step")
+            self._running[self.number] = self
         return self
 
     def __exit__(self, *_: object) -> None:
         if self.show:
-            import jax
-
             jax.effects_barrier()
-            Progress._bar.total = Progress._bar.n  # the run has ended: the bar is as long as it was
-            Progress._bar.close()
-            Progress._bar = None
+            del self._running[self.number]
+            self.bar.total = self.bar.n  # the run has ended: the bar is as long as it was
+            self.bar.close()
 
     @staticmethod
-    def report(step: Any, objective: Any) -> None:
+    def report(number: Any, step: Any, objective: Any) -> None:
         """Called from the device after each step, with the best objective so far."""
-        if Progress._bar is not None:
-            Progress._bar.update(max(int(step) - Progress._bar.n, 0))
-            Progress._bar.set_postfix_str(f"objective {float(objective):.6g}")
+        run = Progress._running.get(int(number))
+        if run is not None:
+            run.bar.update(max(int(step) - run.bar.n, 0))
+            run.bar.set_postfix_str(f"objective {float(objective):.6g}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ def save(fit: Fit, path: str | Path) -> None:
         "format": _FORMAT,
         "library": "mixpyro",
         "arguments": _encode(list(marked)),
+        "columns": [list(c) if c and all(map(_named, c)) else None for c in fit.call.columns],
         "parameters": list(fit.params),
         "log_likelihood": fit.log_likelihood,
         "objective": fit.objective,
@@ -75,7 +77,8 @@ def load(path: str | Path, model: Callable) -> Fit:
         raise ValueError(f"{path} has format {meta.get('format')!r}; this version reads {_FORMAT}")
     arrays = [jnp.asarray(stored[f"arguments/{i}"]) for i in range(_count(stored))]
     args, kwargs = _decode(meta["arguments"], arrays)
-    call: Call = split(tuple(args), kwargs)
+    columns = [None if c is None else tuple(c) for c in meta.get("columns", [None] * len(arrays))]
+    call: Call = replace(split(tuple(args), kwargs), columns=tuple(columns))
     program = program_for(model, call, bool(meta.get("posterior", False)))
     names = [p.name for p in program.structure.parameters]
     expected = {p.name: p.shape for p in program.structure.parameters}
@@ -147,6 +150,11 @@ def _decode(value: Any, arrays: list[jax.Array]) -> Any:
         return {k: _decode(v, arrays) for k, v in inner.items()}
     decoded = [_decode(v, arrays) for v in inner]
     return tuple(decoded) if kind == "tuple" else decoded
+
+
+def _named(column: Any) -> bool:
+    """Whether a column has a name that JSON can hold."""
+    return isinstance(column, str | int)
 
 
 def _shapes(shapes: dict[str, tuple[int, ...]]) -> str:

@@ -204,7 +204,7 @@ def test_what_cannot_be_told_is_not_kept(watch_jax):
 def test_what_a_model_changes_itself_is_no_change():
     class Counting(Shifted):
         def __call__(self, x):
-            self.calls = getattr(self, "calls", []) + [None]
+            self.calls = [*getattr(self, "calls", []), None]
             super().__call__(x)
 
     model = Counting()
