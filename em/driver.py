@@ -193,7 +193,7 @@ class EM:
         limit = min(_SHORT_STEPS, self.max_steps) if many else self.max_steps
         climbed = self._climb(program, rows, keys, given, tolerance, limit)
         outcome = jax.tree.map(np.asarray, climbed)
-        restarts = select(program, outcome, total)
+        restarts = select(program, outcome, rows, total)
         ahead = list(restarts.ranking[:_FINALISTS]) if many else []
         finished = set() if costly else set(range(len(keys)))
         while ahead or restarts.chosen not in finished:
@@ -211,7 +211,7 @@ class EM:
                 program, rows, keys[:1], params, self.tolerance, self.max_steps, assign
             )
             outcome = outcome.continued(best, jax.tree.map(np.asarray, rest))
-            restarts = select(program, outcome, total)
+            restarts = select(program, outcome, rows, total)
         return outcome, restarts
 
     def _climb(
