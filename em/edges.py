@@ -4,7 +4,7 @@ In ``Binomial(J, p * z)`` the class z = 0 has probability 0, whatever p is: the 
 is a constant, 0 or minus infinity. Automatic differentiation multiplies ``d(p * z) / dp = 0`` by
 ``d log(q) / dq = 1 / 0`` there and gets NaN. So these functions are differentiated as constants
 where they are singular, to every order; their values stay what they are. A free parameter that
-itself lies at the edge is another matter: `information.inside` moves it off before.
+itself lies at the edge is another matter: `boundary.inside` moves it off before.
 """
 
 from __future__ import annotations

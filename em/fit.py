@@ -16,6 +16,7 @@ from numpyro import handlers
 from . import information as info
 from .arguments import Call, merge
 from .assign import Soft
+from .boundary import boundary, inside, settled
 from .checks import check, findings
 from .classes import posterior
 from .expectation import e_step
@@ -90,7 +91,7 @@ class Fit:
             return self.base_status
         if not np.isfinite(self.information.matrix).all():
             return Status.NO_INFORMATION
-        return Status.NOT_IDENTIFIED if self.information.null.shape[1] else self.base_status
+        return self.base_status if self.information.regular else Status.NOT_IDENTIFIED
 
     @cached_property
     def message(self) -> str:
@@ -255,7 +256,15 @@ class Fit:
     @cached_property
     def information(self) -> info.Information:
         """The exact observed information of the free parameters (unconstrained scale)."""
-        return info.observed_information(self.program, self._free, self.rows, lambda: self._gram)
+        return info.observed_information(self.program, self._settled, self.rows, lambda: self._gram)
+
+    @cached_property
+    def boundary(self) -> dict[str, np.ndarray]:
+        """{site: bool} which entries of the free parameters are at the edge of their support.
+
+        A probability is if it accounts for less than a millionth of a row.
+        """
+        return boundary(self.program, self._settled, self.rows)
 
     def standard_errors(self, kind: str = "observed") -> dict[str, np.ma.MaskedArray]:
         """{site: standard errors}, by the delta method from the observed information.
@@ -289,7 +298,11 @@ class Fit:
 
     @cached_property
     def _gram(self) -> np.ndarray:
-        return gram(self.program, info.inside(self.program, jax.device_get(self._free)), self.rows)
+        return gram(self.program, inside(self.program, jax.device_get(self._settled)), self.rows)
+
+    @cached_property
+    def _settled(self) -> Params:
+        return settled(self.program, self._free, self.rows)
 
     @property
     def _free(self) -> Params:
@@ -297,11 +310,12 @@ class Fit:
 
     def _undetermined(self) -> list[str]:
         found = info.reasons(self.information, self.shapes)
-        return [f"{n}" for n, why in found.items() if (why == "not identified").any()]
+        names = [n for n, why in found.items() if (why == "not identified").any()]
+        return names or list(found)
 
     def _edges(self) -> list[str]:
         names = []
-        for name, mark in info.boundary(self.program, self._free, self.rows).items():
+        for name, mark in self.boundary.items():
             for index in np.argwhere(mark):
                 names.append(name + (f"[{', '.join(map(str, index))}]" if index.size else ""))
         return names if len(names) <= 8 else [*names[:8], f"and {len(names) - 8} more"]

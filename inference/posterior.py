@@ -12,7 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..em import Fit
-from ..em.information import derivatives, inside
+from ..em.boundary import inside
+from ..em.information import derivatives
 from ..em.program import Params
 from ..em.quick import quick_jit
 from . import density
