@@ -19,6 +19,7 @@ from .assign import Soft
 from .boundary import boundary, inside, settled
 from .checks import check, findings
 from .classes import posterior
+from .deterministic import values
 from .expectation import e_step
 from .identification import combinations
 from .loop import Outcome
@@ -29,6 +30,7 @@ from .scores import clearly_identified, gram
 from .selection import Restarts
 from .spec import Spec, describe
 from .status import Status
+from .unobserved import dimensions, never_observed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,6 +117,9 @@ class Fit:
         edges = self._edges()
         if edges:
             parts.append(f"At the boundary: {', '.join(edges)}.")
+        if self.never_observed:
+            names = _few(_entries(self.never_observed))
+            parts.append(f"Never observed, and no dimensions: {', '.join(names)}.")
         return " ".join(parts)
 
     @property
@@ -143,8 +148,17 @@ class Fit:
 
     @property
     def num_free_params(self) -> int:
-        """Free dimensions: simplexes and covariances by their constraints, tied ones once."""
-        return self.spec.num_free_params
+        """Free dimensions: simplexes and covariances by their constraints, tied ones once.
+
+        Probabilities of categories that no row has (`never_observed`) are none: they are 0
+        whatever the classes are, so that m categories of which u never occur are m - u - 1.
+        """
+        return self.spec.num_free_params - dimensions(self.never_observed)
+
+    @cached_property
+    def never_observed(self) -> dict[str, np.ndarray]:
+        """{site: bool} which probabilities belong to categories that no row has; none if empty."""
+        return never_observed(self.program, self.rows)
 
     @property
     def aic(self) -> float:
@@ -251,6 +265,15 @@ class Fit:
         check(reader, call.arrays, found, to_fit=False)
         return reader
 
+    @cached_property
+    def deterministics(self) -> dict[str, jax.Array]:
+        """{site: value} of the ``numpyro.deterministic`` sites that do not depend on z.
+
+        They are functions of the parameters and no parameters themselves, so they are not among
+        ``params``, which is what `numpyro.handlers.substitute` takes.
+        """
+        return values(self.program, self._free, self.call.arrays)
+
     # ---- uncertainty -----------------------------------------------------------------------
 
     @cached_property
@@ -285,7 +308,8 @@ class Fit:
 
         The intervals are Wald's at ``level``, on the log scale for positive parameters and on
         the logit scale for probabilities, so that they stay in the support. The note says why a
-        standard error is missing. ``kind`` is that of `standard_errors`.
+        standard error is missing. ``kind`` is that of `standard_errors`. Deterministic sites that
+        depend on the parameters alone follow these, with errors by the delta method.
         """
         from .summary import summary
 
@@ -314,11 +338,10 @@ class Fit:
         return names or list(found)
 
     def _edges(self) -> list[str]:
-        names = []
-        for name, mark in self.boundary.items():
-            for index in np.argwhere(mark):
-                names.append(name + (f"[{', '.join(map(str, index))}]" if index.size else ""))
-        return names if len(names) <= 8 else [*names[:8], f"and {len(names) - 8} more"]
+        never = self.never_observed
+        return _few(
+            _entries({n: m & np.logical_not(never.get(n, False)) for n, m in self.boundary.items()})
+        )
 
     # ---- files -----------------------------------------------------------------------------
 
@@ -327,6 +350,19 @@ class Fit:
         from .storage import save
 
         save(self, path)
+
+
+def _entries(marks: Mapping[str, np.ndarray]) -> list[str]:
+    """The names of the entries that are marked."""
+    return [
+        name + (f"[{', '.join(map(str, index))}]" if index.size else "")
+        for name, mark in marks.items()
+        for index in np.argwhere(mark)
+    ]
+
+
+def _few(names: list[str]) -> list[str]:
+    return names if len(names) <= 8 else [*names[:8], f"and {len(names) - 8} more"]
 
 
 def from_outcome(
