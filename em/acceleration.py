@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
 from .blocks import CLOSED_FORMS
-from .information import BOUNDED, POSITIVE, inside
+from .boundary import BOUNDED, POSITIVE, inside
 from .program import Params, Program
 from .rows import Rows
 

@@ -170,7 +170,8 @@ class EM:
         keys = jax.random.split(rng_key, number)
         with Progress(self.max_steps, self.progress_bar) as progress:
             climb_from = partial(self._climb, program, rows, progress.number)
-            outcome, restarts = self._best(program, climb_from, keys, given, float(found["total"]))
+            total = float(found["total"])
+            outcome, restarts = self._best(program, rows, climb_from, keys, given, total)
         fit = from_outcome(program, call, rows, found, outcome, restarts, self.assign.hard)
         if self.throw and not fit.status.ok:
             raise FitError(fit.message)
@@ -182,6 +183,7 @@ class EM:
     def _best(
         self,
         program: Program,
+        rows: Rows,
         climb_from: Callable[..., Outcome],
         keys: jax.Array,
         given: Any,
@@ -200,7 +202,7 @@ class EM:
         limit = min(_SHORT_STEPS, self.max_steps) if many else self.max_steps
         climbed = climb_from(keys, given, tolerance, limit)
         outcome = jax.tree.map(np.asarray, climbed)
-        restarts = select(program, outcome, total)
+        restarts = select(program, outcome, rows, total)
         ahead = list(restarts.ranking[:_FINALISTS]) if many else []
         finished = set() if costly else set(range(len(keys)))
         while ahead or restarts.chosen not in finished:
@@ -216,7 +218,7 @@ class EM:
             assign = Soft() if isinstance(self.assign, Schedule) else self.assign
             rest = climb_from(keys[:1], params, self.tolerance, self.max_steps, assign)
             outcome = outcome.continued(best, jax.tree.map(np.asarray, rest))
-            restarts = select(program, outcome, total)
+            restarts = select(program, outcome, rows, total)
         return outcome, restarts
 
     def _climb(

@@ -16,8 +16,10 @@ from numpyro import handlers
 from . import information as info
 from . import objective as objective_of
 from .arguments import Call, merge
+from .boundary import boundary, inside, settled
 from .checks import check, findings
 from .classes import posterior
+from .deterministic import values
 from .identification import combinations
 from .likeness import check_parameters, misshapen
 from .loop import Outcome
@@ -29,6 +31,7 @@ from .scores import clearly_identified, gram
 from .selection import Restarts
 from .spec import Spec, describe
 from .status import Status
+from .unobserved import dimensions, never_observed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,7 +94,7 @@ class Fit:
             return self.base_status
         if not np.isfinite(self.information.matrix).all():
             return Status.NO_INFORMATION
-        return Status.NOT_IDENTIFIED if self.information.null.shape[1] else self.base_status
+        return self.base_status if self.information.regular else Status.NOT_IDENTIFIED
 
     @cached_property
     def message(self) -> str:
@@ -115,6 +118,9 @@ class Fit:
         edges = self._edges()
         if edges:
             parts.append(f"At the boundary: {', '.join(edges)}.")
+        if self.never_observed:
+            names = _few(_entries(self.never_observed))
+            parts.append(f"Never observed, and no dimensions: {', '.join(names)}.")
         return " ".join(parts)
 
     @property
@@ -143,8 +149,17 @@ class Fit:
 
     @property
     def num_free_params(self) -> int:
-        """Free dimensions: simplexes and covariances by their constraints, tied ones once."""
-        return self.spec.num_free_params
+        """Free dimensions: simplexes and covariances by their constraints, tied ones once.
+
+        Probabilities of categories that no row has (`never_observed`) are none: they are 0
+        whatever the classes are, so that m categories of which u never occur are m - u - 1.
+        """
+        return self.spec.num_free_params - dimensions(self.never_observed)
+
+    @cached_property
+    def never_observed(self) -> dict[str, np.ndarray]:
+        """{site: bool} which probabilities belong to categories that no row has; none if empty."""
+        return never_observed(self.program, self.rows)
 
     @property
     def aic(self) -> float:
@@ -256,12 +271,29 @@ class Fit:
         check(reader, call.arrays, found, to_fit=False)
         return reader
 
+    @cached_property
+    def deterministics(self) -> dict[str, jax.Array]:
+        """{site: value} of the ``numpyro.deterministic`` sites that do not depend on z.
+
+        They are functions of the parameters and no parameters themselves, so they are not among
+        ``params``, which is what `numpyro.handlers.substitute` takes.
+        """
+        return values(self.program, self._free, self.call.arrays)
+
     # ---- uncertainty -----------------------------------------------------------------------
 
     @cached_property
     def information(self) -> info.Information:
         """The exact observed information of the free parameters (unconstrained scale)."""
-        return info.observed_information(self.program, self._free, self.rows, lambda: self._gram)
+        return info.observed_information(self.program, self._settled, self.rows, lambda: self._gram)
+
+    @cached_property
+    def boundary(self) -> dict[str, np.ndarray]:
+        """{site: bool} which entries of the free parameters are at the edge of their support.
+
+        A probability is if it accounts for less than a millionth of a row.
+        """
+        return boundary(self.program, self._settled, self.rows)
 
     def standard_errors(self, kind: str = "observed") -> dict[str, np.ma.MaskedArray]:
         """{site: standard errors}, by the delta method from the observed information.
@@ -282,7 +314,8 @@ class Fit:
 
         The intervals are Wald's at ``level``, on the log scale for positive parameters and on
         the logit scale for probabilities, so that they stay in the support. The note says why a
-        standard error is missing. ``kind`` is that of `standard_errors`.
+        standard error is missing. ``kind`` is that of `standard_errors`. Deterministic sites that
+        depend on the parameters alone follow these, with errors by the delta method.
         """
         from .summary import summary
 
@@ -295,7 +328,11 @@ class Fit:
 
     @cached_property
     def _gram(self) -> np.ndarray:
-        return gram(self.program, info.inside(self.program, jax.device_get(self._free)), self.rows)
+        return gram(self.program, inside(self.program, jax.device_get(self._settled)), self.rows)
+
+    @cached_property
+    def _settled(self) -> Params:
+        return settled(self.program, self._free, self.rows)
 
     @property
     def _free(self) -> Params:
@@ -303,14 +340,14 @@ class Fit:
 
     def _undetermined(self) -> list[str]:
         found = info.reasons(self.information, self.shapes)
-        return [f"{n}" for n, why in found.items() if (why == "not identified").any()]
+        names = [n for n, why in found.items() if (why == "not identified").any()]
+        return names or list(found)
 
     def _edges(self) -> list[str]:
-        names = []
-        for name, mark in info.boundary(self.program, self._free, self.rows).items():
-            for index in np.argwhere(mark):
-                names.append(name + (f"[{', '.join(map(str, index))}]" if index.size else ""))
-        return names if len(names) <= 8 else [*names[:8], f"and {len(names) - 8} more"]
+        never = self.never_observed
+        return _few(
+            _entries({n: m & np.logical_not(never.get(n, False)) for n, m in self.boundary.items()})
+        )
 
     # ---- files -----------------------------------------------------------------------------
 
@@ -319,6 +356,19 @@ class Fit:
         from .storage import save
 
         save(self, path)
+
+
+def _entries(marks: Mapping[str, np.ndarray]) -> list[str]:
+    """The names of the entries that are marked."""
+    return [
+        name + (f"[{', '.join(map(str, index))}]" if index.size else "")
+        for name, mark in marks.items()
+        for index in np.argwhere(mark)
+    ]
+
+
+def _few(names: list[str]) -> list[str]:
+    return names if len(names) <= 8 else [*names[:8], f"and {len(names) - 8} more"]
 
 
 def from_outcome(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from . import information as info
+from . import layout
 from .fit import Fit
 from .program import Params
 
@@ -70,15 +70,21 @@ def likelihood_ratio_test(fit_small: Fit, fit_big: Fit) -> HypothesisTest:
     """Test the small fit within the big one: ``2 (log L_big - log L_small)`` (Wilks 1938).
 
     The models must be nested with the same number of components, the small one by ties, fixed
-    values or simpler structure; numbers of components are for `bootstrap_lrt`.
+    values, fewer covariates or simpler structure; numbers of components are for `bootstrap_lrt`.
+    They must have the same observed sites with the same values, labels and row weights.
 
     Raises:
         ValueError: fits of different data or numbers of components, a big model without more
             dimensions, or a big fit that is lower than the small one (a poor local maximum).
     """
-    pairs = itertools.zip_longest(fit_small.call.arrays, fit_big.call.arrays)
-    if not all(np.array_equal(a, b, equal_nan=True) for a, b in pairs):
-        raise ValueError("the two fits are of different data; fit both models to the same arrays")
+    small, big = _observations(fit_small), _observations(fit_big)
+    for name in sorted(small.keys() | big.keys()):
+        one, other = small.get(name), big.get(name)
+        if one is None or other is None or not np.array_equal(one, other, equal_nan=True):
+            raise ValueError(
+                f"the two fits are of different data: {name!r} differs. Fit both models to the "
+                "same rows; covariates may differ"
+            )
     if fit_small.spec.num_components != fit_big.spec.num_components:
         raise ValueError(
             "the fits have different numbers of components, where the chi-squared law does not "
@@ -101,7 +107,23 @@ def likelihood_ratio_test(fit_small: Fit, fit_big: Fit) -> HypothesisTest:
     return HypothesisTest(statistic, df, _tail(statistic, df))
 
 
-def _tail(statistic: float, df: int) -> float:
-    from jax.scipy.special import gammaincc
+def _observations(fit: Fit) -> dict[str, np.ndarray]:
+    """What a fit is of: {site: observed values, NaN where missing}, labels and row weights."""
+    program, arrays = fit.program, fit.call.arrays
+    trace = program.run(program.probe_values, arrays, 0)
+    found = {"row weights": np.asarray(program.row_weights(arrays))}
+    for data in program.structure.data:
+        value = np.asarray(trace[data.name]["value"], float)
+        if value.size and data.holes:
+            value = np.where(layout.observed(trace[data.name], data), value, np.nan)
+        if value.size:  # numpyro.factor has none
+            found[data.name] = value
+    for name, (labels, known) in program.observed_labels(arrays).items():
+        found[name] = np.where(known, labels, -1)
+    return found
 
-    return float(gammaincc(df / 2, statistic / 2))
+
+def _tail(statistic: float, df: int) -> float:
+    from scipy.stats import chi2
+
+    return float(chi2.sf(statistic, df))

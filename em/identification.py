@@ -15,12 +15,13 @@ def combinations(information: info.Information, shapes: Mapping[str, tuple]) -> 
     A basis of the flat directions is brought to reduced echelon form, so that each names few
     entries; numbers are changes of the entries, the largest of them 1.
     """
-    null = information.null * info.scaling(information.matrix)[:, None]
+    null = information.directions.null
     if not null.shape[1]:
         return []
     entries, moves = [], []
     for name, jacobian in information.jacobian.items():
-        for index, row in zip(np.ndindex(shapes[name]), jacobian @ null, strict=True):
+        moved = np.where(information.boundary[name].reshape(-1, 1), 0, jacobian @ null)
+        for index, row in zip(np.ndindex(shapes[name]), moved, strict=True):
             entries.append(name + (f"[{', '.join(map(str, index))}]" if index else ""))
             moves.append(row)
     basis = _echelon(np.array(moves).T)

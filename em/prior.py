@@ -67,18 +67,19 @@ def without_mode(program: Program, params: Params, rows: Rows) -> jax.Array:
     return lost
 
 
-def curvature(program: Program, params: Params, rows: Rows) -> np.ndarray:
-    """(m, m) the Hessian of the log prior in unconstrained coordinates."""
+def curvature(program: Program, params: Params, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
+    """(m,) the gradient and (m, m) the Hessian of the log prior in unconstrained coordinates."""
     names = tuple(p.name for p in program.structure.free)
 
-    def hessian(params: Params, rows: Rows) -> jax.Array:
+    def both(params: Params, rows: Rows) -> tuple[jax.Array, jax.Array]:
         start, unravel = ravel_pytree(program.unconstrain(params, rows.arrays, names))
 
         def value(vector: jax.Array) -> jax.Array:
             new = program.constrain(unravel(vector), params, rows.arrays)
             return log_prior(program, new, rows.arrays)
 
-        return jax.hessian(value)(start)
+        return jax.grad(value)(start), jax.hessian(value)(start)
 
-    compiled = program.compiled("prior", lambda: quick_jit(program, hessian))
-    return np.asarray(compiled(params, rows), float)
+    compiled = program.compiled("prior", lambda: quick_jit(program, both))
+    slope, hessian = compiled(params, rows)
+    return np.asarray(slope, float), np.asarray(hessian, float)

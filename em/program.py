@@ -26,6 +26,7 @@ from .blocks import (
     Site,
     StatisticalSite,
 )
+from .edges import differentiable
 from .families import Args, Augmented, Family, RowFamily, Statistics, find, incomplete
 from .families.linear_regression import LinearRegression
 from .latents import Latent, plain_name
@@ -86,6 +87,15 @@ class Program(Reader):
         self, params: Mapping, arrays: tuple, level: int, component: Any
     ) -> dict[str, dict]:
         """The family arguments (1 or n, c, event...) of a level's sites, for one component."""
+
+        def arguments(params: Mapping) -> dict[str, dict]:
+            return self._read_arguments(params, arrays, level, component)
+
+        return differentiable(arguments, params)
+
+    def _read_arguments(
+        self, params: Mapping, arrays: tuple, level: int, component: Any
+    ) -> dict[str, dict]:
         trace, rows = self.run(params, arrays, component, level=level), self.structure.levels[level]
         out: dict[str, dict] = {}
         for data in self.structure.data:

@@ -17,6 +17,7 @@ from numpyro.distributions import biject_to, constraints
 from . import layout, replay
 from .arguments import Call
 from .compiled import Compiled
+from .edges import differentiable
 from .inspection import read
 from .proof import indexed_owners, level_density, prove
 from .recent import Recent
@@ -145,7 +146,7 @@ class Reader:
         latents = [z for z in self.structure.latents if z.level == level]
         by_row = any(z.rowwise and z.name not in constant for z in latents)
 
-        def one(component: jax.Array) -> jax.Array:
+        def one(params: Mapping, component: jax.Array) -> jax.Array:
             trace = self.run(params, arrays, component, level=level)
             classes = self.structure.classes(component, level)
             total = jnp.zeros((rows.num_rows,) if by_row else ())
@@ -161,7 +162,8 @@ class Reader:
                 total += log_prob
             return total
 
-        return jax.vmap(one)(jnp.arange(self.structure.num_components(level)))
+        components = jnp.arange(self.structure.num_components(level))
+        return jax.vmap(lambda j: differentiable(lambda p: one(p, j), params))(components)
 
     def replayed(
         self, params: Mapping, arrays: tuple, names: tuple[str, ...], level: int = 0
@@ -182,13 +184,17 @@ class Reader:
         level: int = 0,
     ) -> jax.Array:
         """(n,) the same for one component."""
-        trace = self.run(params, arrays, component, level=level)
         rows = self.structure.levels[level]
-        total = jnp.zeros((rows.num_rows,))
-        for data in self.structure.data:
-            if data.name in names and data.level == level:
-                total += layout.row_log_prob(trace[data.name], rows, data)
-        return total
+
+        def by_row(params: Mapping) -> jax.Array:
+            trace = self.run(params, arrays, component, level=level)
+            total = jnp.zeros((rows.num_rows,))
+            for data in self.structure.data:
+                if data.name in names and data.level == level:
+                    total += layout.row_log_prob(trace[data.name], rows, data)
+            return total
+
+        return differentiable(by_row, params)
 
     def level_density(
         self, params: Mapping, component: Any, arrays: tuple, level: int

@@ -8,6 +8,8 @@ import numpy as np
 
 from .loop import Outcome
 from .program import Program
+from .reach import felt
+from .rows import Rows
 from .status import Status
 
 # A component is nearly singular if its smallest scale is this small a part of the data's ...
@@ -32,7 +34,7 @@ class Restarts:
     ranking: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
 
 
-def select(program: Program, outcome: Outcome, scored_rows: float) -> Restarts:
+def select(program: Program, outcome: Outcome, rows: Rows, scored_rows: float) -> Restarts:
     """Judge each climb and choose: sound ones first, then by objective.
 
     A climb that ended on a nearly singular component of a few rows is a peak of an unbounded
@@ -47,8 +49,11 @@ def select(program: Program, outcome: Outcome, scored_rows: float) -> Restarts:
     spurious = ((scale < _SMALL_SCALE) & few).any(1)
     fine = np.isin(code, (Status.CONVERGED, Status.MAX_STEPS))
     code[fine & spurious] = Status.NEARLY_SINGULAR
-    empty = (class_counts(program, counts) <= 1e-8 * scored_rows).any(1)
-    code[np.isin(code, (Status.CONVERGED, Status.MAX_STEPS)) & empty] = Status.EMPTIED
+    empty = class_counts(program, counts) <= 1e-8 * scored_rows
+    fine = np.isin(code, (Status.CONVERGED, Status.MAX_STEPS))
+    for climb in np.nonzero(fine & empty.any(1))[0]:
+        if _loses(program, rows, empty[climb]):
+            code[climb] = Status.EMPTIED
     rank = np.select(
         [
             np.isin(code, (Status.CONVERGED, Status.MAX_STEPS, Status.EMPTIED)),
@@ -69,15 +74,31 @@ def select(program: Program, outcome: Outcome, scored_rows: float) -> Restarts:
 
 def class_counts(program: Program, counts: np.ndarray) -> np.ndarray:
     """(r, classes) the rows of each class of the units, of several latents side by side."""
-    components = np.arange(counts.shape[1])
-    columns = []
-    for latent in program.structure.latents:
-        # A class of the whole data is one of many: that the others are empty is no news.
-        if latent.level == 0 and latent.num_rows > 1:
-            classes = np.asarray(program.structure.classes(components)[latent.name])
-            own = [counts[:, classes == j].sum(1) for j in range(latent.num_components)]
-            columns.append(np.stack(own, 1))
-    return np.concatenate([np.ones((len(counts), 0)), *columns], 1)
+    return counts @ _members(program)
+
+
+def _members(program: Program) -> np.ndarray:
+    """(k, classes) which components a class of the units is in."""
+    components = np.arange(program.num_components)
+    classes = program.structure.classes(components)
+    return np.concatenate(
+        [
+            np.asarray(classes[z.name])[:, None] == np.arange(z.num_components)
+            for z in program.structure.latents
+            if z.level == 0
+        ],
+        1,
+    )
+
+
+def _loses(program: Program, rows: Rows, empty: np.ndarray) -> bool:
+    """Whether classes without rows take a parameter along that no other class feels.
+
+    In a mixture whose classes share all parameters (an abundance 0, 1, ..., M) none is lost.
+    """
+    reach = felt(program, rows.arrays)
+    without = _members(program)[:, empty].any(1)
+    return bool((reach[without].any(0) & ~reach[~without].any(0)).any())
 
 
 def rows_needed(program: Program) -> float:

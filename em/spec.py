@@ -71,7 +71,8 @@ class Spec:
     def num_free_params(self) -> int:
         """Free dimensions: simplex and covariance constraints counted, fixed parameters not.
 
-        Nor hyperparameters: the likelihood has no dimension for them.
+        Nor hyperparameters: the likelihood has no dimension for them. This is what the model
+        declares; `Fit.num_free_params` leaves out what the data never show.
         """
         return sum(p.free for p in self.parameters if not p.hyper)
 

@@ -12,7 +12,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..em import Fit
-from ..em.information import boundary
 from .arviz import classes_of, suffixes
 from .density import prior_slope
 from .draws import site_draws
@@ -142,7 +141,7 @@ def cross_check(fit: Fit, nuts: Any = None, svi: Any = None, laplace: Any = None
         raise ValueError("give at least one posterior: nuts=..., svi=... or laplace=...")
     draws = {name: site_draws(tree, fit) for name, tree in trees.items()}
     quality = {name: float(t.attrs.get("pareto_k", 0.0)) for name, t in trees.items()}
-    errors, edges = fit.standard_errors(), boundary(fit.program, fit.params, fit.rows)
+    errors, edges = fit.standard_errors(), fit.boundary
     supports = {p.name: p.constraint for p in fit.program.structure.free}
     pull = prior_pull(fit)
     chains = {name: diagnostics(d) for name, d in draws.items()}

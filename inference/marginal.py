@@ -16,6 +16,7 @@ from numpyro.primitives import Messenger
 
 from ..em.arguments import Call, split, with_values
 from ..em.classes import posterior
+from ..em.deterministic import by_class
 from ..em.driver import cache_key
 from ..em.latents import Latent
 from ..em.provenance import dependencies
@@ -275,19 +276,7 @@ def reading_of(model: Callable, call: Call) -> Reading | None:
 
 def read(reader: Reader, call: Call) -> Reading:
     """Find the deterministic sites that depend on z."""
-    z = reader.structure.latent_value(0)
-
-    def values(params: Params, z: jax.Array, arrays: tuple) -> dict[str, Any]:
-        trace = reader.run(params, arrays, 0, z=z)
-        return {
-            n: s["value"]
-            for n, s in trace.items()
-            if s["type"] == "deterministic" and n != reader.structure.latent.name
-        }
-
-    leaves = (reader.probe_values, z, call.arrays)
-    found = dependencies(values, leaves, {id(z): "z"}).outputs
-    return Reading(reader, frozenset(n for n, reached in found.items() if "z" in reached))
+    return Reading(reader, by_class(reader, call.arrays))
 
 
 def _holds_data(model: Callable, call: Call) -> bool:

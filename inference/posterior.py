@@ -12,7 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..em import Fit
-from ..em.information import derivatives, inside
+from ..em.boundary import inside
+from ..em.information import derivatives
 from ..em.program import Params
 from ..em.quick import quick_jit
 from . import density
@@ -93,7 +94,7 @@ def posterior_of(fit: Fit) -> Posterior:
     """The posterior of a fit, worked out once.
 
     Raises:
-        ValueError: a parameter without a prior.
+        ValueError: a parameter without a prior, or a fit without a finite log density.
     """
     found = _posteriors.get(fit)
     if found is None:
@@ -102,6 +103,11 @@ def posterior_of(fit: Fit) -> Posterior:
 
 
 def _find(fit: Fit) -> Posterior:
+    if not np.isfinite(fit.log_likelihood):
+        raise ValueError(
+            f"the fit has no finite log density ({fit.log_likelihood}), so no run can start from "
+            f"it; it ended with status {fit.status.name}: {fit.message}"
+        )
     program, where = fit.program, density.coordinates(fit)
 
     def unconstrained(params: Params, arrays: tuple) -> jax.Array:
@@ -134,8 +140,8 @@ def _mode(fit: Fit, point: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     here = _local(fit, point)
     if here is None:
         raise ValueError(
-            "the posterior density has no finite derivatives at the fit; give priors whose "
-            "support holds the estimates, and look at fit.status"
+            "the posterior density, or a derivative of it, is not finite at the fit; give priors "
+            "whose support holds the estimates, and look at fit.status"
         )
     for _ in range(_NEWTON_STEPS):
         if here.gain < enough:
@@ -155,8 +161,8 @@ def _mode(fit: Fit, point: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _local(fit: Fit, point: np.ndarray) -> _Local | None:
     """What Newton's method knows at a point; None where derivatives are not finite."""
-    _, slope, hessian = derivatives_at(fit, point)
-    if not (np.isfinite(slope).all() and np.isfinite(hessian).all()):
+    energy, slope, hessian = derivatives_at(fit, point)
+    if not (np.isfinite(energy) and np.isfinite(slope).all() and np.isfinite(hessian).all()):
         return None
     inverse, regular = invert(hessian)
     step = -inverse @ slope

@@ -267,8 +267,13 @@ def shares(x: jax.Array, total: jax.Array, weights: jax.Array) -> jax.Array:
 
 
 def safe_log(p: jax.Array) -> jax.Array:
-    """log p, with log 0 replaced by the log of the smallest normal number (so 0 * log 0 = 0)."""
-    return jnp.log(jnp.maximum(p, jnp.finfo(p.dtype).tiny))
+    """log p, with log 0 replaced by the log of the smallest normal number (so 0 * log 0 = 0).
+
+    Its derivatives of every order are 0 there: the 0 is no parameter, but written in the model.
+    """
+    tiny = jnp.finfo(p.dtype).tiny
+    edge = p <= tiny
+    return jnp.where(edge, jnp.log(tiny), jnp.log(jnp.where(edge, 1, p)))
 
 
 def ratio(numerator: jax.Array, denominator: jax.Array, otherwise: jax.Array) -> jax.Array:
