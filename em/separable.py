@@ -76,7 +76,9 @@ def maximise_each(
     statistical = [s for s in program.statistical if s.name in block.sites]
     slices = {n: v[0] for n, v in unconstrained.items()}
     _, unravel = ravel_pytree(slices)
-    limit, _ = ravel_pytree({n: jnp.full_like(v, program.limit(n, rows)) for n, v in slices.items()})
+    limit, _ = ravel_pytree(
+        {n: jnp.full_like(v, program.limit(n, rows)) for n, v in slices.items()}
+    )
 
     def one(component: jax.Array) -> dict:
         own = {n: v[component] for n, v in unconstrained.items()}
