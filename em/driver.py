@@ -245,7 +245,7 @@ def _from_start(
     tolerance: jax.Array,
     limit: jax.Array,
 ) -> Outcome:
-    prototype, hard = starts.first_guess(program, rows), settings.assign.hard
+    hard, free = settings.assign.hard, {p.name for p in program.structure.free}
     fixed_start = {} if given is None or not isinstance(given, dict) else given
 
     def first(key: jax.Array) -> Assign:
@@ -253,15 +253,16 @@ def _from_start(
 
     def one(numbered: tuple[jax.Array, jax.Array]) -> tuple[Params, Expectation]:
         number, key = numbered
-        if set(fixed_start) == set(prototype) and fixed_start:
+        if set(fixed_start) == free and fixed_start:
             return fixed_start, evaluate(program, first(key), fixed_start, rows)
         begun = starts.begin(program, rows, start, hard, key, number)
-        if given is not None and not isinstance(given, dict):
-            return prototype, statistics_of(program, given, rows, hard, begun.given)
-        expected = statistics_of(program, begun.units, rows, hard, begun.given)
+        units = begun.units if given is None or isinstance(given, dict) else given
+        expected = statistics_of(program, units, rows, hard, begun.given)
+        jitter = jax.random.fold_in(key, 1)
+        guess = starts.first_guess(program, rows, expected, jitter, number)
         if not fixed_start:
-            return prototype, expected
-        params = m_step(program, expected, prototype, rows, FIRST_STEPS) | fixed_start
+            return guess, expected
+        params = m_step(program, expected, guess, rows, FIRST_STEPS) | fixed_start
         return params, evaluate(program, first(key), params, rows)
 
     params, expected = jax.lax.map(one, (jnp.arange(len(keys)), keys))
