@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from . import acceleration, starts
+from . import acceleration, corners, starts
 from .acceleration import Accelerate
 from .arguments import PLAIN, Call, closure_values, split
 from .assign import Assign, Hard, Soft
@@ -191,6 +191,16 @@ class EM:
         many = costly and len(keys) > _MANY and not isinstance(self.assign, Schedule)
         tolerance = max(self.tolerance, _SHORT_TOLERANCE) if costly else self.tolerance
         limit = min(_SHORT_STEPS, self.max_steps) if many else self.max_steps
+        # Once a schedule has run, what is left is soft EM.
+        assign = Soft() if isinstance(self.assign, Schedule) else self.assign
+
+        def climb_on(outcome: Outcome, start: int, params: Params) -> tuple[Outcome, Restarts]:
+            rest = self._climb(
+                program, rows, keys[:1], params, self.tolerance, self.max_steps, assign
+            )
+            taken = outcome.continued(start, jax.tree.map(np.asarray, rest))
+            return taken, select(program, taken, total)
+
         climbed = self._climb(program, rows, keys, given, tolerance, limit)
         outcome = jax.tree.map(np.asarray, climbed)
         restarts = select(program, outcome, total)
@@ -205,14 +215,8 @@ class EM:
                     continue
                 break
             params = {n: jnp.asarray(v[best]) for n, v in outcome.params.items()}
-            # A schedule has run; what is left is soft EM.
-            assign = Soft() if isinstance(self.assign, Schedule) else self.assign
-            rest = self._climb(
-                program, rows, keys[:1], params, self.tolerance, self.max_steps, assign
-            )
-            outcome = outcome.continued(best, jax.tree.map(np.asarray, rest))
-            restarts = select(program, outcome, total)
-        return outcome, restarts
+            outcome, restarts = climb_on(outcome, best, params)
+        return corners.leave(program, rows, assign, self.tolerance, (outcome, restarts), climb_on)
 
     def _climb(
         self,

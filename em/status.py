@@ -18,6 +18,7 @@ class Status(enum.IntEnum):
     NOT_FINITE = 7
     NO_INFORMATION = 8
     NO_MODE = 9
+    STALLED = 10
 
     def __str__(self) -> str:
         return self.name
@@ -78,6 +79,12 @@ _ADVICE = {
         "prior a concentration of 1 or more. Where a scale that only priors know is 0, their "
         "parameters are all equal: give the scale a prior that vanishes at 0 faster than any "
         "power, LogNormal or InverseGamma, or hold it fixed. Or use objective='likelihood'."
+    ),
+    Status.STALLED: (
+        "EM stands still at a point that is no maximum: some move of its parameters still raises "
+        "the objective. The density may have corners or steps in a parameter that is fitted "
+        "numerically. Write it smoothly, hold such a parameter fixed at several values in turn "
+        "with handlers.condition and compare the fits, or give better init_params."
     ),
 }
 
