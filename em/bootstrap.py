@@ -203,11 +203,12 @@ def from_starts(
     program: Program, rows: Rows, keys: jax.Array, max_steps: int, tolerance: float
 ) -> Outcome:
     """Soft EM from the usual starts, (r, ...)."""
-    guess = starts.first_guess(program, rows)
 
     def start(number: jax.Array, key: jax.Array) -> tuple:
         begun = starts.begin(program, rows, "kmeans++", False, key, number)
-        return guess, statistics_of(program, begun.units, rows, False, begun.given)
+        expected = statistics_of(program, begun.units, rows, False, begun.given)
+        jitter = jax.random.fold_in(key, 1)
+        return starts.first_guess(program, rows, expected, jitter, number), expected
 
     params, expected = jax.vmap(start)(jnp.arange(len(keys)), keys)
     bound = jnp.asarray(tolerance, rows.weights.dtype)
