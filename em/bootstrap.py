@@ -17,7 +17,7 @@ from .expectation import statistics_of
 from .fit import Fit
 from .loop import Outcome, Settings, climb
 from .program import Params, Program
-from .replicates import each, from_params, reweighed, simulator
+from .replicates import each, from_params, refuse_auxiliary, reweighed, simulator
 from .rows import Rows
 from .status import Status
 
@@ -101,6 +101,7 @@ def bootstrap(
         raise ValueError(f"kind must be 'weighted' or 'parametric', not {kind!r}")
     _at_least_two(num_replicates)
     program = fit.program
+    refuse_auxiliary(program)
     free = {p.name: fit.params[p.name] for p in program.structure.free}
     keys = jax.random.split(rng_key, num_replicates)
     climbing = partial(from_params, program, max_steps=max_steps, tolerance=tolerance)

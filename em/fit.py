@@ -304,6 +304,11 @@ class Fit:
         Entries that have none (at the boundary of their support, not identified, or held fixed)
         are masked; `summary` gives the reason.
         """
+        factors = [a.name for a in self.program.structure.auxiliary if not a.size]
+        if kind == "sandwich" and factors:
+            raise ValueError(
+                f"the sandwich needs independent observations, which the factor {factors[0]!r} is not"
+            )
         errors = info.standard_errors(self.information, self.shapes, kind)
         for p in self.program.structure.fixed:
             errors[p.name] = np.ma.masked_all(p.shape)

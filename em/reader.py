@@ -212,12 +212,24 @@ class Reader:
     def auxiliary(
         self, params: Mapping, arrays: tuple, names: tuple[str, ...] | None = None
     ) -> jax.Array:
-        """The log density of the (named) sites apart from the rows, summed."""
+        """The log density of the (named) sites beside the rows, summed."""
+        log_density, weights = self.beside(params, arrays, names)
+        return (weights * log_density).sum()
+
+    def beside(
+        self, params: Mapping, arrays: tuple, names: tuple[str, ...] | None = None
+    ) -> tuple[jax.Array, jax.Array]:
+        """(m,) the log density of each observation beside the rows, and its weight."""
         own = [a.name for a in self.structure.auxiliary if names is None or a.name in names]
         if not own:
-            return jnp.zeros(())
+            return jnp.zeros((0,)), jnp.zeros((0,))
         trace = self.run(params, arrays, 0)
-        return sum((replay.scaled(trace[n]).sum() for n in own), jnp.zeros(()))
+        parts = []
+        for site in map(trace.__getitem__, own):
+            density = jnp.asarray(site["fn"].log_prob(site["value"]))
+            scale = jnp.asarray(1.0 if site["scale"] is None else site["scale"], density.dtype)
+            parts.append([density.ravel(), jnp.broadcast_to(scale, density.shape).ravel()])
+        return tuple(map(jnp.concatenate, zip(*parts, strict=True)))  # type: ignore[return-value]
 
     def owners(self, arrays: tuple, level: int) -> jax.Array:
         """(n,) the unit of each row of an inner level."""
