@@ -193,7 +193,11 @@ def _missing(program: Reader, arrays: tuple) -> str:
         array = np.asarray(arrays[place])
         own = any(np.array_equal(array, v, equal_nan=True) for v in observed)
         if array.dtype.kind == "f" and np.isnan(array).any() and not own:
-            index = zip(("row", "column", *["index"] * array.ndim), np.argwhere(np.isnan(array))[0], strict=False)
+            index = zip(
+                ("row", "column", *["index"] * array.ndim),
+                np.argwhere(np.isnan(array))[0],
+                strict=False,
+            )
             found.append(f"argument {name!r} at {', '.join(f'{w} {i}' for w, i in index)}")
     return f"a covariate is missing ({'; '.join(found)})" if found else "a covariate is missing"
 

@@ -1,4 +1,4 @@
-"""New data for a fit: their shapes must be those of the data that it was fitted to, but for rows."""
+"""New data for a fit have the shapes of the data that it was fitted to, but for rows."""
 
 from __future__ import annotations
 
@@ -64,7 +64,9 @@ def _unlike(fitted: Reader, known: Call, new: Call) -> list[tuple[str, tuple, tu
             a == b or a in sizes for a, b in zip(before, now, strict=True)
         )
         if not same:
-            found.append((f"argument {name!r} has the shape {now}, {before} when fitted", before, now))
+            found.append(
+                (f"argument {name!r} has the shape {now}, {before} when fitted", before, now)
+            )
     return found
 
 
