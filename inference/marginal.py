@@ -133,7 +133,7 @@ class SumOut(Messenger):
         self.reading, self.score, self.call = reading, score, call
         self.values: dict[str, Any] = {}
         self.prior: dict[str, Any] = {}
-        self.parameters = {p.name for p in reading.reader.structure.parameters}
+        self.scored = {d.name for d in reading.reader.structure.data}
         self.free = {p.name for p in reading.reader.structure.free}
         *self.others, self.last = [d.name for d in reading.reader.structure.data]
 
@@ -142,8 +142,8 @@ class SumOut(Messenger):
         name, kind = msg.get("name"), msg["type"]
         if kind not in ("sample", "deterministic"):
             return
-        if kind == "sample" and name in self.parameters:
-            leave_prior(msg)
+        if kind == "sample" and not (name in self.scored or name in self.reading.hidden):
+            leave_prior(msg)  # NumPyro's terms for changes of variables, too
         if name in self.reading.hidden:
             if name == self.reading.latent.prior:
                 self.prior = {key: msg[key] for key in ("scale", "cond_indep_stack")}

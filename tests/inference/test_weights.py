@@ -107,11 +107,11 @@ def test_priors_have_no_weights(case):
     }
     ends = []
     for shift in (0.0, 0.5):
-        moved = u | {"loc": u["loc"] + shift}
+        moved = u | {"loc": u["loc"] + shift, "scale": u["scale"] + shift}
         flat = np.concatenate([np.ravel(moved[n]) for n in sorted(moved)])
         ends.append(float(energy(fit, jnp.asarray(flat))))
-    moved = POINT | {"loc": POINT["loc"] + 0.5}
-    change = log_likelihood(moved, weights) + log_prior(moved) - expected
+    moved = POINT | {"loc": POINT["loc"] + 0.5, "scale": POINT["scale"] * np.exp(0.5)}
+    change = log_likelihood(moved, weights) + log_prior(moved) - expected + 0.5
     np.testing.assert_allclose(ends[0] - ends[1], change, rtol=1e-4)
 
 
