@@ -314,6 +314,12 @@ class Fit:
 
     # ---- files -----------------------------------------------------------------------------
 
+    def __reduce__(self) -> tuple:
+        """Pickles and copies hold the model, the data and the numbers; the rest is made anew."""
+        from .storage import parts, restored
+
+        return restored, parts(self)
+
     def save(self, path: str | Path) -> None:
         """Write the fit to one file (NumPy's ``.npz`` with JSON inside; see `em.load`)."""
         from .storage import save
