@@ -307,7 +307,7 @@ class Fit:
         factors = [a.name for a in self.program.structure.auxiliary if not a.size]
         if kind == "sandwich" and factors:
             raise ValueError(
-                f"the sandwich needs independent observations, which the factor {factors[0]!r} is not"
+                f"the sandwich is of independent observations, and {factors[0]!r} (a factor) is none"
             )
         errors = info.standard_errors(self.information, self.shapes, kind)
         for p in self.program.structure.fixed:
@@ -355,6 +355,12 @@ class Fit:
         )
 
     # ---- files -----------------------------------------------------------------------------
+
+    def __reduce__(self) -> tuple:
+        """Pickles and copies hold the model, the data and the numbers; the rest is made anew."""
+        from .storage import parts, restored
+
+        return restored, parts(self)
 
     def save(self, path: str | Path) -> None:
         """Write the fit to one file (NumPy's ``.npz`` with JSON inside; see `em.load`)."""

@@ -35,7 +35,7 @@ class Reader:
 
     The methods are pure functions of parameters and of the call's arrays, to be compiled. What
     was compiled is kept in ``compiled``, readings of the same model for other data in ``readers``;
-    ``source`` is the model itself, ``model`` the same where it has not changed.
+    ``given`` is the model itself, ``source`` as it is run, ``model`` the same if it is unchanged.
     Unless ``to_fit``, plates may be subsampled and parameters may reach the data through the priors
     of others only, neither of which EM takes; ``priors`` says that these count for it.
     """
@@ -43,11 +43,11 @@ class Reader:
     def __init__(
         self, model: Callable, call: Call, to_fit: bool = True, priors: bool = False
     ) -> None:
-        self.source = model
+        self.given, self.source = model, replay.by_rows(model)
         self.unchanged = Unchanged(model, *call.objects)
         self.to_fit = to_fit
         self.structure: Structure
-        self.structure, call = read(model, call, to_fit, priors)
+        self.structure, call = read(self.source, call, to_fit, priors)
         self.template = replace(call, arrays=())
         self.unchanged.settle()
         # Models are read while JAX traces, too.
