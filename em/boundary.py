@@ -5,6 +5,7 @@ Boundaries are true optima: a probability of 0 or 1, a rate of 0.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -105,5 +106,21 @@ def inside(program: Program, params: Params, hair: float | None = None) -> Param
                 value = value / value.sum(-1, keepdims=True)
         elif p.constraint in POSITIVE:
             value = array.maximum(value, tiny)
+        new[p.name] = value
+    return new
+
+
+def away(
+    program: Program, params: Params, marks: Mapping[str, np.ndarray], distance: float
+) -> Params:
+    """The parameters, those entries that are marked moved so far off the edge."""
+    moved = inside(program, params, distance)
+    new = dict(params)
+    for p in program.structure.free:
+        mark, value = marks[p.name], np.asarray(params[p.name])
+        if mark.any():
+            value = np.where(mark, moved[p.name], value)
+            if p.constraint == "simplex":
+                value = value / value.sum(-1, keepdims=True)
         new[p.name] = value
     return new
