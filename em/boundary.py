@@ -32,7 +32,7 @@ def settled(program: Program, params: Params, rows: Rows) -> Params:
     for less than a millionth of a row.
     """
     free = {p.name: p for p in program.structure.free}
-    values = {n: np.asarray(params[n]) for n in free}
+    values: dict[str, Any] = {n: np.asarray(params[n]) for n in free}
     found = {n: v for n, v in values.items() if free[n].constraint in ("unitinterval", "simplex")}
 
     def objective(params: Params) -> float:
@@ -44,7 +44,7 @@ def settled(program: Program, params: Params, rows: Rows) -> Params:
 
     here = None
     for cutoff in _VANISHING:
-        new = {n: _rounded(v, cutoff, free[n].constraint) for n, v in found.items()}
+        new: dict[str, Any] = {n: _rounded(v, cutoff, free[n].constraint) for n, v in found.items()}
         if all(np.array_equal(new[n], v) for n, v in found.items()):
             continue
         if here is None:
@@ -115,7 +115,7 @@ def away(
 ) -> Params:
     """The parameters, those entries that are marked moved so far off the edge."""
     moved = inside(program, params, distance)
-    new = dict(params)
+    new: dict[str, Any] = dict(params)
     for p in program.structure.free:
         mark, value = marks[p.name], np.asarray(params[p.name])
         if mark.any():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from statistics import NormalDist
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
@@ -36,7 +36,7 @@ def summary(fit: Fit, level: float, kind: str, kind_of_interval: str) -> pd.Data
     quantile = NormalDist().inv_cdf((1 + level) / 2)
     support = {p.name: p.constraint for p in fit.program.structure.free}
     errors, why = fit.standard_errors(kind), info.reasons(fit.information, fit.shapes)
-    values = dict(fit.params)
+    values: dict[str, Any] = dict(fit.params)
     for name, (value, error, reason) in derived(fit, kind).items():
         values[name], errors[name], why[name] = value, error, reason
     table = []
