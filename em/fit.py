@@ -307,7 +307,7 @@ class Fit:
         factors = [a.name for a in self.program.structure.auxiliary if not a.size]
         if kind == "sandwich" and factors:
             raise ValueError(
-                f"the sandwich is of independent observations, and {factors[0]!r} (a factor) is none"
+                f"the sandwich is of independent observations; the factor {factors[0]!r} is none"
             )
         errors = info.standard_errors(self.information, self.shapes, kind)
         for p in self.program.structure.fixed:

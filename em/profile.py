@@ -12,7 +12,7 @@ from jax.flatten_util import ravel_pytree
 
 from .assign import Soft
 from .boundary import BOUNDED, away
-from .prior import evaluate
+from .objective import evaluate
 from .program import Params, Program
 from .quick import quick_jit
 from .rows import Rows
