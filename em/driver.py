@@ -299,8 +299,9 @@ def program_for(model: Callable, call: Call, posterior: bool = False) -> Program
 
 def cache_key(model: Callable, call: Call) -> Hashable:
     """What a reading of a model is kept by, if it is kept: it has to hold the model."""
-    bound = isinstance(model, MethodType)
-    identity = (id(model.__self__), id(model.__func__)) if bound else id(model)
+    identity: Hashable = id(model)
+    if isinstance(model, MethodType):  # made anew at every look
+        identity = (id(model.__self__), id(model.__func__))
     backend = (jax.default_backend(), jax.config.jax_default_device, jax.config.jax_enable_x64)
     return (identity, call.signature, fingerprint(model, *call.objects).key, backend)
 

@@ -179,10 +179,9 @@ def cross_validate(
             )
         options = (model.num_restarts, model.max_steps, model.tolerance)
         model = model.model
-    num_restarts, max_steps, tolerance = (
-        default if given is None else given
-        for given, default in zip((num_restarts, max_steps, tolerance), options, strict=True)
-    )
+    num_restarts = options[0] if num_restarts is None else num_restarts
+    max_steps = options[1] if max_steps is None else max_steps
+    tolerance = options[2] if tolerance is None else tolerance
     call = split(args, kwargs)
     program = program_for(model, call)
     rows, found = prepare(program, call.arrays)
