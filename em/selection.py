@@ -39,15 +39,15 @@ def select(program: Program, outcome: Outcome, scored_rows: float) -> Restarts:
     """Judge each climb and choose: sound ones first, then by objective."""
     outcome = jax.tree.map(np.asarray, outcome)
     code, rank = judge(program, outcome, scored_rows, np)
-    objective = outcome.objective.astype(float)
+    objective, steps = np.asarray(outcome.objective, float), np.asarray(outcome.steps)
     finite = np.where(np.isfinite(objective), objective, -np.inf)
     top = rank == rank.max()
     # Starts that reached the same peak differ by rounding: the first of them is taken.
     best = np.max(finite[top])
     chosen = int(np.argmax(top & (finite >= best - 1e-7 * (1 + abs(best)))))
     ranking = np.lexsort((-finite, -rank))
-    smallest = outcome.relative_scale.min(1)
-    return Restarts(objective, outcome.steps, code, smallest, chosen, ranking)
+    smallest = np.asarray(outcome.relative_scale).min(1)
+    return Restarts(objective, steps, code, smallest, chosen, ranking)
 
 
 def highest(program: Program, outcome: Outcome, scored_rows: jax.Array) -> jax.Array:
