@@ -19,6 +19,7 @@ from .loop import Outcome, Settings, climb
 from .program import Params, Program
 from .replicates import each, from_params, refuse_auxiliary, reweighed, simulator
 from .rows import Rows
+from .selection import highest
 from .status import Status
 
 if TYPE_CHECKING:
@@ -189,7 +190,8 @@ def bootstrap_lrt(
         low = from_params(small, draw_small(key), free, max_steps, tolerance)
         rows = draw_big(key)
         high = from_starts(big, rows, jax.random.split(sub, num_restarts), max_steps, tolerance)
-        value = 2 * (best_objective(high) - low.objective)
+        top = high.objective[highest(big, high)]
+        value = 2 * (top - low.objective)
         return jnp.where(low.code <= Status.MAX_STEPS, value, jnp.nan)
 
     keys = jax.random.split(rng_key, num_replicates)
@@ -215,21 +217,6 @@ def from_starts(
     bound = jnp.asarray(tolerance, rows.weights.dtype)
     settings = Settings(Soft(), max_steps)
     return climb(program, settings, rows, params, expected, bound, max_steps, keys)
-
-
-def best(outcome: Outcome) -> jax.Array:
-    """Which of several climbs is the highest that ended soundly."""
-    sound = outcome.code <= Status.MAX_STEPS
-    sound &= (outcome.relative_scale >= SOUND_SCALE).all(-1)
-    return jnp.where(sound & jnp.isfinite(outcome.objective), outcome.objective, -jnp.inf).argmax()
-
-
-def best_objective(outcome: Outcome) -> jax.Array:
-    """The objective of `best`."""
-    return outcome.objective[best(outcome)]
-
-
-SOUND_SCALE = 0.02
 
 
 def _at_least_two(number: int) -> None:

@@ -13,13 +13,14 @@ import numpy as np
 
 from .arguments import split
 from .assign import Soft
-from .bootstrap import best, from_starts
+from .bootstrap import from_starts
 from .checks import check
 from .classes import posterior
 from .driver import EM, prepare, program_for
 from .fit import Fit
 from .replicates import each, reweighed
 from .rows import Rows
+from .selection import highest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -197,7 +198,7 @@ def cross_validate(
         held = folds == number
         fewer = reweighed(rows, jnp.where(held, 0, rows.weights))
         outcome = from_starts(program, fewer, keys, max_steps, tolerance)
-        which = best(outcome)
+        which = highest(program, outcome)
         params = jax.tree.map(lambda a: a[which], outcome.params)
         return posterior(program, params, rows.arrays).log_density, outcome.code[which]
 
