@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -27,6 +27,12 @@ class Assign(Protocol):
     def __call__(self, log_joint: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Responsibilities (k, n) and objective (n,)."""
         ...
+
+
+def in_chunk(assign: Assign, number: Any) -> Assign:
+    """The assignment of a chunk of rows: those that draw have a key for each (``in_chunk``)."""
+    own = getattr(assign, "in_chunk", None)
+    return assign if own is None else own(number)
 
 
 class Soft(NamedTuple):

@@ -12,8 +12,11 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from .assign import Assign, Soft
+from .assign import Assign, Soft, in_chunk
 from .reader import Params, Reader
+
+# What a level's rows are counted from, among chunks of rows.
+_LEVELS = 1 << 30
 
 
 def level_joint(reader: Reader, params: Params, arrays: tuple, level: int) -> jax.Array:
@@ -93,6 +96,6 @@ def reduce_rows(
     if own.shape[1] == 1:
         given, objective = jnp.ones_like(own), own[:, 0]
     else:
-        given, objective = jax.vmap(assign)(own)
+        given, objective = jax.vmap(in_chunk(assign, _LEVELS + level))(own)
     total = jax.ops.segment_sum(objective.T, owner, reader.num_rows).T
     return given.reshape(log_joint.shape), total

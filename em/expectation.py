@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 
 from . import row_density
-from .assign import Assign
+from .assign import Assign, in_chunk
 from .classes import evidence, reduce_rows, within_units
 from .families import Augmented, Statistics
 from .program import Params, Program
@@ -99,11 +99,16 @@ def e_step(program: Program, assign: Assign, params: Params, rows: Rows) -> Expe
         units = within if units is None else units + within
 
     def responsibilities(
-        chunk: Chunk, features: Mapping, by_row: jax.Array | None, factors: Factors | None
+        chunk: Chunk,
+        features: Mapping,
+        by_row: jax.Array | None,
+        factors: Factors | None,
+        number: jax.Array,
     ) -> tuple[jax.Array, jax.Array]:
         assert factors is not None
         log_joint = joints[0]._replace(factors=factors).of(program, chunk, features, 0)
-        return assign(log_joint if by_row is None else log_joint + by_row)
+        own = in_chunk(assign, number)
+        return own(log_joint if by_row is None else log_joint + by_row)
 
     contexts = {n: c for joint in joints.values() for n, c in joint.contexts.items()}
     factors, hard = joints[0].factors, assign.hard
@@ -126,9 +131,13 @@ def statistics_of(
         start = start / start.sum(0)
 
     def responsibilities(
-        chunk: Chunk, features: Mapping, by_row: jax.Array | None, factors: Factors | None
+        chunk: Chunk,
+        features: Mapping,
+        by_row: jax.Array | None,
+        factors: Factors | None,
+        number: jax.Array,
     ) -> tuple[jax.Array, jax.Array]:
-        del chunk, features, factors
+        del chunk, features, factors, number
         assert by_row is not None
         return by_row, jnp.zeros(by_row.shape[1:], by_row.dtype)
 
@@ -196,11 +205,11 @@ def _accumulate(
     keep = program.needs_rows
 
     def totals(
-        chunk: Chunk, by_row: jax.Array | None, factors: Factors | None
+        chunk: Chunk, by_row: jax.Array | None, number: jax.Array, factors: Factors | None
     ) -> tuple[tuple, tuple]:
         # Without contexts (at a start) augmented rows count with the values they were filled with.
         features = program.features(chunk, rows.reference, augmented=contexts is None)
-        resp, objective = responsibilities(chunk, features, by_row, factors)
+        resp, objective = responsibilities(chunk, features, by_row, factors, number)
         weighted = resp * chunk.weights
         sums = _sums(program, chunk, features, weighted, contexts, together)
         used = chunk.weights > 0
@@ -209,21 +218,22 @@ def _accumulate(
         cost = jnp.where(used, objective, jnp.inf) if hard else None
         return (total, weighted.sum(1), sums), (labels, cost, resp if keep else None)
 
-    def turn(chunks: Chunk, by_row: jax.Array | None) -> tuple[tuple, tuple]:
+    def turn(chunks: Chunk, by_row: jax.Array | None, numbers: jax.Array) -> tuple[tuple, tuple]:
         if together == 1:
-            chunk, own = jax.tree.map(lambda a: a[0], (chunks, by_row))
-            found, each = totals(chunk, own, factors)
+            chunk, own, number = jax.tree.map(lambda a: a[0], (chunks, by_row, numbers))
+            found, each = totals(chunk, own, number, factors)
             return found, jax.tree.map(lambda a: a[None], each)
         # One product a chunk, batched: XLA shares a batch among cores, one wide product badly.
         copies = jax.tree.map(lambda a: jnp.broadcast_to(a, (together, *a.shape)), factors)
-        every, each = jax.vmap(totals)(chunks, by_row, copies)
+        every, each = jax.vmap(totals)(chunks, by_row, numbers, copies)
         return jax.tree.map(lambda a: a.sum(0), every), each
 
     def add(carry: tuple, work: tuple) -> tuple[tuple, tuple]:
         new, each = turn(*work)
         return jax.tree.map(jnp.add, carry, new), each
 
-    work = (rows.chunks, None if by_row is None else in_chunks(by_row, shape))
+    numbers = jnp.arange(turns * together).reshape(turns, together)
+    work = (rows.chunks, None if by_row is None else in_chunks(by_row, shape), numbers)
     first = jax.tree.map(lambda a: a[0], work)
     if turns == 1:
         found, each = turn(*first)

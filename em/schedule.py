@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -38,13 +38,14 @@ class Drawn(NamedTuple):
     def __call__(self, log_joint: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Responsibilities (k, n), and the log-likelihood (n,)."""
         soft, log_likelihood = Soft()(log_joint)
-        # Chunks of rows differ in their numbers, and so do the draws for them.
-        mark = jax.lax.bitcast_convert_type(log_likelihood.sum().astype(jnp.float32), jnp.uint32)
-        key = jax.random.fold_in(self.rng_key, mark)
-        gumbel = jax.random.gumbel(key, log_joint.shape, log_joint.dtype)
+        gumbel = jax.random.gumbel(self.rng_key, log_joint.shape, log_joint.dtype)
         drawn = (log_joint + gumbel).argmax(0)
         one_hot = jax.nn.one_hot(drawn, len(log_joint), dtype=log_joint.dtype, axis=0)
         return (1 - self.noise) * soft + self.noise * one_hot, log_likelihood
+
+    def in_chunk(self, number: Any) -> Drawn:
+        """Drawn by a key of the chunk's own."""
+        return self._replace(rng_key=jax.random.fold_in(self.rng_key, number))
 
 
 class Tempered(NamedTuple):
@@ -62,6 +63,10 @@ class Tempered(NamedTuple):
         """Responsibilities (k, n), and the log-likelihood (n,)."""
         resp, _ = Drawn(self.rng_key, self.noise)(self.power * log_joint)
         return resp, Soft()(log_joint)[1]
+
+    def in_chunk(self, number: Any) -> Tempered:
+        """Drawn by a key of the chunk's own."""
+        return self._replace(rng_key=jax.random.fold_in(self.rng_key, number))
 
 
 @dataclass(frozen=True)
