@@ -113,10 +113,11 @@ def _refused(structure: Structure, doubt: Doubt) -> ValueError:
 def _doubt(reader: Reader, call: Call) -> Doubt | None:
     """The first density that is not as read; None if there is none."""
     structure = reader.structure
-    patterns = _patterns(structure)
-    compiled = once_jit(lambda *a: _compare(reader, *a))
+    given = (_patterns(structure), _size(call), call.arrays)
     try:
-        found = jax.tree.map(np.asarray, compiled(patterns, _size(call), call.arrays))
+        # Compiled ahead, so that it runs at once where models are read while JAX traces.
+        compiled = once_jit(lambda *a: _compare(reader, *a)).lower(*given).compile()
+        found = jax.tree.map(np.asarray, compiled(*given))
     except Exception:  # whatever a model does with a z of another shape than its own
         if structure.pointwise:
             return Doubt(-1, 0, np.nan, np.nan)
@@ -143,8 +144,8 @@ def _tolerance(dtype: Any) -> float:
 
 def _size(call: Call) -> tuple[float, float]:
     """Location and spread of the numbers among the arguments."""
-    numbers = [a.ravel()[: 1 << 16] for a in call.arrays if a.dtype.kind in "fiu"]
-    values = np.concatenate([np.zeros(0), *(np.asarray(a, float) for a in numbers)])
+    numbers = [np.asarray(a).ravel()[: 1 << 16] for a in call.arrays if a.dtype.kind in "fiu"]
+    values = np.concatenate([np.zeros(0), *numbers])
     values = values[np.isfinite(values)]
     if not values.size or not values.std() > 0:
         return 0.0, 1.0

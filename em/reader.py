@@ -50,9 +50,7 @@ class Reader:
         self.structure, call = read(self.source, call, to_fit, priors)
         self.template = replace(call, arrays=())
         self.unchanged.settle()
-        # Models are read while JAX traces, too.
-        with jax.ensure_compile_time_eval():
-            self.structure = prove(self, call)
+        self.structure = prove(self, call)
         self.compiled = Compiled(partial(self.unchanged.check, surely=True))
         self.readers: Recent[Reader] = Recent(_MAX_READERS)
 
