@@ -127,7 +127,14 @@ def check_fit(plan):
 
 def every(check, number, seed_):
     """``check`` on so many random plans."""
-    seed(seed_)(settings(max_examples=number, **PROFILE)(given(plans())(check)))()
+
+    @seed(seed_)
+    @settings(max_examples=number, **PROFILE)
+    @given(plans())
+    def one(plan):
+        check(plan)
+
+    one()
 
 
 def test_a_few_readings():
