@@ -106,8 +106,13 @@ def site_observed(site: dict, level: Latent | Level, data: Data) -> jax.Array:
 
 def argument(value: jax.Array, level: Latent | Level, data: Data, rank: int) -> jax.Array:
     """An argument of the family as (1 or n, c, event...)."""
-    full = rows_first(value, level, data.batch_rank, data.cell_rank, rank)
-    return jnp.broadcast_to(full, (full.shape[0], num_cells(level, data), *full.shape[2:]))
+    value, lead = jnp.asarray(value), data.batch_rank + data.cell_rank
+    value = value.reshape((1,) * (lead + rank - value.ndim) + value.shape)
+    # It may vary along some of the cells' dimensions only.
+    rows = {data.batch_rank + d for d in level.row_dims}
+    shape = [value.shape[axis] if axis in rows else data.shape[axis] for axis in range(lead)]
+    value = jnp.broadcast_to(value, (*shape, *value.shape[lead:]))
+    return rows_first(value, level, data.batch_rank, data.cell_rank, rank)
 
 
 def num_cells(level: Latent | Level, data: Data) -> int:

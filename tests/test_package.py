@@ -167,3 +167,20 @@ def test_wheel_built_from_the_sdist_has_every_file_once(tmp_path):
         print(mixpyro.data.load_old_faithful().shape)"
     code = f"import sys; sys.path.insert(0, {str(wheel)!r}); {code}"
     assert run_python("-c", code, cwd=tmp_path).strip() == "(272, 2)"
+
+
+def test_compilations_are_kept_for_the_next_process(tmp_path):
+    code = (
+        "import sys, jax, mixpyro; folder = mixpyro.enable_compilation_cache(sys.argv[1]); "
+        "jax.jit(lambda x: x @ x + 1)(jax.numpy.ones((50, 50))); print(folder)"
+    )
+    folder = tmp_path / "not" / "there" / "yet"
+    assert run_python("-c", code, folder).strip() == str(folder)
+    assert list(folder.iterdir())
+
+
+def test_a_compilation_cache_where_none_can_be(tmp_path):
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(ValueError, match="cannot be made"):
+        mixpyro.enable_compilation_cache(file / "folder")

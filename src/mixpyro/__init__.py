@@ -3,19 +3,31 @@
 `mixpyro.models` declares mixtures, `mixpyro.em` fits them by maximum likelihood or MAP, and
 `mixpyro.inference` checks the same function with NUTS and SVI. `mixpyro.distributions` has what
 NumPyro lacks for them. Each is imported when first used: `import mixpyro` alone is cheap.
+`enable_compilation_cache` lets JAX keep what it compiles for the next process.
 """
 
 import importlib
 from typing import TYPE_CHECKING
 
+from .compilation_cache import enable_compilation_cache
+
 __version__ = "0.1.0"
-__all__ = ["__version__", "data", "distributions", "em", "inference", "models"]
+_FOLDERS = ("data", "distributions", "em", "inference", "models")
+__all__ = [
+    "__version__",
+    "data",
+    "distributions",
+    "em",
+    "enable_compilation_cache",
+    "inference",
+    "models",
+]
 
 if TYPE_CHECKING:
     from mixpyro import data, distributions, em, inference, models
 else:
 
     def __getattr__(name):
-        if name in __all__:
+        if name in _FOLDERS:
             return importlib.import_module(f"{__name__}.{name}")
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import __version__
+from . import __version__, enable_compilation_cache
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,6 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from .demo import run  # here, so that --help and --version need not load JAX
 
+    enable_compilation_cache()
     arguments.out.mkdir(parents=True, exist_ok=True)
     run(arguments.out)
     return 0
