@@ -19,6 +19,7 @@ from .program import Params, Program
 from .quick import once_jit
 from .reader import Reader
 from .replay import site_constraint
+from .trees import split
 
 
 def findings(program: Reader, arrays: tuple) -> dict[str, Any]:
@@ -205,7 +206,11 @@ def _missing(program: Reader, arrays: tuple) -> str:
         array = np.asarray(arrays[place])
         own = any(np.array_equal(array, v, equal_nan=True) for v in observed)
         if array.dtype.kind == "f" and np.isnan(array).any() and not own:
-            index = zip(("row", "column", *["index"] * array.ndim), np.argwhere(np.isnan(array))[0], strict=False)
+            index = zip(
+                ("row", "column", *["index"] * array.ndim),
+                np.argwhere(np.isnan(array))[0],
+                strict=False,
+            )
             found.append(f"argument {name!r} at {', '.join(f'{w} {i}' for w, i in index)}")
     return f"a covariate is missing ({'; '.join(found)})" if found else "a covariate is missing"
 
@@ -243,7 +248,7 @@ def check_params(program: Program, given: Mapping[str, Any], arrays: tuple) -> P
     """
     sites = {p.name: p for p in program.structure.free}
     params = {}
-    for name, value in given.items():
+    for name, value in split(given, program.structure.trees).items():
         if name not in sites:
             raise ValueError(
                 f"init_params names {name!r}, which is no free parameter of the model; those are "

@@ -64,7 +64,9 @@ def _unlike(fitted: Reader, known: Call, new: Call) -> list[tuple[str, tuple, tu
             a == b or a in sizes for a, b in zip(before, now, strict=True)
         )
         if not same:
-            found.append((f"argument {name!r} has the shape {now}, {before} when fitted", before, now))
+            found.append(
+                (f"argument {name!r} has the shape {now}, {before} when fitted", before, now)
+            )
     return found
 
 

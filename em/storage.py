@@ -34,7 +34,7 @@ def save(fit: Fit, path: str | Path) -> None:
         "library": "mixpyro",
         "arguments": _encode(list(marked)),
         "columns": [list(c) if c and all(map(_named, c)) else None for c in fit.call.columns],
-        "parameters": list(fit.params),
+        "parameters": list(fit.leaves),
         "log_likelihood": fit.log_likelihood,
         "objective": fit.objective,
         "num_steps": fit.num_steps,
@@ -52,7 +52,7 @@ def save(fit: Fit, path: str | Path) -> None:
         "restarts/num_steps": found.num_steps,
         "restarts/status": found.status,
         "restarts/smallest_scale": found.smallest_scale,
-        **{f"params/{name}": np.asarray(value) for name, value in fit.params.items()},
+        **{f"params/{name}": np.asarray(value) for name, value in fit.leaves.items()},
         **{f"arguments/{i}": np.asarray(a) for i, a in enumerate(fit.call.arrays)},
     }
     if fit.labels is not None:
@@ -100,7 +100,7 @@ def load(path: str | Path, model: Callable) -> Fit:
         program=program,
         call=call,
         rows=rows,
-        params={n: jnp.asarray(stored[f"params/{n}"]) for n in names},
+        leaves={n: jnp.asarray(stored[f"params/{n}"]) for n in names},
         log_likelihood=meta["log_likelihood"],
         objective=meta["objective"],
         trace=stored["trace"],
