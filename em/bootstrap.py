@@ -17,8 +17,9 @@ from .expectation import statistics_of
 from .fit import Fit
 from .loop import Outcome, Settings, climb
 from .program import Params, Program
-from .replicates import each, from_params, reweighed, simulator
+from .replicates import each, from_params, refuse_auxiliary, reweighed, simulator
 from .rows import Rows
+from .selection import highest
 from .status import Status
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ def bootstrap(
         raise ValueError(f"kind must be 'weighted' or 'parametric', not {kind!r}")
     _at_least_two(num_replicates)
     program = fit.program
+    refuse_auxiliary(program)
     free = {p.name: fit.leaves[p.name] for p in program.structure.free}
     keys = jax.random.split(rng_key, num_replicates)
     climbing = partial(from_params, program, max_steps=max_steps, tolerance=tolerance)
@@ -188,7 +190,8 @@ def bootstrap_lrt(
         low = from_params(small, draw_small(key), free, max_steps, tolerance)
         rows = draw_big(key)
         high = from_starts(big, rows, jax.random.split(sub, num_restarts), max_steps, tolerance)
-        value = 2 * (best_objective(high) - low.objective)
+        top = high.objective[highest(big, high)]
+        value = 2 * (top - low.objective)
         return jnp.where(low.code <= Status.MAX_STEPS, value, jnp.nan)
 
     keys = jax.random.split(rng_key, num_replicates)
@@ -203,31 +206,17 @@ def from_starts(
     program: Program, rows: Rows, keys: jax.Array, max_steps: int, tolerance: float
 ) -> Outcome:
     """Soft EM from the usual starts, (r, ...)."""
-    guess = starts.first_guess(program, rows)
 
     def start(number: jax.Array, key: jax.Array) -> tuple:
         begun = starts.begin(program, rows, "kmeans++", False, key, number)
-        return guess, statistics_of(program, begun.units, rows, False, begun.given)
+        expected = statistics_of(program, begun.units, rows, False, begun.given)
+        jitter = jax.random.fold_in(key, 1)
+        return starts.first_guess(program, rows, expected, jitter, number), expected
 
     params, expected = jax.vmap(start)(jnp.arange(len(keys)), keys)
     bound = jnp.asarray(tolerance, rows.weights.dtype)
     settings = Settings(Soft(), max_steps)
     return climb(program, settings, rows, params, expected, bound, max_steps, keys)
-
-
-def best(outcome: Outcome) -> jax.Array:
-    """Which of several climbs is the highest that ended soundly."""
-    sound = outcome.code <= Status.MAX_STEPS
-    sound &= (outcome.relative_scale >= SOUND_SCALE).all(-1)
-    return jnp.where(sound & jnp.isfinite(outcome.objective), outcome.objective, -jnp.inf).argmax()
-
-
-def best_objective(outcome: Outcome) -> jax.Array:
-    """The objective of `best`."""
-    return outcome.objective[best(outcome)]
-
-
-SOUND_SCALE = 0.02
 
 
 def _at_least_two(number: int) -> None:

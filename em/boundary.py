@@ -5,6 +5,7 @@ Boundaries are true optima: a probability of 0 or 1, a rate of 0.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -31,7 +32,7 @@ def settled(program: Program, params: Params, rows: Rows) -> Params:
     for less than a millionth of a row.
     """
     free = {p.name: p for p in program.structure.free}
-    values = {n: np.asarray(params[n]) for n in free}
+    values: dict[str, Any] = {n: np.asarray(params[n]) for n in free}
     found = {n: v for n, v in values.items() if free[n].constraint in ("unitinterval", "simplex")}
 
     def objective(params: Params) -> float:
@@ -43,7 +44,7 @@ def settled(program: Program, params: Params, rows: Rows) -> Params:
 
     here = None
     for cutoff in _VANISHING:
-        new = {n: _rounded(v, cutoff, free[n].constraint) for n, v in found.items()}
+        new: dict[str, Any] = {n: _rounded(v, cutoff, free[n].constraint) for n, v in found.items()}
         if all(np.array_equal(new[n], v) for n, v in found.items()):
             continue
         if here is None:
@@ -105,5 +106,21 @@ def inside(program: Program, params: Params, hair: float | None = None) -> Param
                 value = value / value.sum(-1, keepdims=True)
         elif p.constraint in POSITIVE:
             value = array.maximum(value, tiny)
+        new[p.name] = value
+    return new
+
+
+def away(
+    program: Program, params: Params, marks: Mapping[str, np.ndarray], distance: float
+) -> Params:
+    """The parameters, those entries that are marked moved so far off the edge."""
+    moved = inside(program, params, distance)
+    new: dict[str, Any] = dict(params)
+    for p in program.structure.free:
+        mark, value = marks[p.name], np.asarray(params[p.name])
+        if mark.any():
+            value = np.where(mark, moved[p.name], value)
+            if p.constraint == "simplex":
+                value = value / value.sum(-1, keepdims=True)
         new[p.name] = value
     return new

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from . import acceleration, starts
+from . import acceleration, corners, starts
 from .acceleration import Accelerate
 from .arguments import Call, split
 from .assign import Assign, Hard, Soft
@@ -200,6 +200,14 @@ class EM:
         many = costly and len(keys) > _MANY and not isinstance(self.assign, Schedule)
         tolerance = max(self.tolerance, _SHORT_TOLERANCE) if costly else self.tolerance
         limit = min(_SHORT_STEPS, self.max_steps) if many else self.max_steps
+        # Once a schedule has run, what is left is soft EM.
+        assign = Soft() if isinstance(self.assign, Schedule) else self.assign
+
+        def climb_on(outcome: Outcome, start: int, params: Params) -> tuple[Outcome, Restarts]:
+            rest = climb_from(keys[:1], params, self.tolerance, self.max_steps, assign)
+            taken = outcome.continued(start, jax.tree.map(np.asarray, rest))
+            return taken, select(program, taken, rows, total)
+
         climbed = climb_from(keys, given, tolerance, limit)
         outcome = jax.tree.map(np.asarray, climbed)
         restarts = select(program, outcome, rows, total)
@@ -214,12 +222,8 @@ class EM:
                     continue
                 break
             params = {n: jnp.asarray(v[best]) for n, v in outcome.params.items()}
-            # A schedule has run; what is left is soft EM.
-            assign = Soft() if isinstance(self.assign, Schedule) else self.assign
-            rest = climb_from(keys[:1], params, self.tolerance, self.max_steps, assign)
-            outcome = outcome.continued(best, jax.tree.map(np.asarray, rest))
-            restarts = select(program, outcome, rows, total)
-        return outcome, restarts
+            outcome, restarts = climb_on(outcome, best, params)
+        return corners.leave(program, rows, assign, self.tolerance, (outcome, restarts), climb_on)
 
     def _climb(
         self,
@@ -255,7 +259,7 @@ def _from_start(
     limit: jax.Array,
     run: jax.Array,
 ) -> Outcome:
-    prototype, hard = starts.first_guess(program, rows), settings.assign.hard
+    hard, free = settings.assign.hard, {p.name for p in program.structure.free}
     fixed_start = {} if given is None or not isinstance(given, dict) else given
 
     def first(key: jax.Array) -> Assign:
@@ -263,15 +267,16 @@ def _from_start(
 
     def one(numbered: tuple[jax.Array, jax.Array]) -> tuple[Params, Expectation]:
         number, key = numbered
-        if set(fixed_start) == set(prototype) and fixed_start:
+        if set(fixed_start) == free and fixed_start:
             return fixed_start, evaluate(program, first(key), fixed_start, rows)
         begun = starts.begin(program, rows, start, hard, key, number)
-        if given is not None and not isinstance(given, dict):
-            return prototype, statistics_of(program, given, rows, hard, begun.given)
-        expected = statistics_of(program, begun.units, rows, hard, begun.given)
+        units = begun.units if given is None or isinstance(given, dict) else given
+        expected = statistics_of(program, units, rows, hard, begun.given)
+        jitter = jax.random.fold_in(key, 1)
+        guess = starts.first_guess(program, rows, expected, jitter, number)
         if not fixed_start:
-            return prototype, expected
-        params = m_step(program, expected, prototype, rows, FIRST_STEPS) | fixed_start
+            return guess, expected
+        params = m_step(program, expected, guess, rows, FIRST_STEPS) | fixed_start
         return params, evaluate(program, first(key), params, rows)
 
     params, expected = jax.lax.map(one, (jnp.arange(len(keys)), keys))
@@ -294,8 +299,9 @@ def program_for(model: Callable, call: Call, posterior: bool = False) -> Program
 
 def cache_key(model: Callable, call: Call) -> Hashable:
     """What a reading of a model is kept by, if it is kept: it has to hold the model."""
-    bound = isinstance(model, MethodType)
-    identity = (id(model.__self__), id(model.__func__)) if bound else id(model)
+    identity: Hashable = id(model)
+    if isinstance(model, MethodType):  # made anew at every look
+        identity = (id(model.__self__), id(model.__func__))
     backend = (jax.default_backend(), jax.config.jax_default_device, jax.config.jax_enable_x64)
     return (identity, call.signature, fingerprint(model, *call.objects).key, backend)
 

@@ -301,8 +301,8 @@ def _wraps(value: Any) -> bool:
 
 
 def _reduces_by_itself(kind: type) -> bool:
-    return (
-        kind.__reduce__ is not object.__reduce__ or kind.__reduce_ex__ is not object.__reduce_ex__
+    return any(
+        getattr(kind, name) is not getattr(object, name) for name in ("__reduce__", "__reduce_ex__")
     )
 
 

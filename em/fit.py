@@ -266,7 +266,7 @@ class Fit:
         if reader is None or not reader.serves(call):
             self.program.unchanged.check(surely=True)
             with misshapen(self.program, self.call, call):
-                reader = Reader(self.program.source, call, priors=self.program.posterior)
+                reader = Reader(self.program.given, call, priors=self.program.posterior)
             if reader.num_components != self.program.num_components:
                 raise ValueError(
                     f"the new call has {reader.num_components} components; the fit has "
@@ -294,7 +294,7 @@ class Fit:
     @cached_property
     def information(self) -> info.Information:
         """The exact observed information of the free parameters (unconstrained scale)."""
-        return info.observed_information(self.program, self._settled, self.rows, lambda: self._gram)
+        return info.observed_information(self.program, self.settled, self.rows, lambda: self._gram)
 
     @cached_property
     def boundary(self) -> dict[str, np.ndarray]:
@@ -302,7 +302,7 @@ class Fit:
 
         A probability is if it accounts for less than a millionth of a row.
         """
-        return boundary(self.program, self._settled, self.rows)
+        return boundary(self.program, self.settled, self.rows)
 
     def standard_errors(self, kind: str = "observed") -> dict[str, np.ma.MaskedArray]:
         """{parameter: standard errors}, by the delta method from the observed information.
@@ -313,22 +313,53 @@ class Fit:
         Entries that have none (at the boundary of their support, not identified, or held fixed)
         are masked; `summary` gives the reason.
         """
+        factors = [a.name for a in self.program.structure.auxiliary if not a.size]
+        if kind == "sandwich" and factors:
+            raise ValueError(
+                f"the sandwich is of independent observations; the factor {factors[0]!r} is none"
+            )
         errors = info.standard_errors(self.information, self.shapes, kind)
         for p in self.program.structure.fixed:
             errors[p.name] = np.ma.masked_all(p.shape)
         return {name: errors[name] for name in self.leaves}
 
-    def summary(self, level: float = 0.95, kind: str = "observed") -> pd.DataFrame:
+    def summary(
+        self, level: float = 0.95, kind: str = "observed", interval: str = "wald"
+    ) -> pd.DataFrame:
         """A table with one row an entry: estimate, standard error, interval, note.
 
-        The intervals are Wald's at ``level``, on the log scale for positive parameters and on
-        the logit scale for probabilities, so that they stay in the support. The note says why a
-        standard error is missing. ``kind`` is that of `standard_errors`. Deterministic sites that
-        depend on the parameters alone follow these, with errors by the delta method.
+        ``interval="wald"`` is on the log scale for positive parameters and on the logit scale for
+        probabilities, so that it stays in the support; where an estimate is nearer to the edge
+        than its standard error such an interval is far too wide, and the note says so.
+        ``interval="profile"`` takes those entries for which twice the log-likelihood, maximised
+        over all other parameters, is at most the chi-squared quantile lower than at the estimate
+        (`profile_interval`): slower, but right near an edge. The note says why a standard error
+        is missing. ``kind`` is that of `standard_errors`. Deterministic sites that depend on the
+        parameters alone follow these, with errors and Wald intervals by the delta method.
+
+        Raises:
+            ValueError: an unknown kind of interval or error.
         """
         from .summary import summary
 
-        return summary(self, level, kind)
+        return summary(self, level, kind, interval)
+
+    def profile_interval(
+        self, site: str, index: tuple[int, ...] = (), level: float = 0.95
+    ) -> tuple[float, float]:
+        """The profile-likelihood interval of one entry of a free parameter.
+
+        ``{c : 2 (max log L - max log L(entry = c)) <= chi2 quantile}`` (Venzon & Moolgavkar 1988,
+        Applied Statistics 37:87). An end is that of the support where the likelihood does not
+        fall so far, and NaN where it was not found. For ``objective="posterior"`` the log
+        posterior density takes the place of log L.
+
+        Raises:
+            ValueError: no such entry, or one without a standard error (see `summary`).
+        """
+        from .summary import profile_interval
+
+        return profile_interval(self, site, index, level)
 
     @cached_property
     def shapes(self) -> dict[str, tuple]:
@@ -337,10 +368,11 @@ class Fit:
 
     @cached_property
     def _gram(self) -> np.ndarray:
-        return gram(self.program, inside(self.program, jax.device_get(self._settled)), self.rows)
+        return gram(self.program, inside(self.program, jax.device_get(self.settled)), self.rows)
 
     @cached_property
-    def _settled(self) -> Params:
+    def settled(self) -> Params:
+        """The free parameters, with probabilities on their way to 0 or 1 put there."""
         return settled(self.program, self._free, self.rows)
 
     @property
@@ -359,6 +391,12 @@ class Fit:
         )
 
     # ---- files -----------------------------------------------------------------------------
+
+    def __reduce__(self) -> tuple:
+        """Pickles and copies hold the model, the data and the numbers; the rest is made anew."""
+        from .storage import parts, restored
+
+        return restored, parts(self)
 
     def save(self, path: str | Path) -> None:
         """Write the fit to one file (NumPy's ``.npz`` with JSON inside; see `em.load`)."""

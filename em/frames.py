@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -27,7 +28,7 @@ def same_order(leaves: Sequence[Any]) -> None:
         ValueError: such a pair.
     """
     found = [leaf.index for leaf in leaves if hasattr(leaf, "iloc") and hasattr(leaf, "index")]
-    for first, second in zip(found, found[1:], strict=False):
+    for first, second in itertools.pairwise(found):
         if len(first) != len(second) or first.equals(second):
             continue
         if first.is_unique and second.is_unique and bool(first.isin(second).all()):

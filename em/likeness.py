@@ -1,4 +1,4 @@
-"""New data for a fit: their shapes must be those of the data that it was fitted to, but for rows."""
+"""New data for a fit have the shapes of the data that it was fitted to, but for rows."""
 
 from __future__ import annotations
 

@@ -238,9 +238,9 @@ def _ascended(
     scale = jnp.maximum(expected.counts.sum(), 1) if block.sites else 1.0
 
     def constrain(vector: jax.Array) -> Params:
-        return program.constrain(unravel(jnp.clip(vector, -limit, limit)), params, rows.arrays)
+        return program.constrain(unravel(vector), params, rows.arrays)
 
-    found = maximise(lambda vector: objective(constrain(vector)) / scale, start, inner)
+    found = maximise(lambda vector: objective(constrain(vector)) / scale, start, inner, limit)
     new = constrain(found)
     return {name: new[name] for name in block.parameters}
 

@@ -15,14 +15,15 @@ class Progress:
     _numbers: ClassVar[Any] = itertools.count()
 
     def __init__(self, total: int, show: bool) -> None:
-        self.total, self.show, self.bar = total, show, None
+        self.total, self.show = total, show
+        self.bar: Any = None
         self.number = next(self._numbers)
 
     def __enter__(self) -> Progress:
         if self.show:
             from tqdm.auto import tqdm
 
-            self.bar: Any = tqdm(total=self.total, desc="EM", unit="step")
+            self.bar = tqdm(total=self.total, desc="EM", unit="step")
             self._running[self.number] = self
         return self
 

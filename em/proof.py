@@ -128,7 +128,9 @@ def _doubt(reader: Reader, call: Call) -> Doubt | None:
             sites = " or ".join(repr(d.name) for d in structure.data if d.level == level)
             where, told, own_one = (v.ravel()[place] for v in (row, *both))
             return Doubt(level, int(where), told, own_one, sites)
-    wrong = np.isfinite(own) & (np.abs(read - own) > _tolerance(own.dtype) * size)
+    finite = np.isfinite(own) & np.isfinite(read)
+    gap = np.where(finite, read, 0) - np.where(finite, own, 0)
+    wrong = finite & (np.abs(gap) > _tolerance(own.dtype) * size)
     if reader.to_fit and wrong.any():
         place = int(np.argmax(wrong))
         return Doubt(-1, 0, read.ravel()[place], own.ravel()[place])
@@ -197,28 +199,27 @@ def _compare(reader: Reader, patterns: dict, size: tuple, arrays: tuple) -> tupl
         scale = jnp.where(own_size, size[1], 1.0).astype(dtype)
         spread = jnp.asarray(_SPREADS, dtype)[which]
         params = reader.example(arrays, _SEEDS, which, spread, (location, scale))
-        run = partial(_natural, reader, params, owners, arrays)
+        run = partial(_natural, reader, params, arrays)
         whole, rows = jax.lax.map(run, classes)
         return whole, [_worst(read(params, level), rows[level]) for level in levels]
 
     return jax.lax.map(at, jnp.arange(len(_SEEDS)))
 
 
-def _natural(reader: Reader, params: Params, owners: dict, arrays: tuple, classes: dict) -> tuple:
+def _natural(reader: Reader, params: Params, arrays: tuple, classes: dict) -> tuple:
     """The model run as it is written: (read, NumPyro's, size) of the whole; rows (n,) by level."""
     structure = reader.structure
     z = natural_shape(structure, classes)
     forced = z | {latent.prior: z[latent.name] for latent in structure.latents}
     model = handlers.seed(Replay(reader.model, values=params, forced=forced), 0)
+    # Labels of which some are unknown may be no classes at all (NaN).
+    partly = [z.labels for z in structure.latents if z.partly]
+    model = handlers.block(model, hide=partly)
     args, kwargs = reader.template.rebuild(arrays)
     with validation_enabled(False):
         whole, trace = log_density(model, args, kwargs, {})
-    terms = [jnp.ravel(scaled(trace[name])) for name in apart(structure) if _counts(trace, name)]
-    units = reader.weights_in(trace)
-    for level in range(len(structure.levels)):
-        weights = units[owners[level]] if level else units
-        rows = level_density(structure, trace, None, level)
-        terms.append(jnp.where(weights > 0, weights * rows, 0))
+    known = [*apart(structure), *(d.name for d in structure.data)]
+    terms = [scaled(trace[name]) for name in known if _counts(trace, name)]
     read = sum((t.sum() for t in terms), jnp.zeros((), whole.dtype))
     size = sum((jnp.abs(t).sum() for t in terms), jnp.ones((), whole.dtype))
     levels = range(len(structure.levels))

@@ -36,8 +36,8 @@ class Reader:
 
     The methods are pure functions of parameters and of the call's arrays, to be compiled. What
     was compiled is kept in ``compiled``, readings of the same model for other data in ``readers``;
-    ``source`` is the model itself, ``model`` the same where it has not changed, with a site for
-    each leaf of its pytrees.
+    ``given`` is the model itself, ``source`` as it is run, ``model`` the same if it is unchanged,
+    with a site for each leaf of its pytrees.
     Unless ``to_fit``, plates may be subsampled and parameters may reach the data through the priors
     of others only, neither of which EM takes; ``priors`` says that these count for it.
     """
@@ -45,12 +45,12 @@ class Reader:
     def __init__(
         self, model: Callable, call: Call, to_fit: bool = True, priors: bool = False
     ) -> None:
-        self.source = model
+        self.given, self.source = model, replay.by_rows(model)
         self.unchanged = Unchanged(model, *call.objects)
         self.to_fit = to_fit
         self.structure: Structure
-        self.structure, call = read(model, call, to_fit, priors)
-        self._by_leaves = by_leaves(model, self.structure.trees)
+        self.structure, call = read(self.source, call, to_fit, priors)
+        self._by_leaves = by_leaves(self.source, self.structure.trees)
         self.template = replace(call, arrays=())
         self.unchanged.settle()
         # Models are read while JAX traces, too.
@@ -215,12 +215,24 @@ class Reader:
     def auxiliary(
         self, params: Mapping, arrays: tuple, names: tuple[str, ...] | None = None
     ) -> jax.Array:
-        """The log density of the (named) sites apart from the rows, summed."""
+        """The log density of the (named) sites beside the rows, summed."""
+        log_density, weights = self.beside(params, arrays, names)
+        return (weights * log_density).sum()
+
+    def beside(
+        self, params: Mapping, arrays: tuple, names: tuple[str, ...] | None = None
+    ) -> tuple[jax.Array, jax.Array]:
+        """(m,) the log density of each observation beside the rows, and its weight."""
         own = [a.name for a in self.structure.auxiliary if names is None or a.name in names]
         if not own:
-            return jnp.zeros(())
+            return jnp.zeros((0,)), jnp.zeros((0,))
         trace = self.run(params, arrays, 0)
-        return sum((replay.scaled(trace[n]).sum() for n in own), jnp.zeros(()))
+        parts = []
+        for site in map(trace.__getitem__, own):
+            density = jnp.asarray(site["fn"].log_prob(site["value"]))
+            scale = jnp.asarray(1.0 if site["scale"] is None else site["scale"], density.dtype)
+            parts.append([density.ravel(), jnp.broadcast_to(scale, density.shape).ravel()])
+        return tuple(map(jnp.concatenate, zip(*parts, strict=True)))  # type: ignore[return-value]
 
     def owners(self, arrays: tuple, level: int) -> jax.Array:
         """(n,) the unit of each row of an inner level."""

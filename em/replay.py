@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -20,6 +21,63 @@ def site_constraint(message: dict) -> constraints.Constraint:
     if message["type"] == "param":
         return message["kwargs"].get("constraint", constraints.real)
     return message["fn"].support
+
+
+def leave_prior(message: dict) -> None:
+    """Take row weights away from a parameter's prior.
+
+    ``handlers.scale`` with one weight a row may stand around a whole model: it is about rows, and
+    no prior has any. A scale that a prior's own shape can take is its own.
+    """
+    scale, fn = message["scale"], message["fn"]
+    if scale is None or jnp.ndim(scale) == 0:
+        return
+    if not _takes(fn.batch_shape, jnp.shape(scale)):
+        message["scale"] = None
+
+
+class RowMask(Messenger):
+    """``handlers.mask`` with one entry a row around a whole model: the observations of rows.
+
+    The class of a row without observations has its prior, which sums to 1, and parameters keep
+    theirs: neither has anything to leave out.
+    """
+
+    def __init__(self, fn: Callable, mask: Any) -> None:
+        self.mask = mask
+        super().__init__(fn)
+
+    def process_message(self, msg: dict) -> None:
+        """Mask what has rows."""
+        if msg["type"] == "sample" and msg["is_observed"]:
+            shape = jnp.broadcast_shapes(
+                msg["fn"].batch_shape,
+                jnp.shape(msg["value"])[: jnp.ndim(msg["value"]) - msg["fn"].event_dim],
+            )
+            if _takes(shape, jnp.shape(self.mask)):
+                msg["fn"] = msg["fn"].mask(self.mask)
+
+
+def _takes(shape: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    try:
+        return jnp.broadcast_shapes(shape, other) == shape
+    except ValueError:
+        return False
+
+
+def by_rows(model: Callable) -> Callable:
+    """The model with masks of rows around it as `RowMask`."""
+    inner = getattr(model, "fn", None)
+    if not isinstance(model, Messenger) or inner is None:
+        return model
+    within = by_rows(inner)
+    if type(model) is handlers.mask and jnp.ndim(model.mask):
+        return RowMask(within, model.mask)
+    if within is inner:
+        return model
+    outer = copy.copy(model)
+    outer.fn = within
+    return outer
 
 
 class Replay(Messenger):
@@ -62,6 +120,8 @@ class Replay(Messenger):
         name = msg["name"]
         if msg["type"] == "sample":
             _expand(msg)
+            if not (msg["is_observed"] or msg["fn"].is_discrete):
+                leave_prior(msg)
         if name in self.forced:
             msg["value"] = self.forced[name]
         elif msg["type"] == "deterministic":

@@ -61,6 +61,7 @@ def simulator(fit: Fit, program: Program) -> Callable[[jax.Array], Rows]:
     Raises:
         ValueError: observations that are no argument of the model, or rows that are weighted.
     """
+    refuse_auxiliary(program)
     if not np.all(np.asarray(fit.rows.weights) == 1):
         raise ValueError(
             "a parametric bootstrap simulates rows, so it cannot keep row weights; repeat the rows "
@@ -86,6 +87,15 @@ def simulator(fit: Fit, program: Program) -> Callable[[jax.Array], Rows]:
         return read_rows(program, tuple(arrays))
 
     return simulate
+
+
+def refuse_auxiliary(program: Program) -> None:
+    """Raise where more than the rows is observed: replicates are of rows."""
+    for beside in program.structure.auxiliary:
+        raise ValueError(
+            f"the bootstrap replicates the rows of {program.structure.latent.name!r}, and site "
+            f"{beside.name!r} is observed beside them: use fit.standard_errors()"
+        )
 
 
 def observed_arguments(fit: Fit) -> dict[str, int]:

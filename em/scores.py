@@ -21,7 +21,7 @@ def gram(program: Program, params: Params, rows: Rows) -> np.ndarray:
 
     u are the unconstrained parameters. At a maximum of a well-specified model G is close to the
     information, whose two sides it makes up in the sandwich (White 1982, Econometrica 50:1). A
-    row of weight w counts as w rows.
+    row of weight w counts as w rows; observations beside the rows are rows too, and so is a factor.
     """
 
     def of(params: Params, rows: Rows) -> jax.Array:
@@ -37,13 +37,15 @@ def _gram(program: Program, params: Params, rows: Rows) -> jax.Array:
 
     def log_density(vector: jax.Array) -> jax.Array:
         new = program.constrain(unravel(vector), params, rows.arrays)
-        return posterior(program, new, rows.arrays).log_density
+        own = posterior(program, new, rows.arrays).log_density
+        return jnp.concatenate([own, program.beside(new, rows.arrays)[0]])
 
     def along(direction: jax.Array) -> jax.Array:
         return jax.jvp(log_density, (start,), (direction,))[1]
 
     # A row of weight 0 may have no density at all.
-    weights = jnp.sqrt(rows.weights)
+    weights = jnp.concatenate([rows.weights, program.beside(params, rows.arrays)[1]])
+    weights = jnp.sqrt(weights)
     scores = jax.lax.map(along, jnp.eye(start.size, dtype=start.dtype))
     weighted = jnp.where(weights > 0, scores * weights, 0)
     return jnp.matmul(weighted, weighted.T, precision="highest")

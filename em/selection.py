@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from .loop import Outcome
@@ -35,46 +38,47 @@ class Restarts:
 
 
 def select(program: Program, outcome: Outcome, rows: Rows, scored_rows: float) -> Restarts:
-    """Judge each climb and choose: sound ones first, then by objective.
-
-    A climb that ended on a nearly singular component of a few rows is a peak of an unbounded
-    likelihood rather than an estimate (Day 1969, Biometrika 56:463; McLachlan & Peel 2000,
-    section 3.10): it is named as such, and passed over if a sound one exists.
-    """
-    code = np.asarray(outcome.code).copy()
-    objective = np.asarray(outcome.objective, float)
-    counts = np.asarray(outcome.counts)
-    scale = np.asarray(outcome.relative_scale)
-    few = counts < _FEW_ROWS * rows_needed(program)
-    spurious = ((scale < _SMALL_SCALE) & few).any(1)
-    fine = np.isin(code, (Status.CONVERGED, Status.MAX_STEPS))
-    code[fine & spurious] = Status.NEARLY_SINGULAR
-    empty = class_counts(program, counts) <= 1e-8 * scored_rows
+    """Judge each climb and choose: sound ones first, then by objective."""
+    outcome = jax.tree.map(np.asarray, outcome)
+    code, rank = judge(program, outcome, np)
+    empty = outcome.counts @ _members(program) <= 1e-8 * scored_rows
     fine = np.isin(code, (Status.CONVERGED, Status.MAX_STEPS))
     for climb in np.nonzero(fine & empty.any(1))[0]:
-        if _loses(program, rows, empty[climb]):
+        if _loses(program, rows, np.asarray(empty[climb])):
             code[climb] = Status.EMPTIED
-    rank = np.select(
-        [
-            np.isin(code, (Status.CONVERGED, Status.MAX_STEPS, Status.EMPTIED)),
-            code == Status.LOWERED,
-            code == Status.NEARLY_SINGULAR,
-        ],
-        [3, 2, 1],
-        0,
-    )
+    objective, steps = np.asarray(outcome.objective, float), np.asarray(outcome.steps)
     finite = np.where(np.isfinite(objective), objective, -np.inf)
     top = rank == rank.max()
     # Starts that reached the same peak differ by rounding: the first of them is taken.
     best = np.max(finite[top])
     chosen = int(np.argmax(top & (finite >= best - 1e-7 * (1 + abs(best)))))
     ranking = np.lexsort((-finite, -rank))
-    return Restarts(objective, np.asarray(outcome.steps), code, scale.min(1), chosen, ranking)
+    smallest = np.asarray(outcome.relative_scale).min(1)
+    return Restarts(objective, steps, code, smallest, chosen, ranking)
 
 
-def class_counts(program: Program, counts: np.ndarray) -> np.ndarray:
-    """(r, classes) the rows of each class of the units, of several latents side by side."""
-    return counts @ _members(program)
+def highest(program: Program, outcome: Outcome) -> jax.Array:
+    """Which of several climbs `select` would choose (of equal ones any), where JAX traces."""
+    _, rank = judge(program, outcome, jnp)
+    finite = jnp.where(jnp.isfinite(outcome.objective), outcome.objective, -jnp.inf)
+    return jnp.where(rank == rank.max(), finite, -jnp.inf).argmax()
+
+
+def judge(program: Program, outcome: Outcome, xp: Any) -> tuple[Any, Any]:
+    """(r,) the status of each climb, and its rank: 3 for sound ones, down to 0.
+
+    A climb that ended on a nearly singular component of a few rows is a peak of an unbounded
+    likelihood rather than an estimate (Day 1969, Biometrika 56:463; McLachlan & Peel 2000,
+    section 3.10): it is named as such, and passed over if a sound one exists. ``xp`` is NumPy, or
+    ``jax.numpy`` under a trace.
+    """
+    few = outcome.counts < _FEW_ROWS * rows_needed(program)
+    spurious = ((outcome.relative_scale < _SMALL_SCALE) & few).any(1)
+    fine = (outcome.code == Status.CONVERGED) | (outcome.code == Status.MAX_STEPS)
+    code = xp.where(fine & spurious, Status.NEARLY_SINGULAR, outcome.code)
+    rank = xp.where(fine & ~spurious, 3, 0)
+    rank = xp.where(code == Status.LOWERED, 2, rank)
+    return code, xp.where(code == Status.NEARLY_SINGULAR, 1, rank)
 
 
 def _members(program: Program) -> np.ndarray:

@@ -73,21 +73,21 @@ def maximise_each(
     ``weights`` (k, n) are the responsibilities times the row weights, for sites that are replayed.
     """
     unconstrained = program.unconstrain(params, rows.arrays, block.parameters)
-    limits = {n: program.limit(n, rows) for n in unconstrained}
     replayed = tuple(n for n in program.rowwise if n in block.sites)
     statistical = [s for s in program.statistical if s.name in block.sites]
-    _, unravel = ravel_pytree({n: v[0] for n, v in unconstrained.items()})
-
-    def bounded(vector: jax.Array) -> dict:
-        return {n: jnp.clip(v, -limits[n], limits[n]) for n, v in unravel(vector).items()}
+    slices = {n: v[0] for n, v in unconstrained.items()}
+    _, unravel = ravel_pytree(slices)
+    limit, _ = ravel_pytree(
+        {n: jnp.full_like(v, program.limit(n, rows)) for n, v in slices.items()}
+    )
 
     def one(component: jax.Array) -> dict:
         own = {n: v[component] for n, v in unconstrained.items()}
         scale = jnp.ones(())
 
         def objective(vector: jax.Array) -> jax.Array:
-            slices = bounded(vector)
-            full = {n: v.at[component].set(slices[n]) for n, v in unconstrained.items()}
+            new_slices = unravel(vector)
+            full = {n: v.at[component].set(new_slices[n]) for n, v in unconstrained.items()}
             new = program.constrain(full, params, rows.arrays)
             total = jnp.zeros(())
             args = program.arguments(new, rows.arrays) if statistical else {}
@@ -108,7 +108,7 @@ def maximise_each(
         elif statistical:
             scale = statistics[statistical[0].name].count[component].max()
         scale = jnp.maximum(scale, 1)
-        return bounded(maximise(objective, ravel_pytree(own)[0], inner))
+        return unravel(maximise(objective, ravel_pytree(own)[0], inner, limit))
 
     found = jax.vmap(one)(jnp.arange(program.num_components))
     new = program.constrain(found, params, rows.arrays)

@@ -19,6 +19,7 @@ class Status(enum.IntEnum):
     NO_INFORMATION = 8
     NO_MODE = 9
     MISREAD = 10
+    STALLED = 11
 
     def __str__(self) -> str:
         return self.name
@@ -84,6 +85,12 @@ _ADVICE = {
         "The log-likelihood that was climbed is not the model's own at the estimate, by NumPyro's "
         "densities: the estimate is not to be trusted. Use float64; if that does not help, this is "
         "a fault of mixpyro, which is worth a report with the model."
+    ),
+    Status.STALLED: (
+        "EM stands still at a point that is no maximum: some move of its parameters still raises "
+        "the objective. The density may have corners or steps in a parameter that is fitted "
+        "numerically. Write it smoothly, hold such a parameter fixed at several values in turn "
+        "with handlers.condition and compare the fits, or give better init_params."
     ),
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +111,44 @@ def load(path: str | Path, model: Callable) -> Fit:
         reseeded=meta["reseeded"],
         restart_results=restarts,
         labels=jnp.asarray(stored["labels"]) if "labels" in stored else None,
+    )
+
+
+_NUMBERS = tuple(
+    f.name for f in fields(Fit) if f.name not in ("program", "call", "rows", "leaves", "labels")
+)
+
+
+def parts(fit: Fit) -> tuple[Any, ...]:
+    """What `restored` makes a fit of: the model, its arguments, and NumPy arrays."""
+    args = fit.call.rebuild(tuple(map(np.asarray, fit.call.arrays)))
+    leaves = {n: np.asarray(v) for n, v in fit.leaves.items()}
+    labels = None if fit.labels is None else np.asarray(fit.labels)
+    numbers = {name: getattr(fit, name) for name in _NUMBERS}
+    reading = (fit.program.given, *args, fit.call.columns, fit.program.posterior)
+    return (*reading, leaves, labels, numbers)
+
+
+def restored(
+    model: Callable,
+    args: tuple,
+    kwargs: dict,
+    columns: tuple,
+    posterior: bool,
+    leaves: dict[str, np.ndarray],
+    labels: np.ndarray | None,
+    numbers: dict[str, Any],
+) -> Fit:
+    """The fit of these parts: the model is read again, or found where it was read before."""
+    call = replace(split(args, kwargs), columns=columns)
+    program = program_for(model, call, posterior)
+    return Fit(
+        program=program,
+        call=call,
+        rows=prepare(program, call.arrays)[0],
+        leaves={n: jnp.asarray(v) for n, v in leaves.items()},
+        labels=None if labels is None else jnp.asarray(labels),
+        **numbers,
     )
 
 

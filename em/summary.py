@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 from statistics import NormalDist
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
 
 from . import information as info
+from .boundary import POSITIVE
 from .deterministic import values as deterministics
+from .profile import profile
 from .program import Params
 
 if TYPE_CHECKING:
@@ -19,14 +21,22 @@ if TYPE_CHECKING:
     from .fit import Fit
 
 
-def summary(fit: Fit, level: float, kind: str) -> pd.DataFrame:
+# A step of one standard error, in the logit or logarithm, from which on Wald's interval is poor:
+# the estimate is nearer to the edge than its error.
+_POOR = 1.0
+_NEAR_EDGE = "near the edge: take interval='profile'"
+
+
+def summary(fit: Fit, level: float, kind: str, kind_of_interval: str) -> pd.DataFrame:
     """One row an entry: estimate, standard error, interval, note (see `Fit.summary`)."""
     import pandas as pd
 
+    if kind_of_interval not in ("wald", "profile"):
+        raise ValueError(f"interval must be 'wald' or 'profile', not {kind_of_interval!r}")
     quantile = NormalDist().inv_cdf((1 + level) / 2)
     support = {p.name: p.constraint for p in fit.program.structure.free}
     errors, why = fit.standard_errors(kind), info.reasons(fit.information, fit.shapes)
-    values = dict(fit.leaves)
+    values: dict[str, Any] = dict(fit.leaves)
     for name, (value, error, reason) in derived(fit, kind).items():
         values[name], errors[name], why[name] = value, error, reason
     table = []
@@ -36,9 +46,14 @@ def summary(fit: Fit, level: float, kind: str) -> pd.DataFrame:
             estimate, error = float(array[index]), errors[name][index]
             missing = error is np.ma.masked
             low, high = (np.nan, np.nan)
-            if not missing:
-                low, high = interval(estimate, float(error), quantile, support.get(name, ""))
             note = str(why[name][index]) if name in why else "fixed"
+            if not missing and kind_of_interval == "profile" and name in support and error > 0:
+                low, high = profile(fit, name, index, quantile**2 / 2)
+                note = "" if low <= high else "no profile interval found"
+            elif not missing:
+                low, high = interval(estimate, float(error), quantile, support.get(name, ""))
+                if relative(estimate, float(error), support.get(name, "")) > _POOR:
+                    note = _NEAR_EDGE
             if name in fit.never_observed and fit.never_observed[name][index]:
                 note = "never observed"
             label = name + (f"[{', '.join(map(str, index))}]" if index else "")
@@ -85,14 +100,41 @@ def derived(fit: Fit, kind: str) -> dict[str, tuple[np.ndarray, np.ma.MaskedArra
     return out
 
 
+def profile_interval(
+    fit: Fit, site: str, index: tuple[int, ...], level: float
+) -> tuple[float, float]:
+    """See `Fit.profile_interval`."""
+    errors = fit.standard_errors()
+    if site not in fit.shapes:
+        raise ValueError(f"{site!r} is no free parameter; those are {', '.join(fit.shapes)}")
+    try:
+        error = errors[site][index]
+    except IndexError:
+        error = None
+    if np.shape(error) or error is None:
+        raise ValueError(f"{index} is no entry of {site!r}, of shape {fit.shapes[site]}")
+    if error is np.ma.masked:
+        reason = info.reasons(fit.information, fit.shapes)[site][index]
+        raise ValueError(f"entry {index} of {site!r} has no standard error: {reason}")
+    return profile(fit, site, index, NormalDist().inv_cdf((1 + level) / 2) ** 2 / 2)
+
+
+def relative(estimate: float, error: float, support: str) -> float:
+    """The standard error on the scale of the support's logarithm or logit, where it has one."""
+    if support in POSITIVE and estimate > 0:
+        return error / estimate
+    if support in ("unitinterval", "simplex") and 0 < estimate < 1:
+        return error / (estimate * (1 - estimate))
+    return 0.0
+
+
 def interval(estimate: float, error: float, quantile: float, support: str) -> tuple[float, float]:
     """Wald's interval on the scale of the support's logarithm or logit, where it has one."""
-    if support in ("positive", "nonnegative", "softpluspositive") and estimate > 0:
-        ratio = np.exp(min(quantile * error / estimate, 700.0))
-        return estimate / ratio, estimate * ratio
-    if support in ("unitinterval", "simplex") and 0 < estimate < 1:
+    step = min(quantile * relative(estimate, error, support), 700.0)
+    if step and support in POSITIVE:
+        return estimate * np.exp(-step), estimate * np.exp(step)
+    if step:
         logit = np.log(estimate / (1 - estimate))
-        step = min(quantile * error / (estimate * (1 - estimate)), 700.0)
         return _expit(logit - step), _expit(logit + step)
     return estimate - quantile * error, estimate + quantile * error
 

@@ -12,13 +12,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from .arguments import split
-from .bootstrap import best, from_starts
+from .assign import Soft
+from .bootstrap import from_starts
 from .checks import check
 from .classes import posterior
 from .driver import EM, prepare, program_for
 from .fit import Fit
 from .replicates import each, reweighed
 from .rows import Rows
+from .selection import highest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -138,13 +140,13 @@ class CrossValidation:
 
 
 def cross_validate(
-    model: Callable,
+    model: Callable | EM,
     rng_key: jax.Array,
     *args: Any,
     num_folds: int = 5,
-    num_restarts: int = 5,
-    max_steps: int = 2000,
-    tolerance: float = 1e-6,
+    num_restarts: int | None = None,
+    max_steps: int | None = None,
+    tolerance: float | None = None,
     **kwargs: Any,
 ) -> CrossValidation:
     """k-fold cross-validation of the log-likelihood (Smyth 2000, Statistics and Computing 10:63).
@@ -152,9 +154,35 @@ def cross_validate(
     The rows of a fold get the weight 0, the model is fitted to the others, and the fold is scored:
     all folds in one compiled call, on the same shapes.
 
+    Args:
+        model: a NumPyro model; or ``EM(model, ...)``, whose restarts, steps and tolerance are then
+            those of every fold.
+        rng_key: a JAX key: it decides the folds and the starts.
+        args: the model's positional arguments.
+        num_folds: f.
+        num_restarts: starts of every fold; 5 for a model.
+        max_steps: the bound on its EM steps; 2000 for a model.
+        tolerance: when a climb stops, as in `EM`; 1e-6 for a model.
+        kwargs: the model's keyword arguments.
+
     Raises:
-        ValueError: fewer than two folds, or more than rows; what `EM.run` raises for its data.
+        ValueError: fewer than two folds, or more than rows; an `EM` that climbs in another way than
+            soft EM of the likelihood from k-means++; what `EM.run` raises for its data.
     """
+    options = (5, 2000, 1e-6)
+    if isinstance(model, EM):
+        plain = model.objective == "likelihood" and isinstance(model.assign, Soft)
+        if not plain or model.start != "kmeans++" or model.accelerate is not None:
+            raise ValueError(
+                "cross-validation fits every fold by plain soft EM of the likelihood, started by "
+                "k-means++; give an EM without other choices of objective, assign, start and "
+                "accelerate"
+            )
+        options = (model.num_restarts, model.max_steps, model.tolerance)
+        model = model.model
+    num_restarts = options[0] if num_restarts is None else num_restarts
+    max_steps = options[1] if max_steps is None else max_steps
+    tolerance = options[2] if tolerance is None else tolerance
     call = split(args, kwargs)
     program = program_for(model, call)
     rows, found = prepare(program, call.arrays)
@@ -170,7 +198,7 @@ def cross_validate(
         held = folds == number
         fewer = reweighed(rows, jnp.where(held, 0, rows.weights))
         outcome = from_starts(program, fewer, keys, max_steps, tolerance)
-        which = best(outcome)
+        which = highest(program, outcome)
         params = jax.tree.map(lambda a: a[which], outcome.params)
         return posterior(program, params, rows.arrays).log_density, outcome.code[which]
 

@@ -20,6 +20,7 @@ class Unchanged:
 
     def __init__(self, *things: Any) -> None:
         self._things = things
+        self._until = 0.0
         self._found = self._look()
         self._restless: frozenset[Path] = frozenset()
 

@@ -74,9 +74,8 @@ def _category_counts(program: Program, rows: Rows, names: tuple[str, ...]) -> di
         return total
 
     found = program.compiled("categories", lambda: quick_jit(program, of))(rows)
-    cells = {
-        s.name: s.entries["probs"].index.shape[1:] for s in program.statistical if s.name in names
-    }
+    entries = {s.name: s.entries["probs"] for s in program.statistical if s.name in names}
+    cells = {n: e.index.shape[1:] for n, e in entries.items() if e is not None}
     out = {}
     for name, value in found.items():
         c, m = cells[name]

@@ -22,7 +22,7 @@ from ..em.latents import Latent
 from ..em.provenance import dependencies
 from ..em.reader import Params, Reader
 from ..em.recent import Recent
-from ..em.replay import is_finite, prototype, run
+from ..em.replay import by_rows, is_finite, leave_prior, prototype, run
 
 _readings: Recent[Reading] = Recent(64)
 
@@ -56,6 +56,8 @@ def marginalize(model: Callable) -> Callable:
     if not callable(model):
         raise ValueError(f"model must be a NumPyro model (a callable), not {model!r}")
 
+    inner = by_rows(model)
+
     @functools.wraps(model)
     def marginal(*args: Any, **kwargs: Any) -> None:
         with jax.ensure_compile_time_eval():  # the data, under jit too, unless they are traced
@@ -63,14 +65,14 @@ def marginalize(model: Callable) -> Callable:
         with handlers.block():
             reading = reading_of(model, call)
         if reading is None:
-            model(*args, **kwargs)
+            inner(*args, **kwargs)
             return
 
         def rows(params: Mapping[str, Any]) -> jax.Array:
             return reading.row_log_density(params, call.arrays)
 
         with SumOut(reading, rows, call):
-            model(*args, **kwargs)
+            inner(*args, **kwargs)
 
     return marginal
 
@@ -139,6 +141,7 @@ class SumOut(Messenger):
         self.reading, self.score, self.call = reading, score, call
         self.values: dict[str, Any] = {}
         self.prior: dict[str, Any] = {}
+        self.scored = {d.name for d in reading.reader.structure.data}
         structure = reading.reader.structure
         self.free = {p.name for p in structure.free}
         self.trees = {tree.name: tree for tree in structure.trees}
@@ -150,6 +153,8 @@ class SumOut(Messenger):
         name, kind = msg.get("name"), msg["type"]
         if kind not in ("sample", "deterministic"):
             return
+        if kind == "sample" and not (name in self.scored or name in self.reading.hidden):
+            leave_prior(msg)  # NumPyro's terms for changes of variables, too
         if name in self.reading.hidden:
             if name == self.reading.latent.prior:
                 self.prior = {key: msg[key] for key in ("scale", "cond_indep_stack")}
@@ -285,6 +290,7 @@ def read(reader: Reader, call: Call) -> Reading:
 
 def _holds_data(model: Callable, call: Call) -> bool:
     """Whether an observed site depends on a finite discrete one."""
+    model = by_rows(model)
     sites: dict[str, dict] = {}
 
     def abstract(arrays: tuple) -> None:

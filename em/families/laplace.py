@@ -55,7 +55,7 @@ class Laplace(RowFamily):
         loc = old_loc
         if not tie_loc.fixed.all():
             pull = tie_loc.pool(weights / old_scale[..., None])
-            median = _median(u, pull, reference["order"])
+            median = quantile(u, pull, reference["order"], 0.5)
             loc = tie_loc.choose(jnp.where(pull.sum(-1) > 0, median, old_loc), old_loc)
         away = (weights * jnp.abs(u - loc[..., None])).sum(-1)
         count = weights.sum(-1) * jnp.ones_like(away)
@@ -74,13 +74,22 @@ class Laplace(RowFamily):
         return own_scale(args["scale"] / reference["spread"], ties["scale"])
 
 
-def _median(u: jax.Array, weights: jax.Array, order: jax.Array) -> jax.Array:
-    """Weighted medians (k, c) of the rows (c, n), given their order."""
+def quantile(
+    u: jax.Array, weights: jax.Array, order: jax.Array, share: jax.Array | float
+) -> jax.Array:
+    """Weighted quantiles (k, c) of the rows (c, n), given their order: the first row at ``share``.
+
+    ``share`` (k, c) is the part of the weight up to that row.
+    """
+    below = jnp.cumsum(ordered(weights, u, order), -1)
+    bound = below[..., -1:] * jnp.asarray(share, u.dtype)[..., None]
+    place = (below < bound).sum(-1).clip(0, u.shape[-1] - 1)
+    sorted_u = jnp.broadcast_to(jnp.take_along_axis(u, order, -1), below.shape)
+    return jnp.take_along_axis(sorted_u, place[..., None], -1)[..., 0]
+
+
+def ordered(weights: jax.Array, u: jax.Array, order: jax.Array) -> jax.Array:
+    """The weights (k, c, n) of rows (c, n) in their order; c of the weights may be 1."""
     shape = (weights.shape[0], *u.shape)
-    sorted_u = jnp.take_along_axis(u, order, -1)
-    sorted_weights = jnp.take_along_axis(
-        jnp.broadcast_to(weights, shape), jnp.broadcast_to(order, shape), -1
-    )
-    below = jnp.cumsum(sorted_weights, -1)
-    place = (below < below[..., -1:] / 2).sum(-1).clip(0, u.shape[-1] - 1)
-    return jnp.take_along_axis(jnp.broadcast_to(sorted_u, shape), place[..., None], -1)[..., 0]
+    weights, order = jnp.broadcast_to(weights, shape), jnp.broadcast_to(order, shape)
+    return jnp.take_along_axis(weights, order, -1)

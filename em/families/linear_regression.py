@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ._family import Args, Family, Statistics, Ties, ratio
+from ._family import Args, Family, Statistics, Ties, own_scale, ratio
 from .normal import LOG_2PI
 
 
@@ -120,7 +120,7 @@ class LinearRegression(Family):
         self, args: Args, ties: Mapping[str, Ties], reference: Args
     ) -> jax.Array | None:
         own = args["scale"] / reference["spread"]
-        return jnp.where(ties["scale"].across_components, jnp.inf, own).min(-1)
+        return own_scale(own, ties["scale"])
 
 
 def _slopes(raw: jax.Array, reference: Args) -> jax.Array:

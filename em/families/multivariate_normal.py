@@ -11,7 +11,7 @@ import numpy as np
 import numpyro.distributions as dist
 from jax.scipy.linalg import cho_solve, solve_triangular
 
-from ._family import Args, Augmented, Family, Statistics, Ties, ratio
+from ._family import Args, Augmented, Family, Statistics, Ties, own_scale, ratio
 from .normal import LOG_2PI, nested, standard, standardisation, standardised_terms
 
 _MATRICES = ("covariance_matrix", "precision_matrix", "scale_tril")
@@ -150,7 +150,7 @@ class MultivariateNormal(Family):
         _, tril = standardised(args, reference)
         own = jnp.diagonal(tril, axis1=-2, axis2=-1).min(-1)
         own = jnp.where(jnp.isfinite(own), own, 0)
-        return jnp.where(ties[_matrix(args)].across_components, jnp.inf, own).min(-1)
+        return own_scale(own, ties[_matrix(args)])
 
 
 def _matrix(args: Args) -> str:

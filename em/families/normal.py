@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 
-from ._family import Args, Family, Statistics, Ties, linked, ratio
+from ._family import Args, Family, Statistics, Ties, linked, own_scale, ratio
 
 LOG_2PI = float(np.log(2 * np.pi))
 _MAX_SWEEPS = 200
@@ -89,7 +89,7 @@ class Normal(Family):
         self, args: Args, ties: Mapping[str, Ties], reference: Args
     ) -> jax.Array | None:
         own = args["scale"] / reference["spread"]
-        return jnp.where(ties["scale"].across_components, jnp.inf, own).min(-1)
+        return own_scale(own, ties["scale"])
 
 
 class LogNormal(Normal):

@@ -168,11 +168,21 @@ def test_an_error_of_the_model_comes_through_untouched(error):
     assert caught.value is error
 
 
+def test_a_model_that_wants_a_parameter_as_a_python_number():
+    def model(x):
+        rate = numpyro.sample("rate", dist.HalfNormal(1.0))
+        normals(x, 2 + int(rate))
+
+    refuses("plain numbers", model=model, args=(X,))
+
+
 def test_a_model_that_wants_an_array_as_a_python_number():
     def model(x, k):
         normals(x, int(k))
 
-    refuses("plain numbers", model=model, args=(X, np.asarray(2)))
+    fits = [em.EM(model).run(KEY, X, np.asarray(k)) for k in (2, 3)]
+    assert [fit.spec.num_components for fit in fits] == [2, 3]
+    assert em.EM(model).run(KEY, X, np.asarray(2)).log_likelihood == fits[0].log_likelihood
 
 
 # ---- the data -----------------------------------------------------------------------------------

@@ -89,3 +89,16 @@ def test_two_components_predict_better_than_one_and_nothing_recompiles(watch_jax
     assert again.log_likelihood == pytest.approx(two.log_likelihood, abs=10)
     with pytest.raises(ValueError, match="num_folds"):
         em.cross_validate(models.gaussian_mixture, KEY, X, num_components=1, num_folds=1)
+
+
+def test_cross_validation_takes_an_em():
+    fitter = em.EM(models.poisson_mixture, num_restarts=3, max_steps=300, tolerance=1e-5)
+    counts = np.r_[np.arange(12) % 4, 12 + np.arange(8) % 5]
+    options = {"num_restarts": 3, "max_steps": 300, "tolerance": 1e-5}
+    by_em = em.cross_validate(fitter, jax.random.key(0), counts, num_components=2, num_folds=4)
+    by_model = em.cross_validate(
+        models.poisson_mixture, jax.random.key(0), counts, num_components=2, num_folds=4, **options
+    )
+    assert by_em.log_likelihood == by_model.log_likelihood
+    with pytest.raises(ValueError, match="give an EM without other choices"):
+        em.cross_validate(em.EM(models.poisson_mixture, assign="hard"), jax.random.key(0), counts)

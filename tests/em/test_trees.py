@@ -1,5 +1,7 @@
 """Parameters that are pytrees: the same fit as with arrays, named by the leaves of the tree."""
 
+import copy
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -148,6 +150,11 @@ def test_file(fit, tmp_path):
     again = em.load(tmp_path / "fit.npz", trees)
     jax.tree.map(np.testing.assert_array_equal, again.params, fit.params)
     np.testing.assert_array_equal(again.predict(), fit.predict())
+
+
+def test_copy(fit):
+    again = copy.deepcopy(fit)
+    jax.tree.map(np.testing.assert_array_equal, again.params, fit.params)
 
 
 @pytest.mark.parametrize("leaves", [False, True])

@@ -12,7 +12,7 @@ from numpyro.infer.util import log_density
 from mixpyro.em.arguments import split
 from mixpyro.em.assign import Soft
 from mixpyro.em.driver import program_for
-from mixpyro.em.prior import evaluate
+from mixpyro.em.objective import evaluate
 from mixpyro.em.rows import Rows, find_patterns, prepare
 from mixpyro.inference import marginalize
 from mixpyro.inference.marginal import reading_of

@@ -95,11 +95,13 @@ def classes_in_a_loop(x):
     loc = numpyro.sample("loc", dist.Normal(0, 5).expand([2]).to_event(1))
     z = 0
     for t in range(x.shape[0]):
-        z = numpyro.sample(f"z{t}", dist.Categorical(weights if t == 0 else Vindex(P)[z]))
+        z = numpyro.sample(
+            f"z{t}", dist.Categorical(weights if t == 0 else Vindex(jnp.asarray(P))[z])
+        )
         numpyro.sample(f"y{t}", dist.Normal(loc[z], 1.0), obs=x[t])
 
 
-P = jnp.array([[0.9, 0.1], [0.2, 0.8]])
+P = np.array([[0.9, 0.1], [0.2, 0.8]])
 
 
 def test_too_many_combinations_are_refused_before_anything_is_allocated():
@@ -115,7 +117,7 @@ def test_too_many_combinations_are_refused_before_anything_is_allocated():
 def short_loop_likelihood(p):
     found, x = [], X[:4]
     for z in map(np.array, itertools.product((0, 1), repeat=4)):
-        score = np.log(p["weights"][z[0]]) + np.log(np.asarray(P))[z[:-1], z[1:]].sum()
+        score = np.log(p["weights"][z[0]]) + np.log(P)[z[:-1], z[1:]].sum()
         found.append(score + stats.norm.logpdf(x, p["loc"][z], 1.0).sum())
     return special.logsumexp(found)
 
@@ -387,7 +389,8 @@ def trend(z, loc, scale, x):
 
 def reshaped(z, loc, scale, x):
     y = jnp.ravel(x).reshape(z.shape[0], -1)
-    numpyro.sample("x", dist.Normal(loc[z][:, None], scale).to_event(1), obs=y)
+    fn = dist.Normal(loc[z][:, None], scale).expand(y.shape).to_event(1)
+    numpyro.sample("x", fn, obs=y)
 
 
 CASES["assert z.shape == x.shape"] = Case(in_plate(same_shape), (X,), normal_mixture, NORMALS)
