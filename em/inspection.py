@@ -178,8 +178,9 @@ def _assemble(
 def unreached(name: str, otherwise: str = "", site: dict | None = None) -> ValueError:
     """The error for a parameter of which the data say nothing."""
     # Conditioning is for sample sites: numpyro.param takes no notice of it.
-    bare = site is not None and site["type"] == "param"
-    handler, held = ("substitute", site.get("tree", name)) if bare else ("condition", name)
+    handler, held = "condition", name
+    if site is not None and site["type"] == "param":
+        handler, held = "substitute", site.get("tree", name)
     return ValueError(
         f"the likelihood does not reach the parameter {name!r}: no observed site depends on it. "
         "Remove it, or hold it fixed with "

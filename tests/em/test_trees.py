@@ -8,8 +8,10 @@ import numpy as np
 import numpyro
 import numpyro.distributions as dist
 import pytest
-from numpyro import handlers
+from numpyro import handlers, optim
 from numpyro.distributions import constraints
+from numpyro.infer import SVI, Trace_ELBO
+from numpyro.infer.autoguide import AutoDelta
 from numpyro.infer.util import log_density
 from scipy import optimize, stats
 
@@ -50,9 +52,9 @@ def arrays(x, y):
 
 
 def nested(x, y):
-    """Lists, tuples and dicts within each other, and a constraint on every leaf."""
+    """Lists, tuples and dicts within each other, a maker of them, a constraint on every leaf."""
     shares = numpyro.param("shares", [jnp.full(K, 0.5)], constraint=constraints.simplex)
-    lines = numpyro.param("lines", {"of": [{"slope": jnp.zeros(K)}, (jnp.zeros(K),)]})
+    lines = numpyro.param("lines", lambda key: {"of": [{"slope": jnp.zeros(K)}, (jnp.zeros(K),)]})
     scales = numpyro.param("scales", {"noise": (1,)}, constraint=constraints.positive)
     first, second = lines["of"]
     mixture(x, y, shares[0], second[0], first["slope"], scales["noise"][0])
@@ -218,6 +220,17 @@ def test_marginalize(fit):
     assert {n for n, s in trace.items() if s["type"] == "param"} == {"lines"}
 
 
+@pytest.mark.slow
+def test_numpyro_finds_the_same(fit):
+    """Its own optimiser of the marginalised model, the pytree among its parameters."""
+    model = marginalize(trees)
+    svi = SVI(model, AutoDelta(model), optim.Adam(0.05), Trace_ELBO())
+    found = svi.run(KEY, 600, X, Y, progress_bar=False).params["lines"]
+    for name, value in found.items():
+        own = fit.params["lines"][name]
+        np.testing.assert_allclose(np.sort(value), np.sort(own), atol=1e-3)
+
+
 def test_a_bare_parameter_has_no_posterior(fit):
     with pytest.raises(ValueError, match=r"lines\['intercept'\].*declares no prior"):
         run_nuts(fit, KEY, num_warmup=5, num_samples=5)
@@ -295,7 +308,10 @@ def networks(name):
     return lambda x, y: gated(x, y, made[name]())
 
 
-@pytest.mark.parametrize("name", ["flax", "random", "in part", "nnx"])
+@pytest.mark.parametrize(
+    "name",
+    ["flax", "random", *(pytest.param(n, marks=pytest.mark.slow) for n in ("in part", "nnx"))],
+)
 def test_networks(name):
     model = networks(name)
     fit = em.EM(model, num_restarts=2).run(KEY, X, G)
@@ -319,6 +335,7 @@ def test_networks(name):
     np.testing.assert_allclose(density, own + priors, rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_a_random_network_has_a_posterior():
     def plain(x, y):
         bias = numpyro.sample("gate/bias", dist.Normal(0.0, 2.0).expand([1]).to_event())
