@@ -16,7 +16,7 @@ from numpyro.infer.util import log_density
 from scipy import optimize, stats
 
 from mixpyro import em
-from mixpyro.inference import marginalize, run_laplace, run_nuts
+from mixpyro.inference import cross_check, marginalize, run_laplace, run_nuts
 
 pytestmark = pytest.mark.usefixtures("x64")
 
@@ -343,7 +343,10 @@ def test_a_random_network_has_a_posterior():
         gated(x, y, lambda inputs: inputs @ kernel + bias)
 
     fits = [em.EM(m, num_restarts=2).run(KEY, X, G) for m in (networks("random"), plain)]
-    draws = [run_laplace(fit, KEY, num_samples=200).posterior for fit in fits]
+    runs = [run_laplace(fit, KEY, num_samples=200) for fit in fits]
+    draws = [run.posterior for run in runs]
+    compared = [cross_check(fit, laplace=run) for fit, run in zip(fits, runs, strict=True)]
+    assert list(compared[0].table.index) == list(compared[1].table.index)
     for name in ("gate.bias", "gate.kernel", "loc", "scale"):
         np.testing.assert_allclose(draws[0][name], draws[1][name], rtol=1e-4, atol=1e-4)
 
