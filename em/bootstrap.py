@@ -66,7 +66,7 @@ class Bootstrap:
         errors, bounds = self.standard_errors(), self.interval(level)
         table = []
         for name, values in self.params.items():
-            estimate = np.asarray(self.fit.params[name], float)
+            estimate = np.asarray(self.fit.leaves[name], float)
             mean = values[self.used].mean(0)
             for index in np.ndindex(estimate.shape):
                 label = name + (f"[{', '.join(map(str, index))}]" if index else "")
@@ -103,7 +103,7 @@ def bootstrap(
     _at_least_two(num_replicates)
     program = fit.program
     refuse_auxiliary(program)
-    free = {p.name: fit.params[p.name] for p in program.structure.free}
+    free = {p.name: fit.leaves[p.name] for p in program.structure.free}
     keys = jax.random.split(rng_key, num_replicates)
     climbing = partial(from_params, program, max_steps=max_steps, tolerance=tolerance)
     if kind == "weighted":
@@ -126,7 +126,7 @@ def bootstrap(
             )
         )
         params, status = run(keys, free)
-    values = {n: np.asarray(params[n]) for n in fit.params if n in params}
+    values = {n: np.asarray(params[n]) for n in fit.leaves if n in params}
     return Bootstrap(fit, kind, values, np.asarray(status))
 
 
@@ -182,7 +182,7 @@ def bootstrap_lrt(
     if not all(np.array_equal(a, b) for a, b in pairs):
         raise ValueError("the two fits are of different data; fit both models to the same arrays")
     statistic = 2 * (fit_big.log_likelihood - fit_small.log_likelihood)
-    free = {p.name: fit_small.params[p.name] for p in small.structure.free}
+    free = {p.name: fit_small.leaves[p.name] for p in small.structure.free}
     draw_small, draw_big = simulator(fit_small, small), simulator(fit_small, big)
 
     def ratio(key: jax.Array) -> jax.Array:

@@ -19,6 +19,7 @@ from .program import Params, Program
 from .quick import once_jit
 from .reader import Reader
 from .replay import site_constraint
+from .trees import split
 
 
 def findings(program: Reader, arrays: tuple) -> dict[str, Any]:
@@ -247,7 +248,7 @@ def check_params(program: Program, given: Mapping[str, Any], arrays: tuple) -> P
     """
     sites = {p.name: p for p in program.structure.free}
     params = {}
-    for name, value in given.items():
+    for name, value in split(given, program.structure.trees).items():
         if name not in sites:
             raise ValueError(
                 f"init_params names {name!r}, which is no free parameter of the model; those are "

@@ -143,8 +143,9 @@ class EM:
         Args:
             rng_key: a JAX key; it only decides the starts.
             args: the model's positional arguments; arrays are data, the rest is static.
-            init_params: {site: value} to start from. Sites that are left out start from the
-                M-step of the usual start.
+            init_params: {site: value} to start from; a pytree whole, or by its leaves as
+                `Fit.leaves` names them. Sites that are left out start from the M-step of the
+                usual start.
             init_responsibilities: (n, k) to start from instead.
             kwargs: the model's keyword arguments.
 

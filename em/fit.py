@@ -31,6 +31,7 @@ from .scores import clearly_identified, gram
 from .selection import Restarts
 from .spec import Spec, describe
 from .status import Status
+from .trees import join
 from .unobserved import dimensions, never_observed
 
 if TYPE_CHECKING:
@@ -42,9 +43,8 @@ class Fit:
     """A fitted mixture.
 
     Attributes:
-        params: {site: value}, constrained, by the model's own site names, ready for
-            ``numpyro.handlers.substitute`` and ``numpyro.infer.Predictive``; parameters that
-            were held fixed are among them.
+        leaves: {parameter: value}, constrained, as `params`, but each leaf of a pytree by itself:
+            ``nn['w']`` of ``numpyro.param("nn", {"w": ...})``. Tables and errors name these.
         log_likelihood: ``sum_n w_n log p(x_n | params)``, natural log; where labels are known,
             ``log p(x_n, z_n | params)``.
         objective: what EM climbed: the log-likelihood, or for hard assignment the
@@ -60,7 +60,7 @@ class Fit:
     program: Program
     call: Call
     rows: Rows
-    params: dict[str, jax.Array]
+    leaves: dict[str, jax.Array]
     log_likelihood: float
     objective: float
     trace: np.ndarray
@@ -71,6 +71,15 @@ class Fit:
     reseeded: int
     restart_results: Restarts
     labels: jax.Array | None = None
+
+    @cached_property
+    def params(self) -> dict[str, Any]:
+        """{site: value}, constrained, by the model's own site names.
+
+        Ready for ``numpyro.handlers.substitute`` and ``numpyro.infer.Predictive``; parameters that
+        were held fixed are among them. One that is a pytree in the model is one here.
+        """
+        return join(self.leaves, self.program.structure.trees)
 
     # ---- how it went -----------------------------------------------------------------------
 
@@ -234,7 +243,7 @@ class Fit:
         call = merge(self.program.source, self.call, args, kwargs)
         positional, keywords = call.rebuild()
         self.program.unchanged.check(surely=True)
-        model = handlers.substitute(handlers.uncondition(self.program.model), data=self.params)
+        model = handlers.substitute(handlers.uncondition(self.program.model), data=self.leaves)
         trace = handlers.trace(handlers.seed(model, rng_key)).get_trace(*positional, **keywords)
         names = [z.name for z in self.spec.latents] + [s.name for s in self.program.sites]
         return {name: trace[name]["value"] for name in names}
@@ -257,7 +266,7 @@ class Fit:
         if reader is None or not reader.serves(call):
             self.program.unchanged.check(surely=True)
             with misshapen(self.program, self.call, call):
-                reader = Reader(self.program.model, call, priors=self.program.posterior)
+                reader = Reader(self.program.given, call, priors=self.program.posterior)
             if reader.num_components != self.program.num_components:
                 raise ValueError(
                     f"the new call has {reader.num_components} components; the fit has "
@@ -296,7 +305,7 @@ class Fit:
         return boundary(self.program, self.settled, self.rows)
 
     def standard_errors(self, kind: str = "observed") -> dict[str, np.ma.MaskedArray]:
-        """{site: standard errors}, by the delta method from the observed information.
+        """{parameter: standard errors}, by the delta method from the observed information.
 
         ``kind="sandwich"`` stays right where the model is wrong (White 1982, Econometrica 50:1):
         ``I^{-1} G I^{-1}`` with I the information and G the sum of the rows' squared scores.
@@ -312,7 +321,7 @@ class Fit:
         errors = info.standard_errors(self.information, self.shapes, kind)
         for p in self.program.structure.fixed:
             errors[p.name] = np.ma.masked_all(p.shape)
-        return {name: errors[name] for name in self.params}
+        return {name: errors[name] for name in self.leaves}
 
     def summary(
         self, level: float = 0.95, kind: str = "observed", interval: str = "wald"
@@ -368,7 +377,7 @@ class Fit:
 
     @property
     def _free(self) -> Params:
-        return {p.name: self.params[p.name] for p in self.program.structure.free}
+        return {p.name: self.leaves[p.name] for p in self.program.structure.free}
 
     def _undetermined(self) -> list[str]:
         found = info.reasons(self.information, self.shapes)
@@ -421,7 +430,7 @@ def from_outcome(
     """The fit of the chosen climb."""
     best = restarts.chosen
     free = {name: jnp.asarray(value[best]) for name, value in outcome.params.items()}
-    params = {
+    leaves = {
         p.name: free[p.name] if p.free else jnp.asarray(found["fixed"][p.name])
         for p in program.structure.parameters
     }
@@ -442,7 +451,7 @@ def from_outcome(
         program=program,
         call=call,
         rows=rows,
-        params=params,
+        leaves=leaves,
         log_likelihood=log_likelihood,
         objective=objective,
         trace=np.asarray(outcome.trace[best][:steps]),

@@ -13,6 +13,7 @@ from . import information as info
 from . import layout
 from .fit import Fit
 from .program import Params
+from .trees import join
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,11 @@ def wald_test(
         ValueError: a restriction that is not finite, that touches parameters without a standard
             error (at a boundary, not identified), or parts of which repeat each other.
     """
-    free = {p.name: fit.params[p.name] for p in fit.program.structure.free}
+    free = {p.name: fit.leaves[p.name] for p in fit.program.structure.free}
 
     def flat(params: Params) -> jax.Array:
-        return jnp.ravel(jnp.asarray(restriction({**fit.params, **params}), float))
+        values = join({**fit.leaves, **params}, fit.program.structure.trees)
+        return jnp.ravel(jnp.asarray(restriction(values), float))
 
     value = np.asarray(flat(free), float)
     slopes = jax.jacfwd(flat)(free)

@@ -23,6 +23,7 @@ from .fingerprint import fingerprint
 from .latents import Latent, Level, arrange, find_latents, log_prob, masks, unwrap
 from .provenance import Dependencies, dependencies
 from .structure import Auxiliary, Data, Parameter, Structure
+from .trees import by_leaves, find_trees
 
 # Sites of one row each that are read.
 _MOST_LEVELS = 64
@@ -45,12 +46,17 @@ def read(
         def abstract(arrays: tuple) -> None:
             # Within the trace: supports and distributions may hold values that live only here.
             trace, handler = replay.run(model, call.rebuild(arrays), default=replay.prototype)
+            trees, split = find_trees(trace), model
+            if trees:
+                split = by_leaves(model, trees)
+                trace, handler = replay.run(split, call.rebuild(arrays), default=replay.prototype)
             _refuse(trace, to_fit)
-            latents, skip = find_latents(model, call, trace)
+            latents, skip = find_latents(split, call, trace)
             _refuse_chains(trace, handler, latents)
             whole = to_fit and not priors
             preset = handler.preset
-            found.append(_assemble(model, call, trace, preset, latents, skip, gaps, whole))
+            made = _assemble(split, call, trace, preset, latents, skip, gaps, whole)
+            found.append(replace(made, trees=trees))
 
         jax.eval_shape(abstract, call.arrays)
         return found[0]
@@ -154,9 +160,8 @@ def _assemble(
     likelihood = frozenset().union(*(part.depends for part in parts))
     for p in parameters:
         if whole and p.free and p.name not in likelihood:
-            raise unreached(
-                p.name, ", or fit it by objective='posterior' if it enters the priors of others"
-            )
+            more = ", or fit it by objective='posterior' if it enters the priors of others"
+            raise unreached(p.name, more, sites[p.name])
     indexed = any(level.owner == "index" for level in levels)
     return Structure(
         latents=latents,
@@ -170,12 +175,16 @@ def _assemble(
     )
 
 
-def unreached(name: str, otherwise: str = "") -> ValueError:
+def unreached(name: str, otherwise: str = "", site: dict | None = None) -> ValueError:
     """The error for a parameter of which the data say nothing."""
+    # Conditioning is for sample sites: numpyro.param takes no notice of it.
+    handler, held = "condition", name
+    if site is not None and site["type"] == "param":
+        handler, held = "substitute", site.get("tree", name)
     return ValueError(
         f"the likelihood does not reach the parameter {name!r}: no observed site depends on it. "
         "Remove it, or hold it fixed with "
-        f"numpyro.handlers.condition(model, {{{name!r}: value}}){otherwise}"
+        f"numpyro.handlers.{handler}(model, {{{held!r}: value}}){otherwise}"
     )
 
 

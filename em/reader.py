@@ -22,6 +22,7 @@ from .inspection import read
 from .proof import indexed_owners, level_density, prove
 from .recent import Recent
 from .structure import Structure
+from .trees import by_leaves
 from .unchanged import Unchanged
 
 Params = dict[str, jax.Array]
@@ -35,7 +36,8 @@ class Reader:
 
     The methods are pure functions of parameters and of the call's arrays, to be compiled. What
     was compiled is kept in ``compiled``, readings of the same model for other data in ``readers``;
-    ``given`` is the model itself, ``source`` as it is run, ``model`` the same if it is unchanged.
+    ``given`` is the model itself, ``source`` as it is run, ``model`` the same if it is unchanged,
+    with a site for each leaf of its pytrees.
     Unless ``to_fit``, plates may be subsampled and parameters may reach the data through the priors
     of others only, neither of which EM takes; ``priors`` says that these count for it.
     """
@@ -48,6 +50,7 @@ class Reader:
         self.to_fit = to_fit
         self.structure: Structure
         self.structure, call = read(self.source, call, to_fit, priors)
+        self._by_leaves = by_leaves(self.source, self.structure.trees)
         self.template = replace(call, arrays=())
         self.unchanged.settle()
         self.structure = prove(self, call)
@@ -62,7 +65,7 @@ class Reader:
             ValueError: it is no longer what it was when it was read.
         """
         self.unchanged.check()
-        return self.source
+        return self._by_leaves
 
     @property
     def num_components(self) -> int:
@@ -284,9 +287,11 @@ class Reader:
         return {p.name: trace[p.name]["value"] for p in self.structure.free}
 
     def prototype(self, arrays: tuple) -> Params:
-        """Any admissible parameters: the values at unconstrained 0."""
+        """Any admissible parameters: the values at unconstrained 0, `numpyro.param`'s own."""
         trace = self.run({}, arrays, 0, default=replay.prototype)
-        return {p.name: trace[p.name]["value"] for p in self.structure.free}
+        values = {p.name: trace[p.name]["value"] for p in self.structure.free}
+        # Those of a network are single, those of a careless hand whole numbers.
+        return {n: jnp.asarray(v, layout.float_type()) for n, v in values.items()}
 
     def row_weights(self, arrays: tuple) -> jax.Array:
         """(n,) the weights that ``handlers.scale`` gives to z, and so to its row."""

@@ -13,6 +13,8 @@ from numpyro.distributions import biject_to, constraints
 from numpyro.ops.pytree import PytreeTrace
 from numpyro.primitives import Messenger
 
+from .trees import is_tree
+
 
 def site_constraint(message: dict) -> constraints.Constraint:
     """Where the values of a parameter site live."""
@@ -175,7 +177,7 @@ def prototype(message: dict) -> Any:
     """A value of the right shape and support for a parameter site: unconstrained zeros."""
     if message["type"] == "param":
         initial = message["args"][0] if message["args"] else None
-        if initial is None or callable(initial):
+        if initial is None or callable(initial) or is_tree(initial):
             return None
         return jnp.asarray(initial)
     if message["is_observed"]:

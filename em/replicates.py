@@ -74,7 +74,7 @@ def simulator(fit: Fit, program: Program) -> Callable[[jax.Array], Rows]:
         )
     places = observed_arguments(fit)
     positional, keywords = fit.call.rebuild()
-    model = handlers.substitute(handlers.uncondition(fit.program.model), data=fit.params)
+    model = handlers.substitute(handlers.uncondition(fit.program.model), data=fit.leaves)
 
     def simulate(rng_key: jax.Array) -> Rows:
         trace = handlers.trace(handlers.seed(model, rng_key)).get_trace(*positional, **keywords)

@@ -34,7 +34,7 @@ def save(fit: Fit, path: str | Path) -> None:
         "library": "mixpyro",
         "arguments": _encode(list(marked)),
         "columns": [list(c) if c and all(map(_named, c)) else None for c in fit.call.columns],
-        "parameters": list(fit.params),
+        "parameters": list(fit.leaves),
         "log_likelihood": fit.log_likelihood,
         "objective": fit.objective,
         "num_steps": fit.num_steps,
@@ -52,7 +52,7 @@ def save(fit: Fit, path: str | Path) -> None:
         "restarts/num_steps": found.num_steps,
         "restarts/status": found.status,
         "restarts/smallest_scale": found.smallest_scale,
-        **{f"params/{name}": np.asarray(value) for name, value in fit.params.items()},
+        **{f"params/{name}": np.asarray(value) for name, value in fit.leaves.items()},
         **{f"arguments/{i}": np.asarray(a) for i, a in enumerate(fit.call.arrays)},
     }
     if fit.labels is not None:
@@ -100,7 +100,7 @@ def load(path: str | Path, model: Callable) -> Fit:
         program=program,
         call=call,
         rows=rows,
-        params={n: jnp.asarray(stored[f"params/{n}"]) for n in names},
+        leaves={n: jnp.asarray(stored[f"params/{n}"]) for n in names},
         log_likelihood=meta["log_likelihood"],
         objective=meta["objective"],
         trace=stored["trace"],
@@ -115,18 +115,18 @@ def load(path: str | Path, model: Callable) -> Fit:
 
 
 _NUMBERS = tuple(
-    f.name for f in fields(Fit) if f.name not in ("program", "call", "rows", "params", "labels")
+    f.name for f in fields(Fit) if f.name not in ("program", "call", "rows", "leaves", "labels")
 )
 
 
 def parts(fit: Fit) -> tuple[Any, ...]:
     """What `restored` makes a fit of: the model, its arguments, and NumPy arrays."""
     args = fit.call.rebuild(tuple(map(np.asarray, fit.call.arrays)))
-    params = {n: np.asarray(v) for n, v in fit.params.items()}
+    leaves = {n: np.asarray(v) for n, v in fit.leaves.items()}
     labels = None if fit.labels is None else np.asarray(fit.labels)
     numbers = {name: getattr(fit, name) for name in _NUMBERS}
     reading = (fit.program.given, *args, fit.call.columns, fit.program.posterior)
-    return (*reading, params, labels, numbers)
+    return (*reading, leaves, labels, numbers)
 
 
 def restored(
@@ -135,7 +135,7 @@ def restored(
     kwargs: dict,
     columns: tuple,
     posterior: bool,
-    params: dict[str, np.ndarray],
+    leaves: dict[str, np.ndarray],
     labels: np.ndarray | None,
     numbers: dict[str, Any],
 ) -> Fit:
@@ -146,7 +146,7 @@ def restored(
         program=program,
         call=call,
         rows=prepare(program, call.arrays)[0],
-        params={n: jnp.asarray(v) for n, v in params.items()},
+        leaves={n: jnp.asarray(v) for n, v in leaves.items()},
         labels=None if labels is None else jnp.asarray(labels),
         **numbers,
     )

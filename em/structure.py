@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from .latents import Latent, Level
+from .trees import Tree
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,7 @@ class Structure:
     pointwise: bool  # z is given as one value that broadcasts over the rows
     certain: bool  # that this is right, and rows depend on no other row's z, is plain to see
     gaps: bool = False  # some array of the call has a NaN
+    trees: tuple[Tree, ...] = ()  # whose leaves are among the parameters
 
     @property
     def latent(self) -> Latent:

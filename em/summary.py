@@ -36,7 +36,7 @@ def summary(fit: Fit, level: float, kind: str, kind_of_interval: str) -> pd.Data
     quantile = NormalDist().inv_cdf((1 + level) / 2)
     support = {p.name: p.constraint for p in fit.program.structure.free}
     errors, why = fit.standard_errors(kind), info.reasons(fit.information, fit.shapes)
-    values: dict[str, Any] = dict(fit.params)
+    values: dict[str, Any] = dict(fit.leaves)
     for name, (value, error, reason) in derived(fit, kind).items():
         values[name], errors[name], why[name] = value, error, reason
     table = []
@@ -73,7 +73,7 @@ def derived(fit: Fit, kind: str) -> dict[str, tuple[np.ndarray, np.ma.MaskedArra
     own = {n: v for n, v in fit.deterministics.items() if not lengths & set(v.shape)}
     if not own:
         return {}
-    free = {p.name: fit.params[p.name] for p in program.structure.free}
+    free = {p.name: fit.leaves[p.name] for p in program.structure.free}
 
     def values_at(free: Params) -> Params:
         found = deterministics(program, free, fit.call.arrays)

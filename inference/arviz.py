@@ -16,7 +16,7 @@ from ..em import Fit
 from ..em.program import Params
 from ..em.quick import quick_jit
 from .density import deterministics
-from .draws import site_draws
+from .draws import site_draws, variable
 from .latent import rows_given
 from .relabel import Relabelling, diagnostics
 from .relabel import relabel as match
@@ -70,7 +70,8 @@ def to_arviz(
 
     Returns:
         A DataTree with the groups below. If the model has several latent classes, variables and
-        dimensions about one of them end in its name: ``responsibilities_z``, ``component_z``.
+        dimensions about one of them end in its name: ``responsibilities_z``, ``component_z``. The
+        variable of a site ``nn/b`` is ``nn.b``: a DataTree takes no slashes.
 
         * ``posterior``: parameters, and deterministic sites that do not depend on z;
         * ``sample_stats``: ``lp``, ``diverging``, ... as far as the run noted them;
@@ -306,9 +307,11 @@ def _dataset(group: str, values: Mapping[str, Any], names: Names) -> Dataset:
         drawn = group in by_draw or name.startswith(("each", "permutations"))
         ahead = ["chain", "draw"] if drawn else []
         own = [_ROW] if group == "log_likelihood" else names.of(name, array.ndim - len(ahead))
-        variables[name] = ([*ahead, *own], array)
+        if variable(name) in variables:
+            raise ValueError(f"two sites are called {variable(name)!r} in the tree; rename one")
+        variables[variable(name)] = ([variable(d) for d in (*ahead, *own)], array)
         used.update(zip([*ahead, *own], array.shape, strict=True))
-    coords = {d: names.coords.get(d, np.arange(size)) for d, size in used}
+    coords = {variable(d): names.coords.get(d, np.arange(size)) for d, size in used}
     return xarray.Dataset(variables, coords=coords)
 
 
@@ -347,7 +350,7 @@ def observations(fit: Fit) -> dict[str, np.ndarray]:
         trace = program.run(params, arrays, 0)
         return {n: jnp.asarray(trace[n]["value"]) for n in names}
 
-    observed = quick_jit(program, values)(fit.params, fit.call.arrays)
+    observed = quick_jit(program, values)(fit.leaves, fit.call.arrays)
     found = {n: np.asarray(v) for n, v in observed.items()}
     for level in range(len(program.structure.levels)):
         labels = program.labels(fit.call.arrays, level)
@@ -356,7 +359,7 @@ def observations(fit: Fit) -> dict[str, np.ndarray]:
 
 
 def _estimates(fit: Fit) -> dict[str, np.ndarray]:
-    found = {n: np.asarray(v) for n, v in fit.params.items()}
+    found = {n: np.asarray(v) for n, v in fit.leaves.items()}
     for name, error in fit.standard_errors().items():
         found[f"{name}_se"] = np.ma.filled(np.ma.asarray(error, float), np.nan)
     return found
@@ -394,7 +397,7 @@ def _predictive(draws: Mapping[str, np.ndarray], fit: Fit, rng_key: jax.Array) -
 
     c, s = next(iter(draws.values())).shape[:2]
     flat = {n: jnp.asarray(v).reshape(c * s, *v.shape[2:]) for n, v in draws.items()}
-    fixed = {p.name: fit.params[p.name] for p in program.structure.fixed}
+    fixed = {p.name: fit.leaves[p.name] for p in program.structure.fixed}
     every = jax.jit(jax.vmap(lambda p, key, arrays: one({**fixed, **p}, key, arrays), (0, 0, None)))
     found = every(flat, jax.random.split(rng_key, c * s), fit.call.arrays)
     return {n: np.asarray(v).reshape(c, s, *v.shape[1:]) for n, v in found.items()}

@@ -152,7 +152,7 @@ def cross_check(fit: Fit, nuts: Any = None, svi: Any = None, laplace: Any = None
         entry = int(np.ravel_multi_index(index, errors[site].shape)) if index else 0
         error = errors[site][index]
         se = np.nan if error is np.ma.masked else float(error)
-        estimate = float(np.asarray(fit.params[site])[index])
+        estimate = float(np.asarray(fit.leaves[site])[index])
         row: dict[str, Any] = {"em": estimate, "se": se}
         verdicts = []
         for name, sites in draws.items():
@@ -236,7 +236,7 @@ def prior_pull(fit: Fit) -> dict[str, np.ndarray]:
     posterior = posterior_of(fit)
     step = posterior.covariance @ prior_slope(fit, posterior.start)
     jacobian = posterior.jacobian
-    return {n: (j @ step).reshape(np.shape(fit.params[n])) for n, j in jacobian.items()}
+    return {n: (j @ step).reshape(np.shape(fit.leaves[n])) for n, j in jacobian.items()}
 
 
 def _whole(

@@ -70,7 +70,7 @@ def coordinates(fit: Fit) -> Coordinates:
     def make() -> Coordinates:
         if not names:
             raise ValueError("every parameter is held fixed; there is nothing to sample")
-        shapes = jax.eval_shape(unconstrained, fit.params, fit.call.arrays)
+        shapes = jax.eval_shape(unconstrained, fit.leaves, fit.call.arrays)
         bare = [n for n in names if kinds[n] == "param"]
         if bare:
             raise ValueError(
@@ -169,7 +169,7 @@ def deterministics(fit: Fit, draws: dict[str, np.ndarray]) -> dict[str, np.ndarr
         trace = handlers.trace(handlers.substitute(model, params)).get_trace(*args, **kwargs)
         return {n: s["value"] for n, s in trace.items() if s["type"] == "deterministic"}
 
-    params = {p.name: fit.params[p.name] for p in program.structure.free}
+    params = {p.name: fit.leaves[p.name] for p in program.structure.free}
     if not jax.eval_shape(one, params, fit.call.arrays):
         return {}
     every = jax.vmap(jax.vmap(one, (0, None)), (0, None))

@@ -10,6 +10,11 @@ import numpy as np
 from ..em import Fit
 
 
+def variable(site: str) -> str:
+    """The variable of a site in a DataTree, which takes no slash: ``nn.b`` for ``nn/b``."""
+    return site.replace("/", ".")
+
+
 def site_draws(draws: Any, fit: Fit) -> dict[str, np.ndarray]:
     """The draws of the fit's free parameters, from whatever holds them.
 
@@ -21,7 +26,9 @@ def site_draws(draws: Any, fit: Fit) -> dict[str, np.ndarray]:
     elif hasattr(draws, "children"):
         if "posterior" not in draws.children:
             raise ValueError("the DataTree has no group 'posterior'")
-        draws = {str(n): v.values for n, v in draws["posterior"].data_vars.items()}
+        stored = {str(n): v.values for n, v in draws["posterior"].data_vars.items()}
+        names = {variable(p.name): p.name for p in fit.program.structure.free}
+        draws = {names.get(n, n): values for n, values in stored.items()}
     if not isinstance(draws, Mapping):
         raise ValueError(
             "draws must be {site: (chains, draws, ...)}, an MCMC that has run, or a DataTree, not "

@@ -142,8 +142,9 @@ class SumOut(Messenger):
         self.values: dict[str, Any] = {}
         self.prior: dict[str, Any] = {}
         self.scored = {d.name for d in reading.reader.structure.data}
-        self.free = {p.name for p in reading.reader.structure.free}
         structure = reading.reader.structure
+        self.free = {p.name for p in structure.free}
+        self.trees = {tree.name: tree for tree in structure.trees}
         *self.others, self.last = [d.name for d in structure.data]
         self.elsewhere = {*self.others, *([a.name for a in structure.auxiliary] if whole else [])}
 
@@ -171,6 +172,9 @@ class SumOut(Messenger):
         subsampled = msg["type"] == "plate" and msg["args"][1] not in (None, msg["args"][0])
         if subsampled or msg.get("name") in self.free:
             self.values[msg["name"]] = msg["value"]
+        elif msg.get("name") in self.trees and msg["value"] is not None:
+            leaves = self.trees[msg["name"]].split(msg["value"])
+            self.values |= {n: v for n, v in leaves.items() if n in self.free}
 
     def _score(self, msg: dict) -> None:
         with handlers.block():

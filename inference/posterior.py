@@ -62,7 +62,7 @@ class Posterior:
     @cached_property
     def spread(self) -> dict[str, np.ndarray]:
         """{site: standard deviation} of the normal approximation, by the delta method."""
-        shapes = {n: np.shape(v) for n, v in self.fit.params.items()}
+        shapes = {n: np.shape(v) for n, v in self.fit.leaves.items()}
         return {
             n: np.linalg.norm(j @ self.root, axis=1).reshape(shapes[n])
             for n, j in self.jacobian.items()
@@ -113,7 +113,7 @@ def _find(fit: Fit) -> Posterior:
     def unconstrained(params: Params, arrays: tuple) -> jax.Array:
         return where.join(program.unconstrain(params, arrays, tuple(params)))
 
-    free = inside(program, jax.device_get(fit.params))
+    free = inside(program, jax.device_get(fit.leaves))
     start = np.asarray(quick_jit(program, unconstrained)(free, fit.call.arrays), float)
     mode, hessian = _mode(fit, start)
     covariance, regular = invert(hessian)

@@ -195,7 +195,7 @@ def _by_rows(flat: Mapping[str, np.ndarray], fit: Fit) -> dict[str, np.ndarray]:
         return jax.lax.map(one, draws, batch_size=_BATCH)
 
     weights = {z.name: fit.rows.weights_of(z.level) for z in program.structure.latents}
-    free = {p.name: fit.params[p.name] for p in program.structure.free}
+    free = {p.name: fit.leaves[p.name] for p in program.structure.free}
     draws = {n: jnp.asarray(flat[n], float) for n in free}
     found = program.compiled("relabel", lambda: jax.jit(costs))(
         draws, free, weights, fit.call.arrays
@@ -206,7 +206,7 @@ def _by_rows(flat: Mapping[str, np.ndarray], fit: Fit) -> dict[str, np.ndarray]:
 def _by_values(flat: Mapping[str, np.ndarray], fit: Fit) -> dict[str, np.ndarray]:
     """{latent: (s, k, k) squared distances of components, in posterior standard deviations}."""
     spread = {n: np.maximum(v, np.finfo(float).tiny) for n, v in posterior_of(fit).spread.items()}
-    free = {n: np.asarray(fit.params[n]) for n in spread}
+    free = {n: np.asarray(fit.leaves[n]) for n in spread}
     size = len(next(iter(flat.values())))
     found = {}
     for latent in fit.program.structure.latents:

@@ -41,7 +41,7 @@ def init_to_fit(fit: Fit) -> Callable:
     ``AutoNormal(marginalize(model), init_loc_fn=init_to_fit(fit))``. Estimates at the edge of
     their support are moved off it by a hair.
     """
-    found = inside(fit.program, jax.device_get(fit.params))
+    found = inside(fit.program, jax.device_get(fit.leaves))
     return init_to_value(values={n: jnp.asarray(v) for n, v in found.items()})
 
 
