@@ -30,7 +30,7 @@ def quick_jit(program: Reader, function: Callable) -> Callable:
     return jax.jit(function, compiler_options=_options(_ONCE if _small(program) else {}))
 
 
-def once_jit(function: Callable) -> Callable:
+def once_jit(function: Callable) -> Any:
     """`quick_jit` for what runs once, whatever its size."""
     return jax.jit(function, compiler_options=_options(_ONCE))
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from numpyro import handlers, validation_enabled
 from numpyro.distributions import biject_to, constraints
 from numpyro.ops.pytree import PytreeTrace
@@ -128,6 +129,8 @@ class Replay(Messenger):
             return
         elif msg["value"] is not None:
             self.preset.add(name)
+            if isinstance(msg["value"], np.ndarray):  # a model may index it by the class
+                msg["value"] = jnp.asarray(msg["value"])
         elif name in self.values:
             msg["value"] = self.values[name]
         elif name in self.unconstrained:
