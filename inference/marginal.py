@@ -292,9 +292,12 @@ def _holds_data(model: Callable, call: Call) -> bool:
     """Whether an observed site depends on a finite discrete one."""
     model = by_rows(model)
     sites: dict[str, dict] = {}
+    chained: set[str] = set()
 
     def abstract(arrays: tuple) -> None:
-        sites.update(run(model, call.rebuild(arrays), default=prototype)[0])
+        trace, handler = run(model, call.rebuild(arrays), default=prototype)
+        sites.update(trace)
+        chained.update(handler.chained)
 
     jax.eval_shape(abstract, call.arrays)
     samples = {n: s for n, s in sites.items() if s["type"] == "sample"}
@@ -302,6 +305,8 @@ def _holds_data(model: Callable, call: Call) -> bool:
         n: jnp.zeros(s["fn"].batch_shape, int) for n, s in samples.items() if is_finite(s["fn"])
     }
     observed = [n for n, s in samples.items() if s["is_observed"]]
+    if chained & set(classes) - set(observed):
+        return True  # the reading refuses it by name
 
     def densities(classes: dict, arrays: tuple) -> dict:
         trace, _ = run(model, call.rebuild(arrays), forced=classes, default=prototype)

@@ -131,8 +131,8 @@ def test_mass_between_two_probabilities_of_0_is_no_direction():
     own = dawid_skene(np.asarray(fit.responsibilities()))
     assert fit.log_likelihood - orders == pytest.approx(own, abs=1e-6)
 
-    notes = fit.summary().note
-    assert set(notes) == {"", "boundary"}
+    notes = fit.summary().note.where(lambda note: note == "boundary", "")
+    assert "not identified" not in set(fit.summary().note)
     estimates = fit.summary().estimate
     assert (np.minimum(estimates, 1 - estimates)[notes == "boundary"] < 1e-6).all()
     np.testing.assert_allclose(

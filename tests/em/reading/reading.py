@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from numpyro.infer.util import log_density
 
+from mixpyro.em import trees
 from mixpyro.em.arguments import split
 from mixpyro.em.assign import Soft
 from mixpyro.em.driver import program_for
@@ -32,6 +33,7 @@ def climbed(model: Callable, args: tuple, kwargs: Mapping, params: Mapping[str, 
         return evaluate(program, Soft(), params, rows).objective
 
     given = {n: jax.tree.map(jnp.asarray, v) for n, v in params.items()}
+    given = trees.split(given, program.structure.trees)
     if program.augmented:  # patterns of gaps are counted on the host
         return once(objective, given, find_patterns(program, once(read, call.arrays)))
     return once(lambda params, arrays: objective(params, read(arrays)), given, call.arrays)

@@ -604,10 +604,10 @@ for name, draw in (
 
 
 def sample_shape_in_a_plate(x):
-    """Of one row, as many classes as there are columns: all the columns' classes are summed out."""
+    """Of one row two classes, of which both are summed out."""
     weights, loc, scale = normals()
     with numpyro.plate("rows", x.shape[0]):
-        z = numpyro.sample("z", dist.Categorical(weights), sample_shape=(2,))
+        z = numpyro.sample("z", dist.Categorical(weights), sample_shape=(2, x.shape[0]))
         numpyro.sample("x", dist.Normal(loc[z[0]] + loc[z[1]], scale), obs=x)
 
 
