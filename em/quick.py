@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 # A program that does fewer multiplications than this runs in no time, however it is compiled.
 _SMALL = 1e6
+# And thousands of steps of one that does fewer than this take less than optimising it would.
+_TINY = 1e4
 _ONCE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 # Sums over small arrays are loops: XLA's library for them copies what it reads, and starts threads.
 _OFTEN = {
@@ -37,7 +39,8 @@ def once_jit(function: Callable) -> Any:
 
 def loop_jit(program: Reader, function: Callable) -> Callable:
     """``jax.jit`` for a loop of many steps over the rows: not within another compiled function."""
-    return jax.jit(function, compiler_options=_options(_OFTEN if _small(program) else _LARGE))
+    wanted = _ONCE if program.work < _TINY else _OFTEN if _small(program) else _LARGE
+    return jax.jit(function, compiler_options=_options(wanted))
 
 
 def _small(program: Reader) -> bool:

@@ -162,13 +162,19 @@ def cross_check(fit: Fit, nuts: Any = None, svi: Any = None, laplace: Any = None
             mean, sd = values.mean(), values.std()
             low, high = np.quantile(values, [0.025, 0.975])
             intervals[name][label] = (float(low), float(mean), float(high))
-            diff = (mean - estimate) / sd if sd > 0 else np.inf
+            # Entries that are no parameters are constant (the first of a correlation's root).
+            constant = se == 0 and sd <= 1e-6 * abs(mean)
+            diff = 0.0 if constant else (mean - estimate) / sd if sd > 0 else np.inf
             row |= {f"{name}_mean": mean, f"{name}_sd": sd, f"{name}_diff": diff}
             if name == "nuts":
                 row |= {"rhat": rhat, "ess": ess}
             shift = float(pull[site][index]) / sd if sd > 0 else 0.0
+            if constant:
+                verdicts.append("agrees" if np.isclose(mean, estimate, 1e-5) else "few data")
+                continue
             edge = bool(edges[site][index]) or _near(estimate, se, supports[site])
-            verdicts.append(verdict(diff, sd / se, rhat, ess, shift, edge, quality[name]))
+            ratio = sd / se if se != 0 else np.nan
+            verdicts.append(verdict(diff, ratio, rhat, ess, shift, edge, quality[name]))
             if abs(shift) > DISTANCE and label not in moved:
                 moved.append(label)
         rows[label] = row | {"verdict": worst(verdicts)}

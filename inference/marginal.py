@@ -289,7 +289,10 @@ def read(reader: Reader, call: Call) -> Reading:
 
 
 def _holds_data(model: Callable, call: Call) -> bool:
-    """Whether an observed site depends on a finite discrete one."""
+    """Whether observed sites are to be summed over a class: not where its own data are drawn.
+
+    That a class reaches no data at all is for the reading to say.
+    """
     model = by_rows(model)
     sites: dict[str, dict] = {}
     chained: set[str] = set()
@@ -305,15 +308,18 @@ def _holds_data(model: Callable, call: Call) -> bool:
         n: jnp.zeros(s["fn"].batch_shape, int) for n, s in samples.items() if is_finite(s["fn"])
     }
     observed = [n for n, s in samples.items() if s["is_observed"]]
+    hidden = [n for n, s in samples.items() if n not in classes and n not in observed]
     if chained & set(classes) - set(observed):
         return True  # the reading refuses it by name
 
     def densities(classes: dict, arrays: tuple) -> dict:
         trace, _ = run(model, call.rebuild(arrays), forced=classes, default=prototype)
-        return {n: trace[n]["fn"].log_prob(trace[n]["value"]) for n in observed}
+        return {n: trace[n]["fn"].log_prob(trace[n]["value"]) for n in (*observed, *hidden)}
 
     if not classes or not observed:
         return bool(observed) and not classes  # without a class the reading says what is missing
     names = {id(v): n for n, v in classes.items()}
     found = dependencies(densities, (classes, call.arrays), names).outputs
-    return any(reached - {name} for name, reached in found.items())
+    if any(found[name] - {name} for name in observed):
+        return True
+    return not any(found[name] for name in hidden)

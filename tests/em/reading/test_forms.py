@@ -225,7 +225,8 @@ def item_effects(votes, annotators=None):
 def votes_given(confusion):
     """(items, k) the log probability of an item's votes, of (positions, k, levels)."""
     chosen = confusion[np.arange(POSITIONS), :, VOTES]  # (items, positions, k)
-    return np.log(chosen).sum(1)
+    with np.errstate(divide="ignore"):
+        return np.log(chosen).sum(1)
 
 
 def mace_likelihood(p):
