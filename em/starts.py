@@ -43,9 +43,11 @@ def begin(
 
     Regressions that cross are no clusters of points, and proportions of few trials are noise
     beside those of many: where an argument of a site varies by row, every other start by
-    k-means++, the first among them, is random instead.
+    k-means++, the first among them, is random instead. So it is where units are no more than
+    components.
     """
-    if start == "kmeans++" and varies_by_row(program, rows.arrays):
+    few = program.num_rows <= program.num_components  # their groups are always the same
+    if start == "kmeans++" and (few or varies_by_row(program, rows.arrays)):
         ways = [partial(_begin, program, rows, way, hard) for way in ("random", start)]
         return jax.lax.cond(jnp.asarray(number) % 2 == 0, *ways, key)
     return _begin(program, rows, start, hard, key)

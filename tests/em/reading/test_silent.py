@@ -368,6 +368,7 @@ CASES["relu(a + b t)"] = Case(
     ),
     {"weights": simplex(2), "a": real(2), "b": real(2)},
     start=1.5,
+    within=0.01,
 )
 
 
