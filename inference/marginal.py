@@ -141,11 +141,11 @@ class SumOut(Messenger):
         self.reading, self.score, self.call = reading, score, call
         self.values: dict[str, Any] = {}
         self.prior: dict[str, Any] = {}
-        self.scored = {d.name for d in reading.reader.structure.data}
         structure = reading.reader.structure
         self.free = {p.name for p in structure.free}
         self.trees = {tree.name: tree for tree in structure.trees}
         *self.others, self.last = [d.name for d in structure.data]
+        self.scored = {*self.others, self.last}
         self.elsewhere = {*self.others, *([a.name for a in structure.auxiliary] if whole else [])}
 
     def process_message(self, msg: dict) -> None:
