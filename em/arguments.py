@@ -13,6 +13,7 @@ import numpy as np
 
 from . import frames
 from .fingerprint import PLAIN, unwrapped
+from .machine.arrays import array as as_jax
 
 _SCALARS = (*PLAIN, np.generic)
 _NEEDS_VALUES = (
@@ -129,7 +130,7 @@ def has_gaps(value: Any) -> bool:
     """Whether an array has a NaN; what is traced may have one."""
     if isinstance(value, jax.core.Tracer):
         return bool(jnp.issubdtype(value.dtype, jnp.floating))
-    if isinstance(value, jax.Array):
+    if isinstance(value, jax.Array) and _elsewhere(value):
         with jax.ensure_compile_time_eval():  # known, though JAX may be tracing
             floating = jnp.issubdtype(value.dtype, jnp.floating)
             return bool(floating) and bool(jnp.isnan(value).any())
@@ -146,7 +147,7 @@ def _numbers(leaf: Any) -> jax.Array:
             f"an argument of type {type(leaf).__name__} has dtype {array.dtype}, which JAX cannot "
             "hold; code categories as integers 0, 1, ... and pass numbers"
         )
-    return jnp.asarray(array)
+    return as_jax(array)
 
 
 def _plain(leaf: Any) -> np.ndarray:
@@ -234,3 +235,7 @@ def _is_static(value: Any) -> bool:
 
 def _static_only(kwargs: dict) -> dict:
     return {name: value for name, value in kwargs.items() if _is_static(value)}
+
+
+def _elsewhere(value: jax.Array) -> bool:
+    return any(device.platform != "cpu" for device in value.devices())

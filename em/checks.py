@@ -276,7 +276,7 @@ def _within_support(program: Program, params: Params, arrays: tuple) -> dict[str
         trace = program.run({**program.prototype(arrays), **params}, arrays, 0)
         return {n: jnp.all(site_constraint(trace[n])(v)) for n, v in params.items()}
 
-    compiled = program.compiled("within support", lambda: once_jit(within))
+    compiled = program.compiled("within support", lambda: once_jit(program, within))
     return {n: bool(v) for n, v in compiled(params, arrays).items()}
 
 

@@ -9,6 +9,7 @@ need no derivatives.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -17,8 +18,10 @@ from jax.flatten_util import ravel_pytree
 
 from .assign import Assign
 from .loop import Outcome, rounding
+from .machine.arrays import array as as_jax
 from .objective import evaluate
 from .program import Params, Program
+from .quick import every, quick_jit
 from .rows import Rows
 from .selection import Restarts
 from .status import Status
@@ -53,13 +56,13 @@ def leave(
         return found
     outcome, restarts = found
     compiled = program.compiled(
-        ("corners", assign), lambda: jax.jit(lambda *a: moved(program, assign, *a))
+        ("corners", assign), lambda: quick_jit(program, partial(moved, program, assign))
     )
     for tried in range(_ROUNDS + 1):
         best = restarts.chosen
         if restarts.status[best] != Status.CONVERGED:
             break
-        params = {n: jnp.asarray(v[best]) for n, v in outcome.params.items()}
+        params = {n: as_jax(v[best]) for n, v in outcome.params.items()}
         new, gained = compiled(params, rows, tolerance)
         if not bool(gained):
             break
@@ -88,18 +91,14 @@ def moved(
     sizes = jnp.asarray([s * h for h in _SIZES for s in (1, -1)], start.dtype)
     size, way = jnp.meshgrid(sizes, jnp.arange((1 + _OTHERS) * start.size))
     size, way = jnp.append(0, size.ravel()), jnp.append(0, way.ravel())
+    drawn = np.random.default_rng(0).normal(size=(_MOVES, _OTHERS * start.size, start.size))
+    others = jnp.asarray(drawn / np.linalg.norm(drawn, axis=-1, keepdims=True), start.dtype)
 
     def at(vector: jax.Array) -> Params:
         return program.constrain(unravel(vector), params, rows.arrays)
 
     def directions(count: jax.Array) -> jax.Array:
-        key, shape = (
-            jax.random.fold_in(jax.random.key(0), count),
-            (_OTHERS * start.size, start.size),
-        )
-        others = jax.random.normal(key, shape, start.dtype)
-        others /= jnp.linalg.norm(others, axis=1, keepdims=True)
-        return jnp.concatenate([jnp.eye(start.size, dtype=start.dtype), others]) * unit
+        return jnp.concatenate([jnp.eye(start.size, dtype=start.dtype), others[count]]) * unit
 
     def objective(vector: jax.Array) -> jax.Array:
         value = evaluate(program, assign, at(vector), rows).objective
@@ -116,7 +115,8 @@ def moved(
         def move(number: jax.Array) -> jax.Array:
             return jnp.clip(vector + size[number] * ways[way[number]], -limit, limit)
 
-        values = jax.lax.map(lambda m: objective(move(m)), jnp.arange(len(size)))
+        each = every(program, len(size))
+        values = each(lambda m: objective(move(m)))(jnp.arange(len(size)))
         value = jnp.where(count == 0, values[0], value)
         best = values.argmax()
         hit = values[best] - value > jnp.maximum(_FACTOR * tolerance, 100 * rounding(value))

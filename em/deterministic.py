@@ -7,6 +7,7 @@ from typing import Any
 import jax
 
 from .provenance import dependencies
+from .quick import quick_jit
 from .reader import Params, Reader
 
 
@@ -29,7 +30,7 @@ def values(reader: Reader, params: Params, arrays: tuple) -> Params:
         sites = _sites(reader, reader.run(params, arrays, 0))
         return {n: v for n, v in sites.items() if n not in found}
 
-    return reader.compiled("deterministic", lambda: jax.jit(independent))(params, arrays)
+    return reader.compiled("deterministic", lambda: quick_jit(reader, independent))(params, arrays)
 
 
 def _sites(reader: Reader, trace: dict) -> dict[str, Any]:

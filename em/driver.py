@@ -20,6 +20,7 @@ from .expectation import Expectation, statistics_of
 from .fingerprint import fingerprint
 from .fit import Fit, from_outcome
 from .loop import Outcome, Settings, climb
+from .machine.arrays import array as as_jax
 from .maximisation import FIRST_STEPS, m_step
 from .objective import evaluate
 from .program import Params, Program
@@ -168,11 +169,12 @@ class EM:
         alone = given is not None and not self._partial(program, given)
         alone = alone or bool(found.get("known", False)) or program.num_components == 1
         number = 1 if alone or self.start == "quantile" else self.num_restarts
-        keys = jax.random.split(rng_key, number)
         with Progress(self.max_steps, self.progress_bar) as progress:
             climb_from = partial(self._climb, program, rows, progress.number)
             total = float(found["total"])
-            outcome, restarts = self._best(program, rows, climb_from, keys, given, total)
+            outcome, restarts = self._best(
+                program, rows, climb_from, (rng_key, number), given, total
+            )
         fit = from_outcome(program, call, rows, found, outcome, restarts, self.assign.hard)
         if self.throw and not fit.status.ok:
             raise FitError(fit.message)
@@ -186,7 +188,7 @@ class EM:
         program: Program,
         rows: Rows,
         climb_from: Callable[..., Outcome],
-        keys: jax.Array,
+        of_key: tuple[jax.Array, int],
         given: Any,
         total: float,
     ) -> tuple[Outcome, Restarts]:
@@ -197,23 +199,24 @@ class EM:
         the best few go on (Biernacki, Celeux & Govaert 2003, Computational Statistics & Data
         Analysis 41:561).
         """
-        costly = len(keys) > 1 and not self.assign.hard and program.work * len(keys) > _COSTLY
-        many = costly and len(keys) > _MANY and not isinstance(self.assign, Schedule)
+        key, number = of_key
+        costly = number > 1 and not self.assign.hard and program.work * number > _COSTLY
+        many = costly and number > _MANY and not isinstance(self.assign, Schedule)
         tolerance = max(self.tolerance, _SHORT_TOLERANCE) if costly else self.tolerance
         limit = min(_SHORT_STEPS, self.max_steps) if many else self.max_steps
         # Once a schedule has run, what is left is soft EM.
         assign = Soft() if isinstance(self.assign, Schedule) else self.assign
 
         def climb_on(outcome: Outcome, start: int, params: Params) -> tuple[Outcome, Restarts]:
-            rest = climb_from(keys[:1], params, self.tolerance, self.max_steps, assign)
+            rest = climb_from((key, 1), params, self.tolerance, self.max_steps, assign)
             taken = outcome.continued(start, jax.tree.map(np.asarray, rest))
             return taken, select(program, taken, rows, total)
 
-        climbed = climb_from(keys, given, tolerance, limit)
+        climbed = climb_from(of_key, given, tolerance, limit)
         outcome = jax.tree.map(np.asarray, climbed)
         restarts = select(program, outcome, rows, total)
         ahead = list(restarts.ranking[:_FINALISTS]) if many else []
-        finished = set() if costly else set(range(len(keys)))
+        finished = set() if costly else set(range(number))
         while ahead or restarts.chosen not in finished:
             best = ahead.pop(0) if ahead else restarts.chosen
             finished.add(best)
@@ -222,7 +225,7 @@ class EM:
                 if ahead:
                     continue
                 break
-            params = {n: jnp.asarray(v[best]) for n, v in outcome.params.items()}
+            params = {n: as_jax(v[best]) for n, v in outcome.params.items()}
             outcome, restarts = climb_on(outcome, best, params)
         return corners.leave(program, rows, assign, self.tolerance, (outcome, restarts), climb_on)
 
@@ -231,7 +234,7 @@ class EM:
         program: Program,
         rows: Rows,
         run: int,
-        keys: jax.Array,
+        of_key: tuple[jax.Array, int],
         given: Any,
         tolerance: float,
         limit: int,
@@ -239,32 +242,35 @@ class EM:
     ) -> Outcome:
         assign = assign or self.assign
         kind = "none" if given is None else "params" if isinstance(given, dict) else "resp"
-        key = (assign, self.accelerate, self.max_steps, self.start, kind, self.progress_bar)
+        rng_key, number = of_key
+        start = partial(_begin, program, assign, self.start, number)
+        key = ("start", assign, self.start, kind, number)
+        compiled = program.compiled(key, lambda: quick_jit(program, start))
+        params, expected, keys = compiled(rows, rng_key, given)
         report = Progress.report if self.progress_bar else None
         settings = Settings(assign, self.max_steps, report, self.accelerate)
-        climb_all = partial(_from_start, program, settings, self.start)
-        compiled = program.compiled(key, lambda: loop_jit(program, climb_all))
-        bound = jnp.asarray(tolerance, rows.weights.dtype)
-        outcome = compiled(rows, keys, given, bound, limit, run)
-        return jax.block_until_ready(outcome)
+        climb_all = partial(climb, program, settings)
+        compiled = program.compiled(("climb", settings), lambda: loop_jit(program, climb_all))
+        bound = np.asarray(tolerance, rows.weights.dtype)
+        return jax.block_until_ready(compiled(rows, params, expected, bound, limit, keys, run))
 
 
-def _from_start(
+def _begin(
     program: Program,
-    settings: Settings,
+    assign: Assign,
     start: str,
+    number_of_starts: int,
     rows: Rows,
-    keys: jax.Array,
+    rng_key: jax.Array,
     given: Any,
-    tolerance: jax.Array,
-    limit: jax.Array,
-    run: jax.Array,
-) -> Outcome:
-    hard, free = settings.assign.hard, {p.name for p in program.structure.free}
+) -> tuple[Params, Expectation, jax.Array]:
+    """Where climbs begin: (r, ...) parameters and statistics, and a key for each."""
+    hard, free = assign.hard, {p.name for p in program.structure.free}
+    keys = jax.random.split(rng_key, number_of_starts)
     fixed_start = {} if given is None or not isinstance(given, dict) else given
 
     def first(key: jax.Array) -> Assign:
-        return at(settings.assign, jnp.zeros((), int), key)
+        return at(assign, jnp.zeros((), int), key)
 
     def one(numbered: tuple[jax.Array, jax.Array]) -> tuple[Params, Expectation]:
         number, key = numbered
@@ -280,8 +286,8 @@ def _from_start(
         params = m_step(program, expected, guess, rows, FIRST_STEPS) | fixed_start
         return params, evaluate(program, first(key), params, rows)
 
-    params, expected = jax.lax.map(one, (jnp.arange(len(keys)), keys))
-    return climb(program, settings, rows, params, expected, tolerance, limit, keys, run)
+    params, expected = jax.lax.map(one, (jnp.arange(number_of_starts), keys))
+    return params, expected, keys
 
 
 def program_for(model: Callable, call: Call, posterior: bool = False) -> Program:

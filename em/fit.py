@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from numpyro import handlers
 
@@ -23,6 +22,7 @@ from .deterministic import values
 from .identification import combinations
 from .likeness import check_parameters, misshapen
 from .loop import Outcome
+from .machine.arrays import array as as_jax
 from .program import Program
 from .quick import once_jit, quick_jit
 from .reader import Params, Reader
@@ -274,7 +274,9 @@ class Fit:
                 )
             check_parameters(self.program, self.call, reader, call)
             self.program.readers.keep(key, reader)
-        compiled = reader.compiled("findings", lambda: once_jit(lambda a: findings(reader, a)))
+        compiled = reader.compiled(
+            "findings", lambda: once_jit(reader, lambda a: findings(reader, a))
+        )
         with misshapen(self.program, self.call, call):
             found = jax.tree.map(np.asarray, compiled(call.arrays))
         check(reader, call.arrays, found, to_fit=False)
@@ -429,9 +431,9 @@ def from_outcome(
 ) -> Fit:
     """The fit of the chosen climb."""
     best = restarts.chosen
-    free = {name: jnp.asarray(value[best]) for name, value in outcome.params.items()}
+    free = {name: as_jax(value[best]) for name, value in outcome.params.items()}
     leaves = {
-        p.name: free[p.name] if p.free else jnp.asarray(found["fixed"][p.name])
+        p.name: free[p.name] if p.free else as_jax(found["fixed"][p.name])
         for p in program.structure.parameters
     }
     objective = float(outcome.objective[best])
@@ -462,5 +464,5 @@ def from_outcome(
         base_status=status,
         reseeded=int(outcome.reseeded[best]),
         restart_results=restarts,
-        labels=None if outcome.labels is None else jnp.asarray(outcome.labels[best]),
+        labels=None if outcome.labels is None else as_jax(outcome.labels[best]),
     )

@@ -54,11 +54,13 @@ def find_pool(program: Program, name: str, site: StatisticalSite, call: Call) ->
     values = program.probe_values
     labels = {id(value): n for n, value in values.items()}
     affine = dependencies(own, (values, call.arrays), labels).affine
-    compiled = once_jit(lambda params: {name: _arguments(program, name, params, call.arrays)})
+    compiled = once_jit(
+        program, lambda params: {name: _arguments(program, name, params, call.arrays)}
+    )
     probed, _ = ties.probe(compiled, program.structure.free, affine)
     if set(probed[name]) != set(site.entries):
         return None
-    mixture = once_jit(lambda params: program.arguments(params, call.arrays)[site.name])
+    mixture = once_jit(program, lambda params: program.arguments(params, call.arrays)[site.name])
     fixed = jax.tree.map(np.asarray, (compiled(values)[name], mixture(values)))
     here, there = _signatures(probed[name], fixed[0]), _signatures(site.entries, fixed[1])
     if here is None or there is None:

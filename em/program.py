@@ -67,7 +67,7 @@ class Program(Reader):
             if affine.get((d.name, "loc"))
         }
         self.linear = {n: linear for n, linear in found.items() if linear is not None}
-        arguments = once_jit(self.arguments)
+        arguments = once_jit(self, self.arguments)
         probed, self.layout = ties.probe(
             lambda params: arguments(params, call.arrays), self.structure.free, affine
         )
@@ -139,7 +139,7 @@ class Program(Reader):
                 found = self._components(self.example(arrays, 6), arrays)
                 return jax.tree.map(lambda v: (v == v[:, :1]).all(), found)
 
-            equal = once_jit(tried)(call.arrays)
+            equal = once_jit(self, tried)(call.arrays)
             same = {s: {n for n, flag in args.items() if bool(flag)} for s, args in equal.items()}
         return {site: frozenset(names) for site, names in same.items()}
 
@@ -202,7 +202,7 @@ class Program(Reader):
                 found[name] = (jnp.asarray(support.lower_bound), jnp.asarray(support.upper_bound))
             return found
 
-        bounds = once_jit(evaluate)(self.probe_values)
+        bounds = once_jit(self, evaluate)(self.probe_values)
         return {
             n: (float(jnp.min(low)), float(jnp.max(high)))
             for n, (low, high) in bounds.items()

@@ -23,7 +23,7 @@ from numpyro.infer.util import log_density
 from . import layout
 from .arguments import Call
 from .latents import Level
-from .quick import once_jit
+from .quick import every, once_jit
 from .replay import Replay, scaled
 from .structure import Structure
 
@@ -115,9 +115,7 @@ def _doubt(reader: Reader, call: Call) -> Doubt | None:
     structure = reader.structure
     given = (_patterns(structure), _size(call), call.arrays)
     try:
-        # Compiled ahead, so that it runs at once where models are read while JAX traces.
-        compiled = once_jit(lambda *a: _compare(reader, *a)).lower(*given).compile()
-        found = jax.tree.map(np.asarray, compiled(*given))
+        found = jax.tree.map(np.asarray, once_jit(reader, partial(_compare, reader))(*given))
     except Exception:  # whatever a model does with a z of another shape than its own
         if structure.pointwise:
             return Doubt(-1, 0, np.nan, np.nan)
@@ -179,6 +177,7 @@ def _compare(reader: Reader, patterns: dict, size: tuple, arrays: tuple) -> tupl
     levels = range(len(structure.levels))
     owners = {level: reader.owners(arrays, level) for level in reader.inner_levels}
     classes = {n: jnp.asarray(v) for n, v in patterns.items()}
+    each = every(reader, len(classes[structure.latent.name]))
     wanted = [
         jax.vmap(lambda own, level=level: _component(structure, own, owners, level))(classes)
         for level in levels
@@ -201,7 +200,7 @@ def _compare(reader: Reader, patterns: dict, size: tuple, arrays: tuple) -> tupl
         spread = jnp.asarray(_SPREADS, dtype)[which]
         params = reader.example(arrays, _SEEDS, which, spread, (location, scale))
         run = partial(_natural, reader, params, arrays)
-        whole, rows = jax.lax.map(run, classes)
+        whole, rows = each(run)(classes)
         return whole, [_worst(read(params, level), rows[level]) for level in levels]
 
     return jax.lax.map(at, jnp.arange(len(_SEEDS)))

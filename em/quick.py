@@ -1,12 +1,14 @@
-"""How XLA compiles what runs on CPUs: fast where that is most of the time, else for the loop."""
+"""How functions run: by NumPy where compiling would take longer, else compiled for what they do."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import jax
+
+from .machine.interpret import interpreted
 
 if TYPE_CHECKING:
     from .reader import Reader
@@ -15,6 +17,10 @@ if TYPE_CHECKING:
 _SMALL = 1e6
 # And thousands of steps of one that does fewer than this take less than optimising it would.
 _TINY = 1e4
+# What does fewer than this is carried out by NumPy, which is not much slower than XLA then.
+_MINUTE = 3e4
+# Numbers that may stand side by side.
+_ROOM = 1e6
 _ONCE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 # Sums over small arrays are loops: XLA's library for them copies what it reads, and starts threads.
 _OFTEN = {
@@ -25,22 +31,35 @@ _LARGE = {"xla_cpu_prefer_vector_width": 512}
 
 
 def quick_jit(program: Reader, function: Callable) -> Callable:
-    """``jax.jit`` with few optimisations where a run is nothing beside the compilation.
+    """``jax.jit`` for what runs a few times: no compilation where a run is nothing beside it.
 
     Not to be called within another compiled function, which JAX refuses.
     """
+    if program.work < _MINUTE:
+        return interpreted(function)
     return jax.jit(function, compiler_options=_options(_ONCE if _small(program) else {}))
 
 
-def once_jit(function: Callable) -> Any:
-    """`quick_jit` for what runs once, whatever its size."""
-    return jax.jit(function, compiler_options=_options(_ONCE))
+def once_jit(program: Reader, function: Callable) -> Any:
+    """`quick_jit` for what runs once, whatever its size, also while JAX traces something else."""
+    if program.work < _MINUTE:
+        return interpreted(function)
+    compiled = jax.jit(function, compiler_options=_options(_ONCE))
+    # Compiled ahead, so that it runs at once where models are read in a traced function.
+    return lambda *args: compiled.lower(*args).compile()(*args)
 
 
 def loop_jit(program: Reader, function: Callable) -> Callable:
     """``jax.jit`` for a loop of many steps over the rows: not within another compiled function."""
     wanted = _ONCE if program.work < _TINY else _OFTEN if _small(program) else _LARGE
     return jax.jit(function, compiler_options=_options(wanted))
+
+
+def every(program: Reader, number: int) -> Callable[[Callable], Callable]:
+    """`jax.vmap` over so many where that takes little room, else one after the other."""
+    if program.work * number < _ROOM:
+        return jax.vmap
+    return lambda function: partial(jax.lax.map, function)
 
 
 def _small(program: Reader) -> bool:

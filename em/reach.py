@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .program import Program
+from .quick import quick_jit
 
 
 def felt(program: Program, arrays: tuple) -> np.ndarray:
@@ -33,5 +34,5 @@ def felt(program: Program, arrays: tuple) -> np.ndarray:
 
     if not program.structure.free:
         return np.zeros((program.num_components, 0), bool)
-    found = np.asarray(program.compiled("felt", lambda: jax.jit(slopes))(arrays))
+    found = np.asarray(program.compiled("felt", lambda: quick_jit(program, slopes))(arrays))
     return ~(found == 0)

@@ -19,6 +19,7 @@ from .arguments import Call
 from .compiled import Compiled
 from .edges import differentiable
 from .inspection import read
+from .machine.arrays import array as as_jax
 from .proof import indexed_owners, level_density, prove
 from .recent import Recent
 from .structure import Structure
@@ -94,7 +95,7 @@ class Reader:
     def probe_values(self) -> Params:
         """Numbers of the right shapes, admissible or not, where only shapes and data count."""
         # Made anew each time: under a trace these are tracers, which must not be kept.
-        return {p.name: jnp.full(p.shape, 0.5) for p in self.structure.free}
+        return {p.name: as_jax(np.full(p.shape, 0.5)) for p in self.structure.free}
 
     def serves(self, call: Call) -> bool:
         """Whether a call of the same signature has the values that the model needed in Python."""

@@ -109,7 +109,7 @@ def _probe(program: Program, call: Call, data: Data, vector: np.ndarray) -> tupl
         offset = total - jnp.einsum("pkm,p->km", products, vector)
         return active.T, jnp.moveaxis(products, 0, 1), offset, jnp.abs(total)
 
-    compiled = program.compiled(("linear", data.name), lambda: once_jit(evaluate))
+    compiled = program.compiled(("linear", data.name), lambda: once_jit(program, evaluate))
     return compiled(jnp.asarray(vector), call.arrays)
 
 

@@ -54,7 +54,7 @@ def is_separable(program: Program, block: Block, call: Call) -> bool:
 
         return jax.lax.map(moved, jnp.arange(k)), outputs(start)
 
-    changed, base = map(np.asarray, once_jit(evaluate)(call.arrays))
+    changed, base = map(np.asarray, once_jit(program, evaluate)(call.arrays))
     same = ((changed == base) | (np.isnan(changed) & np.isnan(base))).all(-1)
     return bool(same[~np.eye(k, dtype=bool)].all())
 

@@ -168,7 +168,9 @@ def responsibilities(
         labels = in_order(known[latent], len(weights))
     dtype = weights.dtype
     if start == "random":
-        draws = jax.random.dirichlet(key, jnp.ones(k, dtype), weights.shape, dtype)
+        # Uniform on the simplex: exponential numbers over their sum.
+        draws = jax.random.exponential(key, (*weights.shape, k), dtype)
+        draws /= draws.sum(-1, keepdims=True)
         return jax.nn.one_hot(draws.argmax(-1), k, dtype=dtype) if hard else draws
     if start == "quantile":
         groups = _quantile_groups(points, weights, k)
@@ -278,7 +280,7 @@ def kmeans_plus_plus(
         chance = weights * jnp.where(distance >= far, 1.0, distance)
         chance = jnp.cumsum(jnp.where(chance.sum() > 0, chance, weights))
         draws = jax.random.uniform(sub, (candidates,), points.dtype) * chance[-1]
-        picks = jnp.searchsorted(chance, draws).clip(0, len(points) - 1)
+        picks = (chance[:, None] < draws).sum(0).clip(0, len(points) - 1)
         found = jnp.minimum(distance[:, None], squared_distances(points, points[picks]))
         # The first centre is one row at random: restarts are to differ.
         best = jnp.where((distance < far).any(), (weights @ found).argmin(), 0)

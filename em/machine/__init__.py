@@ -1,0 +1,1 @@
+"""What runs the arithmetic: compiled by XLA, or interpreted by NumPy."""

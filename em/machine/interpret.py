@@ -1,0 +1,235 @@
+"""A function of small arrays run by NumPy: what runs a few times need not be compiled.
+
+JAX traces the function as ever; its jaxpr is then carried out equation by equation. A primitive
+that NumPy has no counterpart of is JAX's own, by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jax.extend.core import Literal
+
+from .primitives import ON_KEYS, TABLE
+
+Step = tuple[Callable[..., Any], tuple[int, ...], tuple[int, ...], tuple[Any, ...]]
+# Calls that only wrap a jaxpr: the parameter that holds it.
+_CALLS = {
+    "jit": "jaxpr",
+    "pjit": "jaxpr",
+    "closed_call": "call_jaxpr",
+    "core_call": "call_jaxpr",
+    "remat2": "jaxpr",
+    "checkpoint": "jaxpr",
+    "remat": "jaxpr",
+    "custom_jvp_call": "call_jaxpr",
+    "custom_vjp_call": "call_jaxpr",
+    "custom_vjp_call_jaxpr": "fun_jaxpr",
+}
+
+
+def interpreted(function: Callable) -> Callable:
+    """``function`` of pytrees of arrays, by NumPy; it is traced once for each kind of arguments."""
+    programs: dict[Any, tuple[Program, Any]] = {}
+
+    def run(*args: Any) -> Any:
+        leaves, tree = jax.tree.flatten(args)
+        if any(isinstance(v, jax.core.Tracer) for v in leaves):
+            return function(*args)
+        kinds = [_kind(v) for v in leaves]
+        key = tree, tuple((k.shape, k.dtype, k.weak_type) for k in kinds)
+        if key not in programs:
+            given = jax.tree.unflatten(tree, kinds)
+            jaxpr, out = jax.make_jaxpr(function, return_shape=True)(*given)
+            programs[key] = Program(jaxpr), jax.tree.structure(out)
+        program, out_tree = programs[key]
+        with np.errstate(all="ignore"):
+            found = program([_given(v, k.dtype) for v, k in zip(leaves, kinds, strict=True)])
+        with jax.ensure_compile_time_eval():
+            arrays = list(map(_returned, found, program.dtypes))
+        return jax.tree.unflatten(out_tree, arrays)
+
+    return run
+
+
+def _kind(value: Any) -> jax.ShapeDtypeStruct:
+    aval = jax.typeof(value)
+    return jax.ShapeDtypeStruct(aval.shape, aval.dtype, weak_type=aval.weak_type)
+
+
+def _given(value: Any, dtype: Any) -> np.ndarray:
+    """An array of NumPy; of JAX's keys their words, on a last axis more."""
+    return np.asarray(jax.random.key_data(value)) if _keyed(dtype) else np.asarray(value, dtype)
+
+
+def _returned(value: np.ndarray, dtype: Any) -> jax.Array:
+    array = jax.device_put(value)
+    return jax.random.wrap_key_data(array, impl=dtype) if _keyed(dtype) else array
+
+
+def _keyed(dtype: Any) -> bool:
+    return jax.dtypes.issubdtype(dtype, jax.dtypes.extended)
+
+
+class Program:
+    """A jaxpr made ready: its equations are functions from places to places of one list."""
+
+    def __init__(self, closed: Any) -> None:
+        jaxpr = getattr(closed, "jaxpr", closed)
+        self._places: dict[Any, int] = {}
+        self._first: list[Any] = []
+        self._consts = [_given(c, jax.typeof(c).dtype) for c in getattr(closed, "consts", ())]
+        inputs = [*jaxpr.constvars, *jaxpr.invars]
+        self._inputs = [self._place(v) for v in inputs]
+        self._steps: list[Step] = []
+        for equation in _needed(jaxpr):
+            own = tuple(map(self._place, equation.invars))
+            made = tuple(map(self._place, equation.outvars))
+            kinds = (v.aval.dtype for v in equation.outvars)
+            dtypes = tuple(None if _keyed(dtype) else dtype for dtype in kinds)
+            self._steps.append((_carry_out(equation), own, made, dtypes))
+        self._outputs = [self._place(v) for v in jaxpr.outvars]
+        self.dtypes = [v.aval.dtype for v in jaxpr.outvars]
+
+    def _place(self, atom: Any) -> int:
+        if isinstance(atom, Literal):
+            aval: Any = atom.aval
+            self._first.append(np.asarray(atom.val, aval.dtype))
+            return len(self._first) - 1
+        if atom not in self._places:
+            self._places[atom] = len(self._first)
+            self._first.append(None)
+        return self._places[atom]
+
+    def __call__(self, arrays: Sequence[Any]) -> list[Any]:
+        """The results, of one array for each input."""
+        values = list(self._first)
+        for place, value in zip(self._inputs, [*self._consts, *arrays], strict=True):
+            values[place] = value
+        for function, own, made, dtypes in self._steps:
+            found = function(*[values[i] for i in own])
+            several = found if isinstance(found, list | tuple) else (found,)
+            for place, value, dtype in zip(made, several, dtypes, strict=True):
+                if value.dtype != dtype and dtype is not None:
+                    value = np.asarray(value, dtype)
+                values[place] = value
+        return [values[i] for i in self._outputs]
+
+
+def _needed(jaxpr: Any) -> list[Any]:
+    """The equations that the results depend on, or that have an effect."""
+    wanted = {v for v in jaxpr.outvars if not isinstance(v, Literal)}
+    found = []
+    for equation in reversed(jaxpr.eqns):
+        if equation.effects or wanted.intersection(equation.outvars):
+            found.append(equation)
+            wanted.update(v for v in equation.invars if not isinstance(v, Literal))
+    return found[::-1]
+
+
+def _carry_out(equation: Any) -> Callable[..., Any]:
+    name, params = equation.primitive.name, equation.params
+    if name in _CALLS and _CALLS[name] in params:
+        inner = Program(params[_CALLS[name]])
+        return lambda *arrays: inner(arrays)
+    control = {"while": _while, "cond": _cond, "scan": _scan, "custom_linear_solve": _solve}
+    if name in control:
+        return control[name](equation)
+    if name == "optimization_barrier":
+        return lambda *arrays: list(arrays)
+    own = _by_jax(equation)
+    keyed = any(_keyed(v.aval.dtype) for v in (*equation.invars, *equation.outvars))
+    if name not in TABLE or (keyed and not _of_keys(equation)):
+        return own
+    function = TABLE[name]
+
+    def run(*arrays: Any) -> Any:
+        try:
+            return function(*arrays, **params)
+        except NotImplementedError:
+            return own(*arrays)
+
+    return run
+
+
+def _of_keys(equation: Any) -> bool:
+    """Whether the table can do it with keys, which are two words each there."""
+    kinds = [v.aval.dtype for v in (*equation.invars, *equation.outvars)]
+    ours = all(d.name == "key<fry>" for d in kinds if _keyed(d))
+    return ours and jax.config.jax_threefry_partitionable and equation.primitive.name in ON_KEYS
+
+
+def _by_jax(equation: Any) -> Callable[..., Any]:
+    """The primitive as JAX runs it by itself."""
+    kinds = [v.aval.dtype for v in equation.invars]
+
+    def run(*arrays: Any) -> list[Any]:
+        with jax.ensure_compile_time_eval():
+            found = equation.primitive.bind(*map(_returned, arrays, kinds), **equation.params)
+            several = found if isinstance(found, list | tuple) else [found]
+            return [_given(v, v.dtype) for v in several]
+
+    return run
+
+
+def _while(equation: Any) -> Callable[..., Any]:
+    p = equation.params
+    goes_on, body = Program(p["cond_jaxpr"]), Program(p["body_jaxpr"])
+    first, second = p["cond_nconsts"], p["cond_nconsts"] + p["body_nconsts"]
+
+    def run(*arrays: Any) -> list[Any]:
+        own, other, carry = arrays[:first], arrays[first:second], list(arrays[second:])
+        while bool(goes_on([*own, *carry])[0]):
+            carry = body([*other, *carry])
+        return carry
+
+    return run
+
+
+def _cond(equation: Any) -> Callable[..., Any]:
+    branches = [Program(b) for b in equation.params["branches"]]
+
+    def run(which: Any, *arrays: Any) -> list[Any]:
+        return branches[min(max(int(which), 0), len(branches) - 1)](arrays)
+
+    return run
+
+
+def _scan(equation: Any) -> Callable[..., Any]:
+    p, number = equation.params, len(equation.outvars)
+    if "num_carry" in p:
+        consts, carried = p["num_consts"], p["num_carry"]
+    else:
+        consts, carried, _ = (len(part) for part in p["ft_in"].unpack())
+    inner = getattr(p["jaxpr"], "jaxpr", p["jaxpr"])
+    if len(inner.outvars) != number:  # some results are passed by the body: JAX knows how
+        return _by_jax(equation)
+    body, length = Program(p["jaxpr"]), p["length"]
+    order = range(length)[::-1] if p["reverse"] else range(length)
+    kinds = [v.aval for v in equation.outvars[carried:]]
+
+    def run(*arrays: Any) -> list[Any]:
+        own = arrays[:consts]
+        carry, rows = list(arrays[consts : consts + carried]), arrays[consts + carried :]
+        stacked: list[Any] = [np.empty(k.shape, k.dtype) for k in kinds]
+        for i in order:
+            found = body([*own, *carry, *(r[i] for r in rows)])
+            carry = found[:carried]
+            for whole, part in zip(stacked, found[carried:], strict=True):
+                whole[i] = part
+        return [*carry, *stacked]
+
+    return _by_jax(equation) if any(_keyed(k.dtype) for k in kinds) else run
+
+
+def _solve(equation: Any) -> Callable[..., Any]:
+    p = equation.params
+    lengths = p["const_lengths"]
+    solve = Program(p["jaxprs"].solve)
+    before = lengths.matvec + lengths.vecmat
+    after = before + lengths.solve
+    rest = after + lengths.transpose_solve
+    return lambda *arrays: solve([*arrays[before:after], *arrays[rest:]])
