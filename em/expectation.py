@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from . import row_density
+from . import point, row_density
 from .assign import Assign, in_chunk
 from .classes import evidence, reduce_rows, within_units
 from .families import Augmented, Statistics
@@ -146,7 +146,7 @@ def statistics_of(
 
 
 def _joint(program: Program, params: Params, rows: Rows, level: int) -> Joint:
-    args = program.arguments(params, rows.arrays)
+    args = point.arguments(program, params, rows)
     size = program.structure.num_components(level)
     natural, forms, contexts, bias = {}, {}, {}, jnp.zeros((size,))
     for site in program.statistical:
@@ -176,7 +176,7 @@ def _joint(program: Program, params: Params, rows: Rows, level: int) -> Joint:
         if row_site.level == level:
             mine = row_density.own_log_density(row_site, args[row_site.name], rows)
             by_row = mine if by_row is None else by_row + mine
-    log_weights = program.log_weights(params, rows.arrays, level, program.constant)
+    log_weights = point.log_weights(program, params, rows, level)
     if log_weights.ndim == 1:
         bias = bias + log_weights
     else:

@@ -15,6 +15,7 @@ from .assign import Assign
 from .expectation import Expectation
 from .maximisation import FIRST_STEPS, INNER_STEPS, m_step
 from .objective import evaluate
+from .point import arguments
 from .prior import without_mode
 from .program import Params, Program
 from .reseeding import reseed
@@ -226,7 +227,7 @@ def _like(flag: jax.Array, array: jax.Array) -> jax.Array:
 
 def relative_scale(program: Program, params: Params, rows: Rows) -> jax.Array:
     """(k,) each component's own smallest scale relative to the data's (infinite if it has none)."""
-    args = program.arguments(params, rows.arrays)
+    args = arguments(program, params, rows)
     smallest = jnp.full((program.num_components,), jnp.inf)
     for site in program.of_families:
         assert site.ties is not None

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from . import row_density
+from . import point, row_density
 from .blocks import ABSORBED, ROW_EQUATIONS, WITH_PRIOR, Block, FamilySite, RowSite, StatisticalSite
 from .conjugate import coefficients, site_of
 from .expectation import Expectation, site_statistics, with_pooled
@@ -57,7 +57,7 @@ def _estimated(
     site = site_of(program, block)
     assert isinstance(site, StatisticalSite)
     assert site.ties is not None
-    args = program.arguments(params, rows.arrays)[site.name]
+    args = point.arguments(program, params, rows)[site.name]
     statistics, reference = _site_statistics(program, site, expected, args, rows)
     estimates = site.family.estimate(statistics, args, site.ties, reference)
     return _as_parameters(program, block, site, estimates, params)
@@ -81,7 +81,7 @@ def _improved(
     def once(_: jax.Array, args: Args) -> Args:
         return site.family.improve(u, weights, known, args, site.ties, reference)
 
-    args = program.arguments(params, rows.arrays)[site.name]
+    args = point.arguments(program, params, rows)[site.name]
     # Some go up by one conditional maximisation a step: the first one begins far away.
     repeats = jnp.where(jnp.asarray(inner) > INNER_STEPS, FIRST_ROUNDS, 1)
     args = jax.lax.fori_loop(0, repeats, once, dict(args))
@@ -189,7 +189,7 @@ def _absorbed(
         objective = _expected_log_posterior(program, block, expected, rows)
         estimate = _estimated(program, block, expected, params, rows)
         params = _higher(objective, params | estimate, params)
-    args = program.arguments(params, rows.arrays)[site.name]
+    args = point.arguments(program, params, rows)[site.name]
     statistics, reference = _site_statistics(program, site, expected, args, rows)
 
     def once(_: jax.Array | int, args: Args) -> Args:
@@ -263,7 +263,7 @@ def expected_log_likelihood(
 
     def objective(new: Params) -> jax.Array:
         total = jnp.zeros(())
-        args = program.arguments(new, rows.arrays) if statistical or scored else {}
+        args = point.arguments(program, new, rows) if statistical or scored else {}
         for site in statistical:
             eta, normaliser = site.family.natural(args[site.name], rows.reference[site.name])
             stats = statistics[site.name]
@@ -276,7 +276,7 @@ def expected_log_likelihood(
             total = total + _weighted(expected, rows, log_density, level)
         for level in sorted({s.level for s in priors}):
             # All classes of the level at once: what does not depend on the block is constant.
-            log_weights = program.log_weights(new, rows.arrays, level, program.constant)
+            log_weights = point.log_weights(program, new, rows, level)
             if log_weights.ndim == 1:
                 counts = expected.inner_counts[level] if level else expected.counts
                 # 0 log 0 is 0, for a component that is impossible.

@@ -71,6 +71,12 @@ class Program(Reader):
         probed, self.layout = ties.probe(
             lambda params: arguments(params, call.arrays), self.structure.free, affine
         )
+        self.direct = {
+            site: {n: entry for n, entry in args.items() if entry is not None}
+            for site, args in probed.items()
+            if None not in args.values()
+        }
+        self.functions = bool(set(probed) - set(self.direct))
         self.bounds = self._bounds(call)
         self.sites = tuple(self._site(d, probed) for d in self.structure.data)
         self.priors = tuple(self._prior(z, probed) for z in self.structure.latents)

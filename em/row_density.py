@@ -12,9 +12,9 @@ import jax.numpy as jnp
 from .ahead import Split, signature, split
 from .blocks import RowSite
 from .families import Args
-from .program import Params, Program
 
 if TYPE_CHECKING:
+    from .program import Params, Program
     from .rows import Rows
 
 

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from . import layout, pooling, row_density
+from . import layout, point, pooling, row_density
 from .blocks import FamilySite, StatisticalSite
 from .families import Args, Augmented, RowFamily, Statistics, Ties, standardise
 from .program import Program
@@ -63,7 +63,8 @@ class Rows(NamedTuple):
     site's numbers for distance-based starts, ``location`` and ``spread`` the size of the
     observations that a numeric M-step models, ``arrays`` the call's own arrays for the sites that
     are replayed, ``ahead`` {site: what their densities take from the data alone}, ``pooled`` {site:
-    statistics of observations beside the rows}.
+    statistics of observations beside the rows}, ``fixed`` {site: its arguments that have fixed
+    entries}.
     """
 
     chunks: Chunk
@@ -78,6 +79,7 @@ class Rows(NamedTuple):
     arrays: tuple[jax.Array, ...]
     ahead: dict[str, list[jax.Array]]
     pooled: dict[str, Statistics]
+    fixed: dict[str, Args]
 
     def weights_of(self, level: int) -> jax.Array:
         """(n,) the weights of a level's rows."""
@@ -162,6 +164,7 @@ def prepare(program: Program, arrays: tuple) -> Rows:
         arrays=arrays,
         ahead=row_density.ahead(program, arrays),
         pooled={n: _pooled(program, n, reference, arrays, dtype) for n in program.pools},
+        fixed=point.fixed(program, args),
     )
 
 

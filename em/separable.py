@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from . import row_density
+from . import point, row_density
 from .numeric import maximise
 from .quick import once_jit
 
@@ -90,7 +90,7 @@ def maximise_each(
             full = {n: v.at[component].set(new_slices[n]) for n, v in unconstrained.items()}
             new = program.constrain(full, params, rows.arrays)
             total = jnp.zeros(())
-            args = program.arguments(new, rows.arrays) if statistical else {}
+            args = point.arguments(program, new, rows) if statistical else {}
             for site in statistical:
                 mine = {n: v[component][None] for n, v in args[site.name].items()}
                 eta, normaliser = site.family.natural(mine, rows.reference[site.name])
