@@ -54,9 +54,13 @@ def crowded() -> bool:
 
 
 def forget(current: Compiled) -> None:
-    """Drop what was compiled for half of the other models, those not used for longest."""
+    """Drop what was compiled for half of the other models, those not used for longest.
+
+    The last used stays: a model and its plan are at work together.
+    """
     others = [c for c in _all if c._kept and c is not current]
     others.sort(key=lambda c: c._used)
+    others = others[:-1]
     for other in others[: -(-len(others) // 2)]:
         other._kept.clear()
     gc.collect()  # programs refer to themselves

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from . import acceleration, corners, starts
+from . import acceleration, corners, engine, starts
 from .acceleration import Accelerate
 from .arguments import Call, split
 from .assign import Assign, Hard, Soft
@@ -243,14 +243,18 @@ class EM:
         assign = assign or self.assign
         kind = "none" if given is None else "params" if isinstance(given, dict) else "resp"
         rng_key, number = of_key
+        rows = engine.given(program, rows)
+        if given is not None and not isinstance(given, dict):
+            given = jnp.pad(given, [(0, rows.num_units - len(given)), (0, 0)], mode="edge")
         start = partial(_begin, program, assign, self.start, number)
         key = ("start", assign, self.start, kind, number)
-        compiled = program.compiled(key, lambda: quick_jit(program, start))
+        compiled = engine.compiled(program, key, lambda: quick_jit(program, start))
         params, expected, keys = compiled(rows, rng_key, given)
         report = Progress.report if self.progress_bar else None
         settings = Settings(assign, self.max_steps, report, self.accelerate)
         climb_all = partial(climb, program, settings)
-        compiled = program.compiled(("climb", settings), lambda: loop_jit(program, climb_all))
+        name = ("climb", settings)
+        compiled = engine.compiled(program, name, lambda: loop_jit(program, climb_all))
         bound = np.asarray(tolerance, rows.weights.dtype)
         return jax.block_until_ready(compiled(rows, params, expected, bound, limit, keys, run))
 

@@ -124,7 +124,7 @@ def statistics_of(
     """
     start = start.T
     if rows.chunks.labels:
-        labels = {n: in_order(v, program.num_rows) for n, v in rows.chunks.labels.items()}
+        labels = {n: in_order(v, rows.num_units) for n, v in rows.chunks.labels.items()}
         allowed = jnp.exp(evidence(program, labels, 0))
         total = (start * allowed).sum(0)
         start = jnp.where(total > 0, start, 1) * allowed
@@ -243,7 +243,7 @@ def _accumulate(
     objective, counts, sums = found
     labels, cost, units = each
     if hard:
-        labels, cost = (in_order(a, program.num_rows) for a in (labels, cost))
+        labels, cost = (in_order(a, rows.num_units) for a in (labels, cost))
     units = None if units is None else units[0]  # all rows are one chunk
     kept = {} if units is None else {0: units}
     inner_counts = {}

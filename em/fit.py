@@ -464,5 +464,5 @@ def from_outcome(
         base_status=status,
         reseeded=int(outcome.reseeded[best]),
         restart_results=restarts,
-        labels=None if outcome.labels is None else as_jax(outcome.labels[best]),
+        labels=None if outcome.labels is None else as_jax(outcome.labels[best][: program.num_rows]),
     )

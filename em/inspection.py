@@ -391,7 +391,19 @@ def _parameter(site: dict, preset: set[str]) -> Parameter:
         )
     shape = jnp.shape(site["value"])
     size = math.prod(biject_to(constraint).inverse_shape(shape))
-    return Parameter(name, shape, size, _constraint_name(constraint), name not in preset)
+    support = constraint if _is_plain(constraint) else None
+    return Parameter(name, shape, size, _constraint_name(constraint), name not in preset, support)
+
+
+def _is_plain(constraint: constraints.Constraint) -> bool:
+    """Whether a support is the same whatever the data and other parameters are."""
+    for value in vars(constraint).values():
+        if isinstance(value, constraints.Constraint):
+            if not _is_plain(value):
+                return False
+        elif not isinstance(value, int | float | str | None):
+            return False
+    return True
 
 
 def _constraint_name(constraint: constraints.Constraint) -> str:

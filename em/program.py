@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpyro.distributions import constraints
 
 from . import conjugate, layout, replay, ties
 from .arguments import Call
@@ -88,6 +89,38 @@ class Program(Reader):
         )
         if posterior:
             self.blocks = conjugate.with_priors(self, call)
+        self.varies = self._varies_by_row(call)
+
+    @cached_property
+    def alone(self) -> bool:
+        """Whether the steps of EM are a function of the plan and the rows, without the model."""
+        ours = self.structure.free if not self.posterior else ()
+        return bool(
+            ours
+            and all(p.support is not None for p in ours)
+            and not (self.functions or self.replayed_sites or self.structure.auxiliary)
+            and not (self.inner_levels or any(b.numeric for b in self.blocks))
+            and all(isinstance(s, StatisticalSite) and s.name in self.direct for s in self.priors)
+        )
+
+    def _varies_by_row(self, call: Call) -> bool:
+        """Whether an argument of some data site, such as a mean or a number of trials, does."""
+        found = []
+
+        def look(arrays: tuple) -> None:
+            for data in self.structure.data:
+                trace = self.run(self.probe_values, arrays, 0, level=data.level)
+                fn, level = layout.family_of(trace[data.name]), self.structure.levels[data.level]
+                for name, constraint in fn.arg_constraints.items():
+                    value = getattr(fn, name, None)
+                    if value is not None:
+                        unknown = isinstance(constraint, type(constraints.dependent))
+                        event_dim = fn.event_dim if unknown else constraint.event_dim
+                        rows = layout.argument(value, level, data, event_dim).shape[0]
+                        found.append(rows > 1)
+
+        jax.eval_shape(look, call.arrays)
+        return any(found)
 
     def _component(
         self, params: Mapping, arrays: tuple, level: int, component: Any

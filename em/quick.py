@@ -28,6 +28,7 @@ _OFTEN = {
     "xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT",
 }
 _LARGE = {"xla_cpu_prefer_vector_width": 512}
+_LOOPS: dict[str, dict[str, Any]] = {"tiny": _ONCE, "small": _OFTEN, "large": _LARGE}
 
 
 def quick_jit(program: Reader, function: Callable) -> Callable:
@@ -51,8 +52,13 @@ def once_jit(program: Reader, function: Callable) -> Any:
 
 def loop_jit(program: Reader, function: Callable) -> Callable:
     """``jax.jit`` for a loop of many steps over the rows: not within another compiled function."""
-    wanted = _ONCE if program.work < _TINY else _OFTEN if _small(program) else _LARGE
+    wanted = _LOOPS[effort(program)]
     return jax.jit(function, compiler_options=_options(wanted))
+
+
+def effort(program: Reader) -> str:
+    """How `quick_jit` and `loop_jit` take a program."""
+    return "tiny" if program.work < _TINY else "small" if _small(program) else "large"
 
 
 def every(program: Reader, number: int) -> Callable[[Callable], Callable]:

@@ -240,14 +240,26 @@ class Reader:
             return jnp.asarray(rows.owners(units))
         return indexed_owners(self, arrays, level)
 
+    @cached_property
+    def _supports(self) -> dict[str, constraints.Constraint]:
+        """{parameter: its support} where that needs no run of the model."""
+        return {p.name: p.support for p in self.structure.parameters if p.support is not None}
+
     def constrain(self, unconstrained: Mapping, params: Mapping, arrays: tuple) -> Params:
         """Parameters from their unconstrained values; the others are taken from ``params``."""
+        supports = self._supports
+        if all(n in supports for n in unconstrained):
+            new = {n: biject_to(supports[n])(v) for n, v in unconstrained.items()}
+            return {n: new.get(n, v) for n, v in params.items()}
         others = {n: v for n, v in params.items() if n not in unconstrained}
         trace = self.run(others, arrays, 0, unconstrained=unconstrained)
         return {n: trace[n]["value"] for n in params}
 
     def unconstrain(self, params: Mapping, arrays: tuple, names: tuple[str, ...]) -> Params:
         """The unconstrained values of the named parameters."""
+        supports = self._supports
+        if all(n in supports for n in names):
+            return {n: biject_to(supports[n]).inv(params[n]) for n in names}
         trace = self.run(params, arrays, 0)
         return {
             n: biject_to(replay.site_constraint(trace[n])).inv(trace[n]["value"]) for n in names

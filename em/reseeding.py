@@ -16,7 +16,7 @@ def reseed(program: Program, expected: Expectation, rows: Rows) -> tuple[Expecta
     Only rows whose component keeps others move, and never one with a known label.
     """
     k = program.num_components
-    if k > program.num_rows or rows.inner or len(program.structure.latents) > 1:
+    if k > rows.num_units or rows.inner or len(program.structure.latents) > 1:
         return expected, jnp.zeros((), jnp.int32)
     empty = expected.counts <= 0
     return jax.lax.cond(
@@ -33,7 +33,7 @@ def _move(
     k = program.num_components
     assigned, cost = _present(expected.labels), _present(expected.row_objective)
     for labels in rows.chunks.labels.values():
-        cost = jnp.where(in_order(labels, program.num_rows) >= 0, jnp.inf, cost)
+        cost = jnp.where(in_order(labels, rows.num_units) >= 0, jnp.inf, cost)
     members = jax.ops.segment_sum(jnp.ones_like(cost), assigned, k)
     # The best-explained row of each component stays, so that none is emptied in turn.
     best = jax.ops.segment_max(jnp.where(jnp.isfinite(cost), cost, -jnp.inf), assigned, k)
@@ -61,7 +61,7 @@ def _move(
     features = program.features(some, rows.reference, augmented=True)
     counts = expected.counts + change.sum(1)
     sums = {s: total + change @ features[s].T for s, total in expected.sums.items()}
-    place = jnp.where(moves, chosen, program.num_rows)
+    place = jnp.where(moves, chosen, rows.num_units)
     labels = assigned.at[place].set(jnp.arange(k), mode="drop")
     responsibilities = {
         level: jax.nn.one_hot(labels, k, dtype=resp.dtype, axis=0)

@@ -25,6 +25,7 @@ _TURN_BYTES_ELSEWHERE = 1 << 29
 _TOGETHER = {"cpu": 16}
 _CHUNK_ROWS = 1 << 10
 _CORE_BYTES = 1 << 22
+_FEW_ROWS = 1 << 12
 
 
 class Chunk(NamedTuple):
@@ -64,7 +65,7 @@ class Rows(NamedTuple):
     observations that a numeric M-step models, ``arrays`` the call's own arrays for the sites that
     are replayed, ``ahead`` {site: what their densities take from the data alone}, ``pooled`` {site:
     statistics of observations beside the rows}, ``fixed`` {site: its arguments that have fixed
-    entries}.
+    entries}, ``prototype`` any admissible parameters.
     """
 
     chunks: Chunk
@@ -80,6 +81,12 @@ class Rows(NamedTuple):
     ahead: dict[str, list[jax.Array]]
     pooled: dict[str, Statistics]
     fixed: dict[str, Args]
+    prototype: dict[str, jax.Array]
+
+    @property
+    def num_units(self) -> int:
+        """How many units there are, with those that fill up."""
+        return self.weights.shape[0]
 
     def weights_of(self, level: int) -> jax.Array:
         """(n,) the weights of a level's rows."""
@@ -165,6 +172,7 @@ def prepare(program: Program, arrays: tuple) -> Rows:
         ahead=row_density.ahead(program, arrays),
         pooled={n: _pooled(program, n, reference, arrays, dtype) for n in program.pools},
         fixed=point.fixed(program, args),
+        prototype=program.prototype(arrays),
     )
 
 
@@ -296,7 +304,7 @@ def _shape(program: Program, rows: Chunk, reference: Mapping[str, Args]) -> tupl
 
     All rows in one chunk where something else works row by row anyway.
     """
-    n = program.num_rows
+    n = size_class(program.num_rows) if program.alone else program.num_rows
     if program.needs_rows or not program.statistical:
         return 1, 1, n
     backend = jax.default_backend()
@@ -306,6 +314,16 @@ def _shape(program: Program, rows: Chunk, reference: Mapping[str, Args]) -> tupl
     if bytes_a_row * _CHUNK_ROWS <= _CORE_BYTES:
         together = max(1, min(_TOGETHER.get(backend, 1), n // (turns * _CHUNK_ROWS)))
     return turns, together, -(-n // (turns * together))
+
+
+def size_class(number: int) -> int:
+    """So many rows, or some more: there are few such numbers, two to a power of two.
+
+    From a few thousand on, where they would cost something, up to 32 to a power of two.
+    """
+    bits = (number - 1).bit_length()
+    step = 1 << max(bits - (2 if number <= _FEW_ROWS else 6), 5)
+    return -(-number // step) * step
 
 
 def _bytes_a_row(program: Program, rows: Chunk, reference: Mapping[str, Args]) -> int:

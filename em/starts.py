@@ -7,9 +7,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from numpyro.distributions import constraints
 
-from . import layout
 from .expectation import Expectation
 from .families import standardise
 from .maximisation import expected_log_likelihood
@@ -47,26 +45,10 @@ def begin(
     components.
     """
     few = program.num_rows <= program.num_components  # their groups are always the same
-    if start == "kmeans++" and (few or varies_by_row(program, rows.arrays)):
+    if start == "kmeans++" and (few or program.varies):
         ways = [partial(_begin, program, rows, way, hard) for way in ("random", start)]
         return jax.lax.cond(jnp.asarray(number) % 2 == 0, *ways, key)
     return _begin(program, rows, start, hard, key)
-
-
-def varies_by_row(program: Program, arrays: tuple) -> bool:
-    """Whether an argument of some data site, such as a mean or a number of trials, does."""
-    for data in program.structure.data:
-        trace = program.run(program.probe_values, arrays, 0, level=data.level)
-        fn, level = layout.family_of(trace[data.name]), program.structure.levels[data.level]
-        for name, constraint in fn.arg_constraints.items():
-            value = getattr(fn, name, None)
-            if value is None:
-                continue
-            unknown = isinstance(constraint, type(constraints.dependent))
-            event_dim = fn.event_dim if unknown else constraint.event_dim
-            if layout.argument(value, level, data, event_dim).shape[0] > 1:
-                return True
-    return False
 
 
 def _begin(program: Program, rows: Rows, start: str, hard: bool, key: jax.Array) -> Start:
@@ -133,14 +115,14 @@ def _points(program: Program, rows: Rows, level: int, sites: list[str] | None) -
             if not values or sites is not None:
                 continue
             x = jnp.concatenate(values, 1)
-            size = jax.ops.segment_sum(jnp.ones_like(x[:, 0]), inner.owner, program.num_rows)
+            size = jax.ops.segment_sum(jnp.ones_like(x[:, 0]), inner.owner, rows.num_units)
             size = jnp.maximum(size, 1)[:, None]
-            mean = jax.ops.segment_sum(x, inner.owner, program.num_rows) / size
-            square = jax.ops.segment_sum(x**2, inner.owner, program.num_rows) / size
+            mean = jax.ops.segment_sum(x, inner.owner, rows.num_units) / size
+            square = jax.ops.segment_sum(x**2, inner.owner, rows.num_units) / size
             spread = jnp.sqrt(jnp.maximum(square - mean**2, 0))
             own += [standardise(v.T, rows.weights).T for v in (mean, spread)]
     if not own:
-        return jnp.zeros((program.structure.levels[level].num_rows, 1), rows.weights.dtype)
+        return jnp.zeros((len(rows.weights_of(level)), 1), rows.weights.dtype)
     return jnp.concatenate(own, 1)
 
 
@@ -192,7 +174,7 @@ def first_guess(
     would stay equal for ever: no gradient tells them apart. So every entry is moved, by a little in
     one start, by a lot in the next. Closed forms need no guess.
     """
-    zero = program.prototype(rows.arrays)
+    zero = rows.prototype
     blocks = [b for b in program.blocks if b.numeric]
     if not blocks:
         return zero

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+from numpyro.distributions.constraints import Constraint
 
 from .latents import Latent, Level
 from .trees import Tree
@@ -14,13 +15,17 @@ from .trees import Tree
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter site: ``size`` counts its unconstrained dimensions."""
+    """A parameter site: ``size`` counts its unconstrained dimensions.
+
+    ``support`` is where its values live, if that is told without the model's data.
+    """
 
     name: str
     shape: tuple[int, ...]
     size: int
     constraint: str
     free: bool
+    support: Constraint | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ import numpyro.distributions as dist
 import pytest
 
 from mixpyro import em
-from mixpyro.em import compiled
+from mixpyro.em import compiled, engine
+from mixpyro.em.recent import Recent
 
 KEY = jax.random.key(0)
 _rng = np.random.default_rng(5)
@@ -28,8 +29,8 @@ def normals(x, num_components):
         numpyro.sample("x", dist.Normal(loc[z], scale), obs=x)
 
 
-def run(x=X, key=KEY, model=normals, **options):
-    return em.EM(model, num_restarts=3, **options).run(key, jnp.asarray(x), num_components=2)
+def run(x=X, key=KEY, model=normals, k=2, **options):
+    return em.EM(model, num_restarts=3, **options).run(key, jnp.asarray(x), num_components=k)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,7 @@ def fit():
 def test_a_first_run_is_seen_by_the_watch(watch_jax):
     """The other tests here would pass if nothing were ever noted."""
     with watch_jax() as work:
-        run(X[:37])
+        run(X[:37], k=5)
     assert work.compiled
     assert work.traced
 
@@ -174,18 +175,21 @@ def test_a_model_defined_anew_is_not_taken_for_the_old_one():
 def test_models_not_used_lately_give_way_when_memory_maps_run_out(monkeypatch, watch_jax, tmp_path):
     """A process may have 65530 of them, and a few dozen fits would take them all."""
     monkeypatch.setattr(compiled, "_all", weakref.WeakSet())  # as in a new process
-    # Shapes that no other test has.
-    first, second = run(X[:31]), run(X[:32])
+    monkeypatch.setattr(engine, "_kept", Recent(64))
+    # Plans that no other test has.
+    weighed = numpyro.handlers.condition(normals, {"weights": jnp.array([0.6, 0.4])})
+    scaled = numpyro.handlers.condition(normals, {"scale": 1.0})
+    first, second = run(X[:31], k=1), run(X[:32], model=scaled)
     with monkeypatch.context() as full:
         full.setattr(compiled, "_FULL", 0.0)
-        assert run(X[:33]).status.ok
+        assert run(X[:33], model=weighed).status.ok
     with watch_jax() as work:
-        run(X[1:34])
+        run(X[1:34], model=weighed)
     assert work.compiled == []  # the one in use stays
     with watch_jax() as work:
-        again = run(X[:31])
+        again = run(X[:31], k=1)
     assert work.compiled  # the oldest did not
     assert again.log_likelihood == first.log_likelihood
-    assert second.summary().equals(run(X[:32]).summary())
+    assert second.summary().equals(run(X[:32], model=scaled).summary())
     monkeypatch.setattr(compiled, "_MAPS", tmp_path / "nowhere")
     assert not compiled.crowded()
