@@ -54,6 +54,12 @@ class Call:
         return (self.static, self.tree, shapes, self.gaps)
 
     @property
+    def pattern(self) -> Hashable:
+        """Equal for calls that differ by the lengths of their arrays only."""
+        kinds = tuple((a.ndim, str(a.dtype)) for a in self.arrays)
+        return (self.static, self.tree, kinds, self.gaps)
+
+    @property
     def objects(self) -> tuple[Any, ...]:
         """What the model is given that is neither data nor a plain value, and so may change."""
         return tuple(leaf for _, leaf in self.static if not isinstance(leaf, _SCALARS))

@@ -27,6 +27,7 @@ from .program import Params, Program
 from .progress import Progress
 from .quick import loop_jit, quick_jit
 from .recent import Recent
+from .resize import resized
 from .rows import Rows, find_patterns
 from .rows import prepare as read_rows
 from .schedule import Annealed, Schedule, Stochastic, at
@@ -40,6 +41,8 @@ ASSIGN: dict[str, Assign] = {
     "annealed": Annealed(),
 }
 _programs: Recent[Program] = Recent(64)
+# The last of each number of rows.
+_patterns: Recent[Program] = Recent(64)
 # Steps of all starts together that cost more multiplications than this are worth saving.
 _COSTLY = 1e6
 _SHORT_TOLERANCE = 0.5
@@ -302,19 +305,24 @@ def program_for(model: Callable, call: Call, posterior: bool = False) -> Program
     key = (cache_key(model, call), posterior)
     found = _programs.get(key)
     if found is None or not found.serves(call):
-        found = Program(model, call, posterior)
+        pattern = (cache_key(model, call, call.pattern), posterior)
+        other = _patterns.get(pattern)
+        found = resized(other, call) if other is not None and found is None else None
+        found = found or Program(model, call, posterior)
         if found.unchanged.steady:
             _programs.keep(key, found)
+            _patterns.keep(pattern, found)
     return found
 
 
-def cache_key(model: Callable, call: Call) -> Hashable:
+def cache_key(model: Callable, call: Call, signature: Hashable = None) -> Hashable:
     """What a reading of a model is kept by, if it is kept: it has to hold the model."""
     identity: Hashable = id(model)
     if isinstance(model, MethodType):  # made anew at every look
         identity = (id(model.__self__), id(model.__func__))
     backend = (jax.default_backend(), jax.config.jax_default_device, jax.config.jax_enable_x64)
-    return (identity, call.signature, fingerprint(model, *call.objects).key, backend)
+    signature = call.signature if signature is None else signature
+    return (identity, signature, fingerprint(model, *call.objects).key, backend)
 
 
 def prepare(program: Program, arrays: tuple) -> tuple[Rows, dict]:

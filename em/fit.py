@@ -26,6 +26,7 @@ from .machine.arrays import array as as_jax
 from .program import Program
 from .quick import once_jit, quick_jit
 from .reader import Params, Reader
+from .resize import resized
 from .rows import Rows
 from .scores import clearly_identified, gram
 from .selection import Restarts
@@ -266,7 +267,9 @@ class Fit:
         if reader is None or not reader.serves(call):
             self.program.unchanged.check(surely=True)
             with misshapen(self.program, self.call, call):
-                reader = Reader(self.program.given, call, priors=self.program.posterior)
+                reader = (
+                    resized(self.program, call) if call.pattern == self.call.pattern else None
+                ) or Reader(self.program.given, call, priors=self.program.posterior)
             if reader.num_components != self.program.num_components:
                 raise ValueError(
                     f"the new call has {reader.num_components} components; the fit has "

@@ -29,7 +29,7 @@ from .unchanged import Unchanged
 Params = dict[str, jax.Array]
 
 # Readings of a model for other data than it was fitted to.
-_MAX_READERS = 16
+MAX_READERS = 16
 
 
 class Reader:
@@ -53,10 +53,11 @@ class Reader:
         self.structure, call = read(self.source, call, to_fit, priors)
         self._by_leaves = by_leaves(self.source, self.structure.trees)
         self.template = replace(call, arrays=())
+        self.shapes = tuple(jax.ShapeDtypeStruct(a.shape, a.dtype) for a in call.arrays)
         self.unchanged.settle()
         self.structure = prove(self, call)
         self.compiled = Compiled(partial(self.unchanged.check, surely=True))
-        self.readers: Recent[Reader] = Recent(_MAX_READERS)
+        self.readers: Recent[Reader] = Recent(MAX_READERS)
 
     @property
     def model(self) -> Callable:

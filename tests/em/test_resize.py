@@ -1,0 +1,146 @@
+"""A reading serves another number of rows where the model computes the same, and only there."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro
+import numpyro.distributions as dist
+import pytest
+
+from mixpyro import em, models
+from mixpyro.em import driver, replay
+from mixpyro.em.arguments import split
+from mixpyro.em.recent import Recent
+
+KEY = jax.random.key(0)
+_rng = np.random.default_rng(9)
+X = np.concatenate([_rng.normal(size=70), _rng.normal(size=80) + 5])
+
+
+class Normals:
+    """Normals with one scale: free, or what is made of the number of rows."""
+
+    def __init__(self, scale=None):
+        self.scale = scale
+
+    def __call__(self, x, components=2):
+        n = x.shape[0]
+        weights = numpyro.sample("weights", dist.Dirichlet(jnp.ones(components)))
+        with numpyro.plate("components", components):
+            loc = numpyro.sample("loc", dist.Normal(0, 10))
+        scale = self.scale(n) if self.scale else numpyro.sample("scale", dist.HalfNormal(5))
+        with numpyro.plate("rows", n):
+            z = numpyro.sample("z", dist.Categorical(weights))
+            numpyro.sample("x", dist.Normal(loc[z], scale), obs=x)
+
+
+@pytest.fixture
+def fresh(monkeypatch):
+    """Nothing is remembered of any model."""
+
+    def forget():
+        monkeypatch.setattr(driver, "_programs", Recent(64))
+        monkeypatch.setattr(driver, "_patterns", Recent(64))
+
+    forget()
+    return forget
+
+
+def best(x, scale, start):
+    """EM of two normals with one scale, free if None, written by hand."""
+    weights, loc = np.array([0.5, 0.5]), np.array(start, float)
+    free, scale = scale is None, 1.0 if scale is None else scale
+    for _ in range(2000):
+        log = np.log(weights) - 0.5 * ((x[:, None] - loc) / scale) ** 2
+        log = log - np.log(scale) - 0.5 * np.log(2 * np.pi)
+        total = np.logaddexp.reduce(log, 1)
+        resp = np.exp(log - total[:, None])
+        weights, loc = resp.mean(0), (resp * x[:, None]).sum(0) / resp.sum(0)
+        if free:
+            scale = np.sqrt((resp * (x[:, None] - loc) ** 2).sum() / len(x))
+    return total.sum()
+
+
+def test_a_model_is_run_a_few_times_for_another_number_of_rows(fresh, monkeypatch):
+    runs, run = [], replay.run
+    monkeypatch.setattr(
+        replay, "run", lambda *args, **kwargs: runs.append(1) or run(*args, **kwargs)
+    )
+    model = Normals()
+    em.EM(model).run(KEY, X).status  # noqa: B018
+    first = len(runs)
+    fit = em.EM(model).run(KEY, X[:-9])
+    assert fit.status.ok
+    assert len(runs) - first <= 12 < first
+    np.testing.assert_allclose(fit.log_likelihood, best(X[:-9], None, (0, 5)), rtol=1e-5)
+
+
+def test_it_is_what_a_reading_of_its_own_finds(fresh):
+    model = Normals()
+    em.EM(model).run(KEY, X)
+    served = em.EM(model).run(KEY, X[:111])
+    fresh()
+    alone = em.EM(model).run(KEY, X[:111])
+    assert served.log_likelihood == alone.log_likelihood
+    assert str(served.spec) == str(alone.spec)
+    assert served.summary().equals(alone.summary())
+
+
+@pytest.mark.parametrize("sizes", [(150, 141), (141, 150)])
+@pytest.mark.parametrize(
+    "scale",
+    [lambda n: 1.0 if n > 145 else 2.0, lambda n: 150.0 / n, lambda n: jnp.sqrt(n / 30)],
+    ids=["chosen", "float", "array"],
+)
+def test_what_depends_on_the_number_of_rows_in_python_is_read_anew(scale, sizes, fresh):
+    model = Normals(scale=scale)
+    for n in sizes:
+        fit = em.EM(model).run(KEY, X[:n])
+        expected = best(X[:n], float(scale(n)), (0, 5))
+        np.testing.assert_allclose(fit.log_likelihood, expected, rtol=1e-5)
+
+
+def test_a_site_that_only_some_numbers_of_rows_have(fresh):
+    def model(x):
+        Normals()(x)
+        if x.shape[0] < 145:
+            numpyro.factor("penalty", -3.0)
+
+    one = em.EM(model).run(KEY, X)
+    np.testing.assert_allclose(one.log_likelihood, best(X, None, (0, 5)), rtol=1e-5)
+    other = em.EM(model).run(KEY, X[:-9])
+    np.testing.assert_allclose(other.log_likelihood, best(X[:-9], None, (0, 5)) - 3, rtol=1e-5)
+
+
+@pytest.mark.parametrize("shapes", [((6, 4), (4, 4)), ((4, 4), (6, 4)), ((3, 4), (6, 4))])
+def test_numbers_that_stand_for_several_things(shapes, fresh):
+    """As many rows as columns or components: told apart, or read anew."""
+    points = np.random.default_rng(2).normal(size=(6, 4))
+    likelihoods = []
+    for known in (True, False):
+        for n, d in shapes:
+            if not known:
+                fresh()
+            x = points[:n, :d]
+            run = em.EM(models.bernoulli_mixture, num_restarts=2)
+            fit = run.run(KEY, (x > 0).astype(int), num_components=3)
+            likelihoods.append(fit.log_likelihood)
+    np.testing.assert_allclose(likelihoods[:2], likelihoods[2:], rtol=1e-6)
+
+
+def test_other_columns_are_no_other_number_of_rows(fresh):
+    points = np.random.default_rng(2).normal(size=(60, 4))
+    first = driver.program_for(models.gaussian_mixture, split((points,), {"num_components": 2}))
+    for other in (points[:, :3], points[:50, :3], points.T):
+        call = split((other,), {"num_components": 2})
+        program = driver.program_for(models.gaussian_mixture, call)
+        assert program.structure.data[0].shape == other.shape
+        assert program.layout.starts[-1] != first.layout.starts[-1]
+
+
+def test_bad_data_are_refused_as_ever(fresh):
+    em.EM(models.poisson_mixture).run(KEY, np.arange(50), num_components=2)
+    with pytest.raises(ValueError, match="support"):
+        em.EM(models.poisson_mixture).run(KEY, np.arange(40) - 3, num_components=2)
+    with pytest.raises(ValueError, match="no rows"):
+        em.EM(models.poisson_mixture).run(KEY, np.arange(0), num_components=2)
