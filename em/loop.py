@@ -128,8 +128,11 @@ def climb(
             new, reseeded = reseed(program, new, rows)
         scale = relative_scale(program, params, rows).min()
         gain = new.objective - state.expected.objective
-        settled = state.steps > settles_after(settings.assign)
-        code = _judge(state, new, gain, scale, reseeded, tolerance, settled)
+        # A start may be parameters: then the first step has something to rise from.
+        scheduled = settles_after(settings.assign)
+        settled = state.steps > scheduled
+        rises = settled | (scheduled == 0)
+        code = _judge(state, new, gain, scale, reseeded, tolerance, settled, rises)
         code = jnp.where(without_mode(program, params, rows), Status.NO_MODE, code)
         return State(params, new, gain, state.steps + 1, code, state.reseeded + reseeded, None)
 
@@ -256,13 +259,14 @@ def _judge(
     reseeded: jax.Array,
     tolerance: jax.Array,
     settled: jax.Array,
+    rises: jax.Array,
 ) -> jax.Array:
     objective = new.objective
     calm = (reseeded == 0) & settled
     done = calm & stopping(gain, state.gain, objective, tolerance)
     if new.labels is not None and state.expected.labels is not None:
         done = calm & (new.labels == state.expected.labels).all() | (calm & (gain == 0))
-    fell = calm & (state.reseeded == 0) & (gain < -100 * rounding(objective))
+    fell = (reseeded == 0) & rises & (state.reseeded == 0) & (gain < -100 * rounding(objective))
     code = jnp.where(done, Status.CONVERGED, RUNNING)
     code = jnp.where(fell, Status.LOWERED, code)
     code = jnp.where(jnp.isfinite(objective), code, _why_not_finite(objective))

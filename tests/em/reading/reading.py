@@ -13,12 +13,11 @@ from mixpyro.em import trees
 from mixpyro.em.arguments import split
 from mixpyro.em.assign import Soft
 from mixpyro.em.driver import program_for
+from mixpyro.em.machine.interpret import interpreted
 from mixpyro.em.objective import evaluate
 from mixpyro.em.rows import Rows, find_patterns, prepare
 from mixpyro.inference import marginalize
 from mixpyro.inference.marginal import reading_of
-
-from .brute import once
 
 
 def climbed(model: Callable, args: tuple, kwargs: Mapping, params: Mapping[str, Any]) -> jax.Array:
@@ -35,8 +34,9 @@ def climbed(model: Callable, args: tuple, kwargs: Mapping, params: Mapping[str, 
     given = {n: jax.tree.map(jnp.asarray, v) for n, v in params.items()}
     given = trees.split(given, program.structure.trees)
     if program.augmented:  # patterns of gaps are counted on the host
-        return once(objective, given, find_patterns(program, once(read, call.arrays)))
-    return once(lambda params, arrays: objective(params, read(arrays)), given, call.arrays)
+        rows = find_patterns(program, interpreted(read)(call.arrays))
+        return interpreted(objective)(given, rows)
+    return interpreted(lambda params, arrays: objective(params, read(arrays)))(given, call.arrays)
 
 
 def marginal(model: Callable, args: tuple, kwargs: Mapping, params: Mapping[str, Any]) -> jax.Array:
@@ -46,4 +46,4 @@ def marginal(model: Callable, args: tuple, kwargs: Mapping, params: Mapping[str,
     def density(params: dict) -> jax.Array:
         return log_density(marginalize(model), args, dict(kwargs), params)[0]
 
-    return once(density, {n: jax.tree.map(jnp.asarray, v) for n, v in params.items()})
+    return interpreted(density)({n: jax.tree.map(jnp.asarray, v) for n, v in params.items()})

@@ -17,6 +17,7 @@ from numpyro.distributions import biject_to
 from numpyro.infer.util import log_density
 
 from mixpyro import em
+from mixpyro.em.machine.interpret import interpreted
 from mixpyro.inference import marginalize
 
 from . import brute, reading
@@ -45,16 +46,20 @@ def held(plan):
 
 def draw_params(plan, given_data, spread=1.0):
     """Parameters whose unconstrained values are normal."""
-    rng = np.random.default_rng(plan.seed + 1)
-    traced = brute.sites(build(plan), (), given_data)
-    out = {}
-    for name in sorted(brute.parameters(traced) - held(plan)[1]):
-        site = traced[name]
-        param = site["type"] == "param"
-        transform = biject_to(site["kwargs"]["constraint"] if param else site["fn"].support)
-        shape = transform.inverse_shape(jnp.shape(site["value"]))
-        out[name] = transform(jnp.asarray(spread * rng.normal(size=shape)))
-    return out
+
+    def draw():
+        rng = np.random.default_rng(plan.seed + 1)
+        traced = brute.sites(build(plan), (), given_data)
+        out = {}
+        for name in sorted(brute.parameters(traced) - held(plan)[1]):
+            site = traced[name]
+            param = site["type"] == "param"
+            transform = biject_to(site["kwargs"]["constraint"] if param else site["fn"].support)
+            shape = transform.inverse_shape(jnp.shape(site["value"]))
+            out[name] = transform(jnp.asarray(spread * rng.normal(size=shape)))
+        return out
+
+    return interpreted(draw)()
 
 
 def exactly(plan, given_data, params):
