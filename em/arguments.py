@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -12,65 +12,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from . import frames
-from .fingerprint import PLAIN, unwrapped
+from .call import SCALARS, Call
+from .fingerprint import unwrapped
 from .machine.arrays import array as as_jax
 
-_SCALARS = (*PLAIN, np.generic)
 _NEEDS_VALUES = (
     jax.errors.ConcretizationTypeError,
     jax.errors.TracerArrayConversionError,
     jax.errors.TracerIntegerConversionError,
     jax.errors.NonConcreteBooleanIndexError,
 )
-
-
-@dataclass(frozen=True)
-class Call:
-    """The arguments of one model call: ``model(*args, **kwargs)``.
-
-    ``arrays`` are the array leaves, the only part that reaches compiled code as data. ``static``
-    holds the other leaves and ``tree`` the shape of the whole; both are hashable, so that
-    ``signature`` decides whether a compiled program can be used again. ``gaps`` tells whether any
-    of the arrays has a NaN (or may have one, being traced), ``columns`` the names of the columns of
-    those that were frames. ``concrete`` {number of the array: its values} are those that the model
-    is always given as they are, since it needs them in Python.
-    """
-
-    arrays: tuple[jax.Array, ...]
-    static: tuple[tuple[int, Hashable], ...]
-    tree: Any
-    gaps: bool = False
-    columns: tuple[tuple[Any, ...] | None, ...] = ()
-    concrete: Mapping[int, np.ndarray] = field(default_factory=dict)
-
-    def holding(self, numbers: Iterable[int]) -> Call:
-        """The call with these arrays concrete."""
-        return replace(self, concrete={i: np.asarray(self.arrays[i]) for i in numbers})
-
-    @property
-    def signature(self) -> Hashable:
-        """Equal for calls that one compiled program serves."""
-        shapes = tuple((a.shape, str(a.dtype)) for a in self.arrays)
-        return (self.static, self.tree, shapes, self.gaps)
-
-    @property
-    def pattern(self) -> Hashable:
-        """Equal for calls that differ by the lengths of their arrays only."""
-        kinds = tuple((a.ndim, str(a.dtype)) for a in self.arrays)
-        return (self.static, self.tree, kinds, self.gaps)
-
-    @property
-    def objects(self) -> tuple[Any, ...]:
-        """What the model is given that is neither data nor a plain value, and so may change."""
-        return tuple(leaf for _, leaf in self.static if not isinstance(leaf, _SCALARS))
-
-    def rebuild(self, arrays: tuple[Any, ...] | None = None) -> tuple[tuple[Any, ...], dict]:
-        """``(args, kwargs)``, with ``arrays`` (possibly traced) in the places of the data."""
-        leaves: dict[int, Any] = dict(self.static)
-        given = enumerate(self.arrays if arrays is None else arrays)
-        data = (self.concrete.get(i, array) for i, array in given)
-        total = self.tree.num_leaves
-        return self.tree.unflatten([leaves[i] if i in leaves else next(data) for i in range(total)])
 
 
 def split(args: tuple, kwargs: dict) -> Call:
@@ -87,7 +38,7 @@ def split(args: tuple, kwargs: dict) -> Call:
     gaps = False
     frames.same_order(leaves)
     for place, leaf in enumerate(leaves):
-        if isinstance(leaf, _SCALARS):
+        if isinstance(leaf, SCALARS):
             static.append((place, leaf))
         elif hasattr(leaf, "__array__"):
             arrays.append(_numbers(leaf))
@@ -234,7 +185,7 @@ class _Place:
 
 def _is_static(value: Any) -> bool:
     return not any(
-        hasattr(leaf, "__array__") and not isinstance(leaf, _SCALARS)
+        hasattr(leaf, "__array__") and not isinstance(leaf, SCALARS)
         for leaf in jax.tree.leaves(value)
     )
 

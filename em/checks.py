@@ -20,6 +20,7 @@ from .quick import once_jit
 from .reader import Reader
 from .replay import site_constraint
 from .trees import split
+from .units import owners
 
 
 def findings(program: Reader, arrays: tuple) -> dict[str, Any]:
@@ -27,7 +28,7 @@ def findings(program: Reader, arrays: tuple) -> dict[str, Any]:
     structure = program.structure
     unit_weights = program.row_weights(arrays)
     weights = {0: unit_weights} | {
-        level: unit_weights[program.owners(arrays, level)] for level in program.inner_levels
+        level: unit_weights[owners(program, arrays, level)] for level in program.inner_levels
     }
     trace = program.run(program.probe_values, arrays, 0)
     found: dict[str, Any] = {"inside": {}, "nan": {}, "empty": {}, "density": {}, "scale": {}}

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 
 from .assign import Assign, Soft, in_chunk
 from .reader import Params, Reader
+from .units import owners as owners_of
 
 # What a level's rows are counted from, among chunks of rows.
 _LEVELS = 1 << 30
@@ -62,7 +63,7 @@ def posterior(reader: Reader, params: Params, arrays: tuple) -> Classes:
     joints = {0: level_joint(reader, params, arrays, 0)}
     given, owners = {}, {}
     for level in reader.inner_levels:
-        owners[level] = reader.owners(arrays, level)
+        owners[level] = owners_of(reader, arrays, level)
         joints[level] = level_joint(reader, params, arrays, level)
         given[level], total = reduce_rows(reader, Soft(), joints[level], owners[level], level)
         joints[0] += total

@@ -18,7 +18,6 @@ import numpy as np
 import numpyro.distributions as dist
 
 from .. import distributions
-from .arguments import Call
 from .blocks import (
     ABSORBED,
     CLOSED,
@@ -30,6 +29,7 @@ from .blocks import (
     FamilySite,
     RowSite,
 )
+from .call import Call
 from .families import Ties
 from .inspection import unreached
 from .latents import log_prob, unwrap

@@ -13,8 +13,9 @@ import numpy as np
 
 from . import acceleration, corners, engine, starts
 from .acceleration import Accelerate
-from .arguments import Call, split
+from .arguments import split
 from .assign import Assign, Hard, Soft
+from .call import Call
 from .checks import check, check_params, check_responsibilities, findings
 from .expectation import Expectation, statistics_of
 from .fingerprint import fingerprint
@@ -22,6 +23,7 @@ from .fit import Fit, from_outcome
 from .loop import Outcome, Settings, climb
 from .machine.arrays import array as as_jax
 from .maximisation import FIRST_STEPS, m_step
+from .model import read_model
 from .objective import evaluate
 from .program import Params, Program
 from .progress import Progress
@@ -308,7 +310,7 @@ def program_for(model: Callable, call: Call, posterior: bool = False) -> Program
         pattern = (cache_key(model, call, call.pattern), posterior)
         other = _patterns.get(pattern)
         found = resized(other, call) if other is not None and found is None else None
-        found = found or Program(model, call, posterior)
+        found = found or Program(read_model(model, call, priors=posterior), call, posterior)
         if found.unchanged.steady:
             _programs.keep(key, found)
             _patterns.keep(pattern, found)

@@ -14,8 +14,9 @@ from numpyro import handlers
 
 from . import information as info
 from . import objective as objective_of
-from .arguments import Call, merge
+from .arguments import merge
 from .boundary import boundary, inside, settled
+from .call import Call
 from .checks import check, findings
 from .classes import posterior
 from .deterministic import values
@@ -23,6 +24,7 @@ from .identification import combinations
 from .likeness import check_parameters, misshapen
 from .loop import Outcome
 from .machine.arrays import array as as_jax
+from .model import read_model
 from .program import Program
 from .quick import once_jit, quick_jit
 from .reader import Params, Reader
@@ -269,7 +271,7 @@ class Fit:
             with misshapen(self.program, self.call, call):
                 reader = (
                     resized(self.program, call) if call.pattern == self.call.pattern else None
-                ) or Reader(self.program.given, call, priors=self.program.posterior)
+                ) or Reader(read_model(self.program.given, call, priors=self.program.posterior))
             if reader.num_components != self.program.num_components:
                 raise ValueError(
                     f"the new call has {reader.num_components} components; the fit has "

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import jax.numpy as jnp
 
 if TYPE_CHECKING:
-    from .arguments import Call
+    from .call import Call
 
 
 def columns(leaf: Any) -> tuple[Any, ...] | None:

@@ -17,8 +17,9 @@ import numpyro.distributions as dist
 from numpyro.distributions import biject_to, constraints
 
 from . import replay
-from .arguments import Call, has_gaps, with_values
-from .families import find
+from .arguments import has_gaps, with_values
+from .call import Call
+from .families import find, incomplete
 from .fingerprint import fingerprint
 from .latents import Latent, Level, arrange, find_latents, log_prob, masks, unwrap
 from .provenance import Dependencies, dependencies
@@ -426,7 +427,6 @@ def _data(site: dict, level: int, deps: Dependencies, gaps: bool, repeats: int) 
     base, cells, mask = unwrap(site["fn"])
     floating = jnp.issubdtype(jnp.result_type(site["value"]), jnp.floating)
     gaps = gaps and bool(floating) and not base.is_discrete
-    family = find(type(base))
     return Data(
         name=name,
         distribution=type(base),
@@ -439,7 +439,7 @@ def _data(site: dict, level: int, deps: Dependencies, gaps: bool, repeats: int) 
         choice=bool(deps.outputs["mask", name]),
         steady=not moving and not deps.outputs["known", name],
         gaps=gaps,
-        partial=gaps and bool(base.event_shape) and bool(family and family.partial()),
+        partial=gaps and bool(base.event_shape) and incomplete(type(base)) is not None,
         level=level,
         repeats=repeats,
         depends=depends,

@@ -13,7 +13,7 @@ import numpy as np
 import numpyro.distributions as dist
 
 from . import replay
-from .arguments import Call
+from .call import Call
 from .provenance import dependencies
 
 # Of the classes of one row.

@@ -60,6 +60,7 @@ def row_log_prob(site: dict, level: Latent | Level, data: Data) -> jax.Array:
     rank = data.batch_rank + data.cell_rank
     if data.partial:
         family = incomplete(type(fn))
+        assert family is not None
         log_prob = family.scored(fn, jnp.where(seen, value, 0), seen)
     else:
         seen = seen.reshape(*seen.shape[:rank], -1).all(-1)

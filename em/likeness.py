@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 import jax
 
-from .arguments import Call, places
+from .arguments import places
+from .call import Call
 from .reader import Reader
 
 

@@ -22,8 +22,8 @@ from .provenance import dependencies
 from .quick import once_jit
 
 if TYPE_CHECKING:
-    from .arguments import Call
     from .blocks import StatisticalSite
+    from .call import Call
     from .program import Params, Program
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,6 @@ import numpy as np
 from numpyro.distributions import constraints
 
 from . import conjugate, layout, replay, ties
-from .arguments import Call
 from .blocks import (
     CLOSED,
     EQUATIONS,
@@ -27,6 +26,7 @@ from .blocks import (
     Site,
     StatisticalSite,
 )
+from .call import Call
 from .edges import differentiable
 from .families import Args, Augmented, Family, RowFamily, Statistics, find, incomplete
 from .families.linear_regression import LinearRegression
@@ -34,7 +34,7 @@ from .latents import Latent, plain_name
 from .pooling import Pool, find_pool
 from .provenance import dependencies
 from .quick import once_jit
-from .reader import Params, Reader
+from .reader import Params, Reader, Reading
 from .regression import coefficients, find_linear
 from .separable import is_separable
 from .structure import Auxiliary, Data
@@ -54,8 +54,8 @@ class Program(Reader):
     ``posterior`` says that priors are added to the objective.
     """
 
-    def __init__(self, model: Callable, call: Call, posterior: bool = False) -> None:
-        super().__init__(model, call, priors=posterior)
+    def __init__(self, reading: Reading, call: Call, posterior: bool = False) -> None:
+        super().__init__(reading)
         self.posterior = posterior
         self._whole = self._same_in_every_row(call)
         self.constant = frozenset(

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -21,14 +21,14 @@ from numpyro import handlers, validation_enabled
 from numpyro.infer.util import log_density
 
 from . import layout
-from .arguments import Call
+from .call import Call
+from .densities import level_density, natural_shape
 from .latents import Level
 from .quick import every, once_jit
+from .reader import Params, Reader, Reading
 from .replay import Replay, scaled
 from .structure import Structure
-
-if TYPE_CHECKING:
-    from .reader import Params, Reader
+from .units import owners as owners_of
 
 # Parameters are drawn on the unconstrained scale, of these spreads, and of the data's size or not.
 _SEEDS, _SPREADS, _OF_SIZE = (11, 12, 13), (1.0, 1.0, 3.0), (False, True, True)
@@ -48,7 +48,7 @@ class Doubt(NamedTuple):
     sites: str = ""
 
 
-def prove(reader: Reader, call: Call) -> Structure:
+def prove(reading: Reading, call: Call) -> Structure:
     """The structure that is right, of those that the model may have.
 
     One broadcasting value of z, z at its natural shape, and rows that find their unit's class by
@@ -59,13 +59,12 @@ def prove(reader: Reader, call: Call) -> Structure:
     Raises:
         ValueError: a row that depends on the classes of several units; a density that is not read.
     """
-    structure = reader.structure
+    structure = reading.structure
     if any(isinstance(a, jax.core.Tracer) for a in call.arrays):
         return structure if structure.certain else replace(structure, pointwise=False)
     doubts = []
     for candidate in _candidates(structure):
-        reader.structure = candidate
-        doubt = _doubt(reader, call)
+        doubt = _doubt(Reader(replace(reading, structure=candidate)), call)
         if doubt is None:
             return candidate
         doubts.append(doubt)
@@ -130,7 +129,7 @@ def _doubt(reader: Reader, call: Call) -> Doubt | None:
     finite = np.isfinite(own) & np.isfinite(read)
     gap = np.where(finite, read, 0) - np.where(finite, own, 0)
     wrong = finite & (np.abs(gap) > _tolerance(own.dtype) * size)
-    if reader.to_fit and wrong.any():
+    if reader.reading.to_fit and wrong.any():
         place = int(np.argmax(wrong))
         return Doubt(-1, 0, read.ravel()[place], own.ravel()[place])
     return None
@@ -175,7 +174,7 @@ def _compare(reader: Reader, patterns: dict, size: tuple, arrays: tuple) -> tupl
     """
     structure, dtype = reader.structure, layout.float_type()
     levels = range(len(structure.levels))
-    owners = {level: reader.owners(arrays, level) for level in reader.inner_levels}
+    owners = {level: owners_of(reader, arrays, level) for level in reader.inner_levels}
     classes = {n: jnp.asarray(v) for n, v in patterns.items()}
     each = every(reader, len(classes[structure.latent.name]))
     wanted = [
@@ -187,7 +186,7 @@ def _compare(reader: Reader, patterns: dict, size: tuple, arrays: tuple) -> tupl
         """(p, n) what the reading says of the rows' own classes."""
 
         def add(component: jax.Array, found: jax.Array) -> jax.Array:
-            mine = reader.level_density(params, component, arrays, level)
+            mine = _level_density(reader, params, component, arrays, level)
             return jnp.where(wanted[level] == component, mine, found)
 
         number = structure.num_components(level)
@@ -226,6 +225,20 @@ def _natural(reader: Reader, params: Params, arrays: tuple, classes: dict) -> tu
     return (read, whole, size), [level_density(structure, trace, z, level) for level in levels]
 
 
+def _level_density(
+    reader: Reader, params: Params, component: Any, arrays: tuple, level: int
+) -> jax.Array:
+    """(n,) what the reading says of a component: all sites of a level, and its classes' prior."""
+    trace = reader.run(params, arrays, component, level=level)
+    classes = reader.structure.classes(component, level)
+    z = {}
+    for latent in reader.structure.latents:
+        if latent.level == level:
+            support = layout.family_of(trace[latent.prior]).enumerate_support(expand=False)
+            z[latent.name] = support.reshape(-1)[classes[latent.name]]
+    return level_density(reader.structure, trace, z, level)
+
+
 def apart(structure: Structure) -> list[str]:
     """The sites whose density is no row's: parameters, what is beside the rows, the classes."""
     names = [p.name for p in structure.parameters] + [a.name for a in structure.auxiliary]
@@ -248,28 +261,6 @@ def _worst(read: jax.Array, own: jax.Array) -> tuple:
     return pick(wrong, row), row, pick(read, row), pick(own, row)
 
 
-def level_density(
-    structure: Structure, trace: dict, z: dict[str, jax.Array] | None, level: int
-) -> jax.Array:
-    """(n,) the log density of a level's rows in a trace, with the prior of their classes ``z``."""
-    rows = structure.levels[level]
-    total = jnp.zeros((rows.num_rows,))
-    for data in structure.data:
-        if data.level == level:
-            total += layout.row_log_prob(trace[data.name], rows, data)
-    for latent in structure.latents:
-        if z is not None and latent.level == level:
-            fn = layout.family_of(trace[latent.prior])
-            value = layout.rows_first(fn.log_prob(z[latent.name]), rows, latent.batch_rank, 0, 0)
-            total += value[:, 0]
-    return total
-
-
-def natural_shape(structure: Structure, classes: dict[str, jax.Array]) -> dict[str, jax.Array]:
-    """Every latent at its natural shape, from its classes (n,) by rows."""
-    return {z.name: classes[z.name].reshape(z.value(0, False).shape) for z in structure.latents}
-
-
 def _component(structure: Structure, own: dict, owners: dict, level: int) -> jax.Array:
     """(n,) the component of each of a level's rows: its classes, after those of its unit."""
     number = _number(structure, own, 0, jnp.zeros((), int))
@@ -286,34 +277,3 @@ def _number(structure: Structure, own: dict, level: int, number: jax.Array) -> j
         if latent.level == level:
             number = number * latent.num_components + own[latent.name]
     return number
-
-
-def indexed_owners(reader: Reader, arrays: tuple, level: int) -> jax.Array:
-    """(n,) the unit whose class each row of a level follows, read off by changing classes.
-
-    The units are given the bits of their number as classes, one bit at a time: a row's density is
-    then that of the first or of the last component, which spells its unit's number. Rows that
-    follow no class belong to unit 0, where they change nothing.
-    """
-    structure = reader.structure
-    n = structure.levels[0].num_rows
-    bits = max(1, (n - 1).bit_length())
-    params = reader.example(arrays, 1)
-    last = {z.name: z.num_components - 1 if z.level == 0 else 0 for z in structure.latents}
-
-    def with_units(flags: jax.Array) -> jax.Array:
-        classes = {
-            z.name: flags * last[z.name] if z.level == 0 else jnp.zeros((z.num_rows,), int)
-            for z in structure.latents
-        }
-        z = natural_shape(structure, classes)
-        return level_density(structure, reader.run(params, arrays, 0, z=z), z, level)
-
-    numbers = jnp.arange(n)
-    patterns = jnp.stack([(numbers >> bit) & 1 for bit in range(bits)])
-    ends = jnp.stack([jnp.zeros_like(numbers), jnp.ones_like(numbers)])
-    found = jax.lax.map(with_units, jnp.concatenate([ends, patterns]))
-    first, final, each = found[0], found[1], found[2:]
-    is_set = jnp.abs(each - final) < jnp.abs(each - first)
-    owner = (is_set * (1 << jnp.arange(bits))[:, None]).sum(0)
-    return jnp.clip(owner, 0, n - 1)

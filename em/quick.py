@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import jax
 
 from .machine.interpret import interpreted
 
-if TYPE_CHECKING:
-    from .reader import Reader
+
+class Working(Protocol):
+    """What does so much: a program, say."""
+
+    @property
+    def work(self) -> float:
+        """About how many multiplications one evaluation takes."""
+        ...
+
 
 # A program that does fewer multiplications than this runs in no time, however it is compiled.
 _SMALL = 1e6
@@ -31,7 +38,7 @@ _LARGE = {"xla_cpu_prefer_vector_width": 512}
 _LOOPS: dict[str, dict[str, Any]] = {"tiny": _ONCE, "small": _OFTEN, "large": _LARGE}
 
 
-def quick_jit(program: Reader, function: Callable) -> Callable:
+def quick_jit(program: Working, function: Callable) -> Callable:
     """``jax.jit`` for what runs a few times: no compilation where a run is nothing beside it.
 
     Not to be called within another compiled function, which JAX refuses.
@@ -41,7 +48,7 @@ def quick_jit(program: Reader, function: Callable) -> Callable:
     return jax.jit(function, compiler_options=_options(_ONCE if _small(program) else {}))
 
 
-def once_jit(program: Reader, function: Callable) -> Any:
+def once_jit(program: Working, function: Callable) -> Any:
     """`quick_jit` for what runs once, whatever its size, also while JAX traces something else."""
     if program.work < _MINUTE:
         return interpreted(function)
@@ -50,25 +57,25 @@ def once_jit(program: Reader, function: Callable) -> Any:
     return lambda *args: compiled.lower(*args).compile()(*args)
 
 
-def loop_jit(program: Reader, function: Callable) -> Callable:
+def loop_jit(program: Working, function: Callable) -> Callable:
     """``jax.jit`` for a loop of many steps over the rows: not within another compiled function."""
     wanted = _LOOPS[effort(program)]
     return jax.jit(function, compiler_options=_options(wanted))
 
 
-def effort(program: Reader) -> str:
+def effort(program: Working) -> str:
     """How `quick_jit` and `loop_jit` take a program."""
     return "tiny" if program.work < _TINY else "small" if _small(program) else "large"
 
 
-def every(program: Reader, number: int) -> Callable[[Callable], Callable]:
+def every(program: Working, number: int) -> Callable[[Callable], Callable]:
     """`jax.vmap` over so many where that takes little room, else one after the other."""
     if program.work * number < _ROOM:
         return jax.vmap
     return lambda function: partial(jax.lax.map, function)
 
 
-def _small(program: Reader) -> bool:
+def _small(program: Working) -> bool:
     return program.work < _SMALL
 
 

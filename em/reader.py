@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -15,12 +15,10 @@ import numpyro.distributions as dist
 from numpyro.distributions import biject_to, constraints
 
 from . import layout, replay
-from .arguments import Call
+from .call import Call
 from .compiled import Compiled
 from .edges import differentiable
-from .inspection import read
 from .machine.arrays import array as as_jax
-from .proof import indexed_owners, level_density, prove
 from .recent import Recent
 from .structure import Structure
 from .trees import by_leaves
@@ -32,30 +30,39 @@ Params = dict[str, jax.Array]
 MAX_READERS = 16
 
 
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What was read of a model for one call: nothing of it changes any more.
+
+    ``given`` is the model itself, ``source`` as it is run; ``template`` the call without its
+    arrays, whose ``shapes`` are kept; ``unchanged`` looks whether the model is as it was. Unless
+    it was read ``to_fit``, plates may be subsampled, and parameters may reach the data through the
+    priors of others only.
+    """
+
+    given: Callable
+    source: Callable
+    structure: Structure
+    template: Call
+    shapes: tuple[jax.ShapeDtypeStruct, ...]
+    unchanged: Unchanged
+    to_fit: bool
+
+
 class Reader:
-    """A model, the static part of its arguments, and its structure.
+    """A model that was read, to be run again with chosen parameters and classes.
 
     The methods are pure functions of parameters and of the call's arrays, to be compiled. What
     was compiled is kept in ``compiled``, readings of the same model for other data in ``readers``;
-    ``given`` is the model itself, ``source`` as it is run, ``model`` the same if it is unchanged,
-    with a site for each leaf of its pytrees.
-    Unless ``to_fit``, plates may be subsampled and parameters may reach the data through the priors
-    of others only, neither of which EM takes; ``priors`` says that these count for it.
+    ``model`` is the model if it is unchanged, with a site for each leaf of its pytrees.
     """
 
-    def __init__(
-        self, model: Callable, call: Call, to_fit: bool = True, priors: bool = False
-    ) -> None:
-        self.given, self.source = model, replay.by_rows(model)
-        self.unchanged = Unchanged(model, *call.objects)
-        self.to_fit = to_fit
-        self.structure: Structure
-        self.structure, call = read(self.source, call, to_fit, priors)
+    def __init__(self, reading: Reading) -> None:
+        self.reading = reading
+        self.given, self.source = reading.given, reading.source
+        self.structure, self.unchanged = reading.structure, reading.unchanged
+        self.template, self.shapes = reading.template, reading.shapes
         self._by_leaves = by_leaves(self.source, self.structure.trees)
-        self.template = replace(call, arrays=())
-        self.shapes = tuple(jax.ShapeDtypeStruct(a.shape, a.dtype) for a in call.arrays)
-        self.unchanged.settle()
-        self.structure = prove(self, call)
         self.compiled = Compiled(partial(self.unchanged.check, surely=True))
         self.readers: Recent[Reader] = Recent(MAX_READERS)
 
@@ -199,19 +206,6 @@ class Reader:
 
         return differentiable(by_row, params)
 
-    def level_density(
-        self, params: Mapping, component: Any, arrays: tuple, level: int
-    ) -> jax.Array:
-        """(n,) the same of all sites of a level, with the prior of its own classes."""
-        trace = self.run(params, arrays, component, level=level)
-        classes = self.structure.classes(component, level)
-        z = {}
-        for latent in self.structure.latents:
-            if latent.level == level:
-                support = layout.family_of(trace[latent.prior]).enumerate_support(expand=False)
-                z[latent.name] = support.reshape(-1)[classes[latent.name]]
-        return level_density(self.structure, trace, z, level)
-
     def auxiliary(
         self, params: Mapping, arrays: tuple, names: tuple[str, ...] | None = None
     ) -> jax.Array:
@@ -233,13 +227,6 @@ class Reader:
             scale = jnp.asarray(1.0 if site["scale"] is None else site["scale"], density.dtype)
             parts.append([density.ravel(), jnp.broadcast_to(scale, density.shape).ravel()])
         return tuple(map(jnp.concatenate, zip(*parts, strict=True)))  # type: ignore[return-value]
-
-    def owners(self, arrays: tuple, level: int) -> jax.Array:
-        """(n,) the unit of each row of an inner level."""
-        rows, units = self.structure.levels[level], self.structure.levels[0]
-        if rows.owner == "plates":
-            return jnp.asarray(rows.owners(units))
-        return indexed_owners(self, arrays, level)
 
     @cached_property
     def _supports(self) -> dict[str, constraints.Constraint]:

@@ -16,7 +16,7 @@ from .quick import once_jit
 from .structure import Data
 
 if TYPE_CHECKING:
-    from .arguments import Call
+    from .call import Call
     from .program import Program
     from .reader import Params
 

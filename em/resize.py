@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 
 from . import replay
-from .arguments import Call
+from .call import Call
 from .compiled import Compiled
 from .latents import log_prob, masks
 from .program import Program
@@ -117,6 +117,12 @@ def _made(program: Program, call: Call, n: int, m: int) -> Program:
     new.structure = _with_rows(program.structure, n, m)
     new.template = replace(call, arrays=())
     new.shapes = tuple(jax.ShapeDtypeStruct(a.shape, a.dtype) for a in call.arrays)
+    own: dict[str, Any] = {
+        "structure": new.structure,
+        "template": new.template,
+        "shapes": new.shapes,
+    }
+    new.reading = replace(program.reading, **own)
     new.compiled = Compiled(partial(program.unchanged.check, surely=True))
     new.readers = Recent(MAX_READERS)
     data = {d.name: d for d in new.structure.data}

@@ -16,6 +16,7 @@ from .families import Args, Augmented, RowFamily, Statistics, Ties, standardise
 from .program import Program
 from .regression import design
 from .structure import Data
+from .units import owners as owners_of
 
 # What an E-step holds of a turn's rows, about.
 _TURN_BYTES = {"cpu": 1 << 25}
@@ -120,7 +121,7 @@ def prepare(program: Program, arrays: tuple) -> Rows:
     params = program.probe_values
     args = program.arguments(params, arrays)
     unit_weights = program.row_weights(arrays)
-    owners = {level: program.owners(arrays, level) for level in program.inner_levels}
+    owners = {level: owners_of(program, arrays, level) for level in program.inner_levels}
     weights = {0: unit_weights} | {level: unit_weights[o] for level, o in owners.items()}
     trace = program.run(params, arrays, 0)
     found: dict[str, _SiteRows] = {}

@@ -14,7 +14,7 @@ from .numeric import maximise
 from .quick import once_jit
 
 if TYPE_CHECKING:
-    from .arguments import Call
+    from .call import Call
     from .program import Block, Params, Program
     from .rows import Rows
 

@@ -12,7 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .arguments import Call, split
+from .arguments import split
+from .call import Call
 from .driver import prepare, program_for
 from .fit import Fit
 from .selection import Restarts

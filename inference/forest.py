@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.figure import Figure
-
-    from .cross_check import CrossCheck
 
 _COLOURS = {"em": "#4b4b4b", "nuts": "#1b6ca8", "svi": "#c8553d", "laplace": "#3a7d44"}
 _NAMES = {"em": "EM, 95% (Wald)", "nuts": "NUTS", "svi": "SVI", "laplace": "Laplace"}
@@ -17,7 +17,21 @@ _NAMES = {"em": "EM, 95% (Wald)", "nuts": "NUTS", "svi": "SVI", "laplace": "Lapl
 _MOST = 60
 
 
-def forest(report: CrossCheck) -> Figure:
+class Report(Protocol):
+    """What is drawn: see `CrossCheck`."""
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row an entry."""
+        ...
+
+    @property
+    def intervals(self) -> Mapping[str, Any]:
+        """{method: {entry: (2.5%, mean, 97.5%)}}."""
+        ...
+
+
+def forest(report: Report) -> Figure:
     """One line an entry: EM's interval and each posterior's 95% interval and mean.
 
     Values are shown less the estimate and divided by its standard error (where there is none, by

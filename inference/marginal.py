@@ -14,11 +14,13 @@ from numpyro import handlers
 from numpyro.distributions import constraints
 from numpyro.primitives import Messenger
 
-from ..em.arguments import Call, split, with_values
+from ..em.arguments import split, with_values
+from ..em.call import Call
 from ..em.classes import posterior
 from ..em.deterministic import by_class
 from ..em.driver import cache_key
 from ..em.latents import Latent
+from ..em.model import read_model
 from ..em.provenance import dependencies
 from ..em.reader import Params, Reader
 from ..em.recent import Recent
@@ -277,7 +279,7 @@ def reading_of(model: Callable, call: Call) -> Reading | None:
     if found is not None and not found.reader.serves(call):
         found = None
     if found is None and with_values(call, functools.partial(_holds_data, model))[0]:
-        found = read(Reader(model, call, to_fit=False), call)
+        found = read(Reader(read_model(model, call, to_fit=False)), call)
         if found.reader.unchanged.steady:
             _readings.keep(key, found)
     return found

@@ -24,8 +24,9 @@ __all__ = [
 ]
 
 
-def _discover() -> dict[type[dist.Distribution], Family]:
-    catalogue: dict[type[dist.Distribution], Family] = {}
+def _discover() -> tuple[dict[type, Family], dict[type, Augmented]]:
+    catalogue: dict[type, Family] = {}
+    incomplete: dict[type, Augmented] = {}
     for module in pkgutil.iter_modules(__path__):
         if module.name.startswith("_"):
             continue
@@ -34,10 +35,12 @@ def _discover() -> dict[type[dist.Distribution], Family]:
             own = isinstance(item, type) and item.__module__ == name
             if own and issubclass(item, Family):
                 catalogue.update(dict.fromkeys(item.distributions, item()))
-    return catalogue
+                if issubclass(item, Augmented):
+                    incomplete.update(dict.fromkeys(item.completes, item()))
+    return catalogue, incomplete
 
 
-CATALOGUE = _discover()
+CATALOGUE, _INCOMPLETE = _discover()
 
 
 def find(distribution: type[dist.Distribution]) -> Family | None:
@@ -45,10 +48,6 @@ def find(distribution: type[dist.Distribution]) -> Family | None:
     return CATALOGUE.get(distribution)
 
 
-def incomplete(distribution: type[dist.Distribution]) -> Augmented:
-    """The family of events of which single entries are missing."""
-    family = find(distribution)
-    partial = family.partial() if family is not None else None
-    if partial is None:
-        raise ValueError(f"{distribution.__name__} has no density for part of an event")
-    return partial
+def incomplete(distribution: type[dist.Distribution]) -> Augmented | None:
+    """The family of events of which single entries are missing, if there is one."""
+    return _INCOMPLETE.get(distribution)

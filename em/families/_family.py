@@ -208,10 +208,6 @@ class Family:
         """
         return round(shape[-1] ** 0.5) if self.rank.get(name, 0) == 2 else 1
 
-    def partial(self) -> Augmented | None:
-        """The same family for events of which single entries may be missing, if there is one."""
-        return None
-
     def relative_scale(
         self, args: Args, ties: Mapping[str, Ties], reference: Args
     ) -> jax.Array | None:
@@ -229,7 +225,11 @@ class Augmented(Family):
     Its density is no linear function of fixed features, but given the arguments of a component
     the expected features of a row are, so that EM's sums stay additive. ``patterns`` (P, c, e)
     are the distinct patterns of observed entries and ``pattern`` (n,) says which a row has.
+
+    ``completes`` are the NumPyro types of whose events single entries may be missing by it.
     """
+
+    completes: ClassVar[tuple[type[dist.Distribution], ...]] = ()
 
     def context(self, args: Args, patterns: jax.Array, reference: Args) -> Any:
         """What the rows need of one component's arguments (c, ...): made once a step."""

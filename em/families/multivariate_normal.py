@@ -11,7 +11,7 @@ import numpy as np
 import numpyro.distributions as dist
 from jax.scipy.linalg import cho_solve, solve_triangular
 
-from ._family import Args, Augmented, Family, Statistics, Ties, own_scale, ratio
+from ._family import Args, Family, Statistics, Ties, own_scale, ratio
 from .normal import LOG_2PI, nested, standard, standardisation, standardised_terms
 
 _MATRICES = ("covariance_matrix", "precision_matrix", "scale_tril")
@@ -138,11 +138,6 @@ class MultivariateNormal(Family):
 
     def view(self, u: jax.Array, known: Args, weights: jax.Array, reference: Args) -> jax.Array:
         return u.reshape(-1, u.shape[-1])
-
-    def partial(self) -> Augmented | None:
-        from ._incomplete_normal import IncompleteMultivariateNormal
-
-        return IncompleteMultivariateNormal()
 
     def relative_scale(
         self, args: Args, ties: Mapping[str, Ties], reference: Args

@@ -11,7 +11,7 @@ import numpy as np
 import numpyro.distributions as dist
 
 from ... import distributions
-from ._family import Args, Augmented, Family, Statistics, Ties
+from ._family import Args, Family, Statistics, Ties
 from .eigen_normal import EigenNormal
 from .multivariate_normal import MultivariateNormal
 from .normal import Normal
@@ -120,9 +120,6 @@ class _OrUniform(Family):
         }
         own = super().relative_scale(_of_normal(args), alone, reference)
         return None if own is None else jnp.where(_noise(args).all(-1), jnp.inf, own)
-
-    def partial(self) -> Augmented | None:
-        return None
 
     @property
     def _scalar(self) -> bool:

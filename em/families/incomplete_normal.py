@@ -10,6 +10,7 @@ import numpy as np
 import numpyro.distributions as dist
 
 from ._family import Args, Augmented
+from .eigen_normal import EigenNormal
 from .multivariate_normal import MultivariateNormal
 from .multivariate_normal import standardised as standardised_args
 from .normal import LOG_2PI
@@ -36,6 +37,7 @@ class IncompleteMultivariateNormal(MultivariateNormal, Augmented):
     """
 
     distributions = ()
+    completes = (*MultivariateNormal.distributions, *EigenNormal.distributions)
 
     def context(self, args: Args, patterns: jax.Array, reference: Args) -> Context:
         loc, tril = standardised_args(args, reference)

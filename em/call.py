@@ -1,0 +1,64 @@
+"""The arguments of one call of a model: arrays, which are data, and everything else."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import jax
+import numpy as np
+
+from .fingerprint import PLAIN
+
+# What is no data: it is static.
+SCALARS = (*PLAIN, np.generic)
+
+
+@dataclass(frozen=True)
+class Call:
+    """The arguments of one model call: ``model(*args, **kwargs)``.
+
+    ``arrays`` are the array leaves, the only part that reaches compiled code as data. ``static``
+    holds the other leaves and ``tree`` the shape of the whole; both are hashable, so that
+    ``signature`` decides whether a compiled program can be used again. ``gaps`` tells whether any
+    of the arrays has a NaN (or may have one, being traced), ``columns`` the names of the columns of
+    those that were frames. ``concrete`` {number of the array: its values} are those that the model
+    is always given as they are, since it needs them in Python.
+    """
+
+    arrays: tuple[jax.Array, ...]
+    static: tuple[tuple[int, Hashable], ...]
+    tree: Any
+    gaps: bool = False
+    columns: tuple[tuple[Any, ...] | None, ...] = ()
+    concrete: Mapping[int, np.ndarray] = field(default_factory=dict)
+
+    def holding(self, numbers: Iterable[int]) -> Call:
+        """The call with these arrays concrete."""
+        return replace(self, concrete={i: np.asarray(self.arrays[i]) for i in numbers})
+
+    @property
+    def signature(self) -> Hashable:
+        """Equal for calls that one compiled program serves."""
+        shapes = tuple((a.shape, str(a.dtype)) for a in self.arrays)
+        return (self.static, self.tree, shapes, self.gaps)
+
+    @property
+    def pattern(self) -> Hashable:
+        """Equal for calls that differ by the lengths of their arrays only."""
+        kinds = tuple((a.ndim, str(a.dtype)) for a in self.arrays)
+        return (self.static, self.tree, kinds, self.gaps)
+
+    @property
+    def objects(self) -> tuple[Any, ...]:
+        """What the model is given that is neither data nor a plain value, and so may change."""
+        return tuple(leaf for _, leaf in self.static if not isinstance(leaf, SCALARS))
+
+    def rebuild(self, arrays: tuple[Any, ...] | None = None) -> tuple[tuple[Any, ...], dict]:
+        """``(args, kwargs)``, with ``arrays`` (possibly traced) in the places of the data."""
+        leaves: dict[int, Any] = dict(self.static)
+        given = enumerate(self.arrays if arrays is None else arrays)
+        data = (self.concrete.get(i, array) for i, array in given)
+        total = self.tree.num_leaves
+        return self.tree.unflatten([leaves[i] if i in leaves else next(data) for i in range(total)])

@@ -1,0 +1,33 @@
+"""A model is read: its structure found, and proved on the data that it is called with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import jax
+
+from . import replay
+from .call import Call
+from .inspection import read
+from .proof import prove
+from .reader import Reading
+from .unchanged import Unchanged
+
+
+def read_model(model: Callable, call: Call, to_fit: bool = True, priors: bool = False) -> Reading:
+    """Read ``model`` as it is called.
+
+    Unless ``to_fit``, plates may be subsampled and parameters may reach the data through the priors
+    of others only, neither of which EM takes; ``priors`` says that these count for it.
+
+    Raises:
+        ValueError: what `inspection.read` and `proof.prove` raise.
+    """
+    source, unchanged = replay.by_rows(model), Unchanged(model, *call.objects)
+    structure, call = read(source, call, to_fit, priors)
+    shapes = tuple(jax.ShapeDtypeStruct(a.shape, a.dtype) for a in call.arrays)
+    template = replace(call, arrays=())
+    unchanged.settle()
+    found = Reading(model, source, structure, template, shapes, unchanged, to_fit)
+    return replace(found, structure=prove(found, call))

@@ -1,0 +1,48 @@
+"""Which unit each row of an inner level belongs to."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+
+from .densities import level_density, natural_shape
+from .reader import Reader
+
+
+def owners(reader: Reader, arrays: tuple, level: int) -> jax.Array:
+    """(n,) the unit of each row of an inner level."""
+    rows, units = reader.structure.levels[level], reader.structure.levels[0]
+    if rows.owner == "plates":
+        return jnp.asarray(rows.owners(units))
+    return _indexed(reader, arrays, level)
+
+
+def _indexed(reader: Reader, arrays: tuple, level: int) -> jax.Array:
+    """(n,) the unit whose class each row of a level follows, read off by changing classes.
+
+    The units are given the bits of their number as classes, one bit at a time: a row's density is
+    then that of the first or of the last component, which spells its unit's number. Rows that
+    follow no class belong to unit 0, where they change nothing.
+    """
+    structure = reader.structure
+    n = structure.levels[0].num_rows
+    bits = max(1, (n - 1).bit_length())
+    params = reader.example(arrays, 1)
+    last = {z.name: z.num_components - 1 if z.level == 0 else 0 for z in structure.latents}
+
+    def with_units(flags: jax.Array) -> jax.Array:
+        classes = {
+            z.name: flags * last[z.name] if z.level == 0 else jnp.zeros((z.num_rows,), int)
+            for z in structure.latents
+        }
+        z = natural_shape(structure, classes)
+        return level_density(structure, reader.run(params, arrays, 0, z=z), z, level)
+
+    numbers = jnp.arange(n)
+    patterns = jnp.stack([(numbers >> bit) & 1 for bit in range(bits)])
+    ends = jnp.stack([jnp.zeros_like(numbers), jnp.ones_like(numbers)])
+    found = jax.lax.map(with_units, jnp.concatenate([ends, patterns]))
+    first, final, each = found[0], found[1], found[2:]
+    is_set = jnp.abs(each - final) < jnp.abs(each - first)
+    owner = (is_set * (1 << jnp.arange(bits))[:, None]).sum(0)
+    return jnp.clip(owner, 0, n - 1)
