@@ -18,8 +18,8 @@ from jax.flatten_util import ravel_pytree
 
 from .blocks import CLOSED_FORMS
 from .boundary import BOUNDED, POSITIVE, inside
+from .chunks import Rows
 from .program import Params, Program
-from .rows import Rows
 
 # No logarithm or logit moves farther at once.
 _FARTHEST = 5.0

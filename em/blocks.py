@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from . import ties
 from .families import Family, RowFamily, Ties
 from .latents import Latent
@@ -81,3 +83,13 @@ class Block:
     def numeric(self) -> bool:
         """Whether an optimiser maximises it, rather than its family."""
         return self.rung in (STATISTICS, ROWS, WITH_PRIOR, PRIORS)
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """A site beside the rows: each of its entries is of component ``k`` and cell ``c`` (e,)."""
+
+    name: str
+    family: Family
+    k: np.ndarray
+    c: np.ndarray

@@ -13,12 +13,12 @@ import numpy as np
 
 from . import starts
 from .assign import Soft
+from .chunks import Rows
 from .expectation import statistics_of
 from .fit import Fit
 from .loop import Outcome, Settings, climb
 from .program import Params, Program
 from .replicates import each, from_params, refuse_auxiliary, reweighed, simulator
-from .rows import Rows
 from .selection import highest
 from .status import Status
 

@@ -13,10 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from .assign import Soft
+from .chunks import Rows
 from .objective import evaluate
 from .program import Params, Program
 from .quick import quick_jit
-from .rows import Rows
 
 BOUNDED = {"unitinterval", "simplex", "interval"}
 POSITIVE = {"positive", "nonnegative", "softpluspositive"}

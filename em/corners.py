@@ -17,12 +17,12 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from .assign import Assign
+from .chunks import Rows
 from .loop import Outcome, rounding
 from .machine.arrays import array as as_jax
 from .objective import evaluate
 from .program import Params, Program
 from .quick import every, quick_jit
-from .rows import Rows
 from .selection import Restarts
 from .status import Status
 

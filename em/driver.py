@@ -15,8 +15,10 @@ from . import acceleration, corners, engine, starts
 from .acceleration import Accelerate
 from .arguments import split
 from .assign import Assign, Hard, Soft
+from .build import build
 from .call import Call
 from .checks import check, check_params, check_responsibilities, findings
+from .chunks import Rows
 from .expectation import Expectation, statistics_of
 from .fingerprint import fingerprint
 from .fit import Fit, from_outcome
@@ -30,7 +32,7 @@ from .progress import Progress
 from .quick import loop_jit, quick_jit
 from .recent import Recent
 from .resize import resized
-from .rows import Rows, find_patterns
+from .rows import find_patterns
 from .rows import prepare as read_rows
 from .schedule import Annealed, Schedule, Stochastic, at
 from .selection import Restarts, select
@@ -310,7 +312,7 @@ def program_for(model: Callable, call: Call, posterior: bool = False) -> Program
         pattern = (cache_key(model, call, call.pattern), posterior)
         other = _patterns.get(pattern)
         found = resized(other, call) if other is not None and found is None else None
-        found = found or Program(read_model(model, call, priors=posterior), call, posterior)
+        found = found or build(read_model(model, call, priors=posterior), call, posterior)
         if found.unchanged.steady:
             _programs.keep(key, found)
             _patterns.keep(pattern, found)

@@ -17,13 +17,13 @@ import jax.numpy as jnp
 import numpy as np
 from numpyro.distributions.constraints import Constraint
 
+from .chunks import Rows
 from .compiled import Compiled
 from .families import Family
 from .latents import Latent, Level
 from .program import Program
 from .quick import effort
 from .recent import Recent
-from .rows import Rows
 from .structure import Data, Parameter
 
 _kept: Recent[Compiled] = Recent(64)

@@ -17,10 +17,10 @@ import jax.numpy as jnp
 
 from . import point, row_density
 from .assign import Assign, in_chunk
+from .chunks import Chunk, Rows, in_chunks, in_order
 from .classes import evidence, reduce_rows, within_units
 from .families import Augmented, Statistics
 from .program import Params, Program
-from .rows import Chunk, Rows, in_chunks, in_order
 
 # From so many features on, sums are products with vectors (`_sums_of`).
 _WIDE = 32

@@ -18,6 +18,7 @@ from .arguments import merge
 from .boundary import boundary, inside, settled
 from .call import Call
 from .checks import check, findings
+from .chunks import Rows
 from .classes import posterior
 from .deterministic import values
 from .identification import combinations
@@ -29,7 +30,6 @@ from .program import Program
 from .quick import once_jit, quick_jit
 from .reader import Params, Reader
 from .resize import resized
-from .rows import Rows
 from .scores import clearly_identified, gram
 from .selection import Restarts
 from .spec import Spec, describe

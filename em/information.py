@@ -12,11 +12,11 @@ from jax.flatten_util import ravel_pytree
 
 from . import objective
 from .boundary import boundary, inside
+from .chunks import Rows
 from .directions import Directions, directions, feasible
 from .prior import curvature
 from .program import Params, Program
 from .quick import quick_jit
-from .rows import Rows
 
 # Beyond this many multiplications the information is only computed when asked for.
 BUDGET = 5e9

@@ -14,6 +14,7 @@ import numpyro.distributions as dist
 
 from . import replay
 from .call import Call
+from .machine.arrays import array as as_jax
 from .provenance import dependencies
 
 # Of the classes of one row.
@@ -53,6 +54,8 @@ class Latent:
         if not pointwise:
             for dim, size in zip(self.row_dims, self.rows, strict=True):
                 shape[dim] = size
+        if isinstance(component, int):
+            return as_jax(np.broadcast_to(component, tuple(shape)))
         return jnp.broadcast_to(jnp.asarray(component), tuple(shape))
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from .acceleration import Accelerate, Leap, begin, leap
 from .assign import Assign
+from .chunks import Rows
 from .expectation import Expectation
 from .maximisation import FIRST_STEPS, INNER_STEPS, m_step
 from .objective import evaluate
@@ -19,7 +20,6 @@ from .point import arguments
 from .prior import without_mode
 from .program import Params, Program
 from .reseeding import reseed
-from .rows import Rows
 from .schedule import at, settles_after
 from .status import Status
 

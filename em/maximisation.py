@@ -11,13 +11,13 @@ from jax.flatten_util import ravel_pytree
 
 from . import point, row_density
 from .blocks import ABSORBED, ROW_EQUATIONS, WITH_PRIOR, Block, FamilySite, RowSite, StatisticalSite
+from .chunks import Rows
 from .conjugate import coefficients, site_of
 from .expectation import Expectation, site_statistics, with_pooled
 from .families import Args, Statistics
 from .numeric import maximise
 from .prior import log_prior
 from .program import Params, Program
-from .rows import Rows
 from .separable import maximise_each, weighted_sum
 
 FIRST_STEPS, INNER_STEPS, FIRST_ROUNDS, ROUNDS = 100, 10, 10, 2

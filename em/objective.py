@@ -9,12 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from .assign import Assign, Soft
+from .chunks import Rows
 from .classes import posterior
 from .expectation import Expectation, e_step
 from .prior import log_prior
 from .program import Params, Program
 from .quick import quick_jit
-from .rows import Rows
 
 
 def evaluate(program: Program, assign: Assign, params: Params, rows: Rows) -> Expectation:

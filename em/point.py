@@ -18,8 +18,8 @@ from .layout import float_type
 from .ties import Layout
 
 if TYPE_CHECKING:
+    from .chunks import Rows
     from .program import Params, Program
-    from .rows import Rows
 
 
 def fixed(program: Program, args: dict[str, Args]) -> dict[str, Args]:

@@ -8,7 +8,6 @@ mixture's site whose parameters it has, entry by entry. The M-step then stays in
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -16,7 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from . import ties
-from .families import Augmented, Family, RowFamily, Statistics, find
+from .blocks import Pool
+from .families import Augmented, RowFamily, Statistics, find
 from .latents import unwrap
 from .provenance import dependencies
 from .quick import once_jit
@@ -25,16 +25,6 @@ if TYPE_CHECKING:
     from .blocks import StatisticalSite
     from .call import Call
     from .program import Params, Program
-
-
-@dataclass(frozen=True, eq=False)
-class Pool:
-    """A site beside the rows: each of its entries is of component ``k`` and cell ``c`` (e,)."""
-
-    name: str
-    family: Family
-    k: np.ndarray
-    c: np.ndarray
 
 
 def find_pool(program: Program, name: str, site: StatisticalSite, call: Call) -> Pool | None:

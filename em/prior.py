@@ -10,10 +10,10 @@ from numpyro import validation_enabled
 from numpyro.distributions import constraints
 
 from .blocks import PRIORS
+from .chunks import Rows
 from .program import Params, Program
 from .quick import quick_jit
 from .replay import site_constraint
-from .rows import Rows
 
 
 def log_prior(program: Program, params: Params, arrays: tuple) -> jax.Array:

@@ -12,10 +12,10 @@ from jax.flatten_util import ravel_pytree
 
 from .assign import Soft
 from .boundary import BOUNDED, away
+from .chunks import Rows
 from .objective import evaluate
 from .program import Params, Program
 from .quick import quick_jit
-from .rows import Rows
 
 if TYPE_CHECKING:
     from .fit import Fit

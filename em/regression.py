@@ -17,8 +17,7 @@ from .structure import Data
 
 if TYPE_CHECKING:
     from .call import Call
-    from .program import Program
-    from .reader import Params
+    from .reader import Params, Reader
 
 _MAX_ENTRIES = 1024
 _CHECKS = 3
@@ -34,7 +33,7 @@ class Linear:
     columns: np.ndarray
 
 
-def find_linear(program: Program, call: Call, data: Data, varying: set[str]) -> Linear | None:
+def find_linear(program: Reader, call: Call, data: Data, varying: set[str]) -> Linear | None:
     """How a site's mean is linear in parameters with row-dependent factors, if it is.
 
     The Jacobian of the mean is reduced to a few numbers for each parameter entry and component:
@@ -73,11 +72,11 @@ def find_linear(program: Program, call: Call, data: Data, varying: set[str]) -> 
     return Linear(columns)
 
 
-def _cells(program: Program, data: Data) -> int:
+def _cells(program: Reader, data: Data) -> int:
     return layout.num_cells(program.structure.level_of(data), data)
 
 
-def _mean(program: Program, data: Data, params: Params, arrays: tuple) -> jax.Array:
+def _mean(program: Reader, data: Data, params: Params, arrays: tuple) -> jax.Array:
     """(k, n) the mean of the site in every component."""
 
     def one(component: jax.Array) -> jax.Array:
@@ -89,7 +88,7 @@ def _mean(program: Program, data: Data, params: Params, arrays: tuple) -> jax.Ar
     return jax.vmap(one)(jnp.arange(program.structure.num_components(data.level)))
 
 
-def _probe(program: Program, call: Call, data: Data, vector: np.ndarray) -> tuple:
+def _probe(program: Reader, call: Call, data: Data, vector: np.ndarray) -> tuple:
     """At one parameter vector: (k, P) active entries, (k, P, 2) products, (k, 2) offset, size."""
     rng = np.random.default_rng(6)
     rows = program.structure.level_of(data).num_rows
@@ -114,7 +113,7 @@ def _probe(program: Program, call: Call, data: Data, vector: np.ndarray) -> tupl
 
 
 def design(
-    program: Program, data: Data, linear: Linear, arrays: tuple
+    program: Reader, data: Data, linear: Linear, arrays: tuple
 ) -> tuple[jax.Array, jax.Array]:
     """The design (p, n) and the offset (n,) of a linear site."""
 
@@ -130,7 +129,7 @@ def design(
     return columns, value - 0.5 * columns.sum(0)
 
 
-def coefficients(program: Program, linear: Linear, params: Mapping[str, jax.Array]) -> jax.Array:
+def coefficients(program: Reader, linear: Linear, params: Mapping[str, jax.Array]) -> jax.Array:
     """(k, p) the coefficients of every component."""
     flat = jnp.concatenate([jnp.ravel(params[p.name]) for p in program.structure.free])
     return flat[linear.columns]

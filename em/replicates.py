@@ -11,11 +11,11 @@ import numpy as np
 from numpyro import handlers
 
 from .assign import Soft
+from .chunks import Rows, in_chunks
 from .fit import Fit
 from .loop import Outcome, Settings, climb
 from .objective import evaluate
 from .program import Params, Program
-from .rows import Rows, in_chunks
 from .rows import prepare as read_rows
 
 # So many multiplications of an E-step are worth doing side by side.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
+from .chunks import Chunk, Rows, in_order
 from .expectation import Expectation
 from .program import Program
-from .rows import Chunk, Rows, in_order
 
 
 def reseed(program: Program, expected: Expectation, rows: Rows) -> tuple[Expectation, jax.Array]:

@@ -7,10 +7,8 @@ of the other too, and is not looked for again.
 
 from __future__ import annotations
 
-import copy
 import re
 from dataclasses import replace
-from functools import cached_property, partial
 from typing import Any
 
 import jax
@@ -18,11 +16,8 @@ import jax.numpy as jnp
 
 from . import replay
 from .call import Call
-from .compiled import Compiled
 from .latents import log_prob, masks
 from .program import Program
-from .reader import MAX_READERS
-from .recent import Recent
 from .structure import Structure
 
 
@@ -110,10 +105,7 @@ def _with_rows(structure: Structure, n: int, m: int) -> Structure:
 
 
 def _made(program: Program, call: Call, n: int, m: int) -> Program:
-    new = copy.copy(program)
-    for name in list(vars(new)):
-        if isinstance(getattr(Program, name, None), cached_property):
-            del vars(new)[name]
+    new = program.having()
     new.structure = _with_rows(program.structure, n, m)
     new.template = replace(call, arrays=())
     new.shapes = tuple(jax.ShapeDtypeStruct(a.shape, a.dtype) for a in call.arrays)
@@ -123,8 +115,6 @@ def _made(program: Program, call: Call, n: int, m: int) -> Program:
         "shapes": new.shapes,
     }
     new.reading = replace(program.reading, **own)
-    new.compiled = Compiled(partial(program.unchanged.check, surely=True))
-    new.readers = Recent(MAX_READERS)
     data = {d.name: d for d in new.structure.data}
     latents = {z.name: z for z in new.structure.latents}
     new.sites = tuple(replace(s, data=data[s.name]) for s in program.sites)

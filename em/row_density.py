@@ -14,8 +14,8 @@ from .blocks import RowSite
 from .families import Args
 
 if TYPE_CHECKING:
+    from .chunks import Rows
     from .program import Params, Program
-    from .rows import Rows
 
 
 def ahead(program: Program, arrays: tuple) -> dict[str, list[jax.Array]]:

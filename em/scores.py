@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
+from .chunks import Rows
 from .classes import posterior
 from .program import Params, Program
 from .quick import quick_jit
-from .rows import Rows
 
 # The scores' Gram matrix, scaled to a unit diagonal, is taken for regular above this eigenvalue.
 _CLEARLY = 1e-3

@@ -15,8 +15,8 @@ from .quick import once_jit
 
 if TYPE_CHECKING:
     from .call import Call
+    from .chunks import Rows
     from .program import Block, Params, Program
-    from .rows import Rows
 
 
 def is_separable(program: Program, block: Block, call: Call) -> bool:

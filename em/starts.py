@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from .chunks import Rows, in_order
 from .expectation import Expectation
 from .families import standardise
 from .maximisation import expected_log_likelihood
 from .prior import log_prior
 from .program import Params, Program
-from .rows import Rows, in_order
 
 NAMES = ("kmeans++", "random", "quantile")
 _SEEDING_ROWS = 1 << 14

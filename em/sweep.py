@@ -15,11 +15,11 @@ from .arguments import split
 from .assign import Soft
 from .bootstrap import from_starts
 from .checks import check
+from .chunks import Rows
 from .classes import posterior
 from .driver import EM, prepare, program_for
 from .fit import Fit
 from .replicates import each, reweighed
-from .rows import Rows
 from .selection import highest
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ import jax
 import numpy as np
 
 from .blocks import StatisticalSite
+from .chunks import Chunk, Rows
 from .program import Program
 from .quick import quick_jit
-from .rows import Chunk, Rows
 
 
 def never_observed(program: Program, rows: Rows) -> dict[str, np.ndarray]:

@@ -14,9 +14,9 @@ from mixpyro import em, models
 from mixpyro.em import engine
 from mixpyro.em.arguments import split
 from mixpyro.em.assign import Hard, Soft
+from mixpyro.em.chunks import size_class
 from mixpyro.em.driver import _begin, prepare, program_for
 from mixpyro.em.loop import Settings, climb
-from mixpyro.em.rows import size_class
 
 KEY = jax.random.key(0)
 _rng = np.random.default_rng(3)
