@@ -7,10 +7,10 @@ from .fit import Fit
 from .hypotheses import HypothesisTest, likelihood_ratio_test, wald_test
 from .kmeans import KMeans, kmeans
 from .labels import with_labels
+from .load import load
 from .schedule import Annealed, Stochastic
 from .spec import Spec
 from .status import FitError, Status
-from .storage import load
 from .sweep import CrossValidation, Sweep, cross_validate, sweep
 
 __all__ = [

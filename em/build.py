@@ -32,7 +32,8 @@ from .pooling import find_pool
 from .program import Params, Parts, Program, by_row
 from .provenance import dependencies
 from .quick import once_jit
-from .reader import Reader, Reading
+from .reader import Reader
+from .reading import Reading
 from .regression import find_linear
 from .separable import is_separable
 from .site_arguments import arguments, components, family_of

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
-from types import MethodType
 from typing import Any
 
 import jax
@@ -15,25 +14,19 @@ from . import acceleration, corners, engine, starts
 from .acceleration import Accelerate
 from .arguments import split
 from .assign import Assign, Hard, Soft
-from .build import build
-from .call import Call
-from .checks import check, check_params, check_responsibilities, findings
+from .checks import check, check_params, check_responsibilities
 from .chunks import Rows
 from .expectation import Expectation, statistics_of
-from .fingerprint import fingerprint
 from .fit import Fit, from_outcome
 from .loop import Outcome, Settings, climb
 from .machine.arrays import array as as_jax
 from .maximisation import FIRST_STEPS, m_step
-from .model import read_model
 from .objective import evaluate
+from .options import as_key, either, positive
 from .program import Params, Program
+from .programs import prepare, program_for
 from .progress import Progress
 from .quick import loop_jit, quick_jit
-from .recent import Recent
-from .resize import resized
-from .rows import find_patterns
-from .rows import prepare as read_rows
 from .schedule import Annealed, Schedule, Stochastic, at
 from .selection import Restarts, select
 from .status import FitError, Status
@@ -44,9 +37,6 @@ ASSIGN: dict[str, Assign] = {
     "stochastic": Stochastic(),
     "annealed": Annealed(),
 }
-_programs: Recent[Program] = Recent(64)
-# The last of each number of rows.
-_patterns: Recent[Program] = Recent(64)
 # Steps of all starts together that cost more multiplications than this are worth saving.
 _COSTLY = 1e6
 _SHORT_TOLERANCE = 0.5
@@ -110,17 +100,17 @@ class EM:
                 f"objective {objective!r} is not available; use 'likelihood' or 'posterior'"
             )
         if isinstance(assign, str) and assign not in ASSIGN:
-            raise ValueError(f"assign {assign!r} is not available; use {_either(ASSIGN)}")
+            raise ValueError(f"assign {assign!r} is not available; use {either(ASSIGN)}")
         if not isinstance(assign, str) and not callable(assign):
             raise ValueError(f"assign must be a name or an Assign value, not {assign!r}")
         if start not in starts.NAMES:
-            raise ValueError(f"start {start!r} is not available; use {_either(starts.NAMES)}")
+            raise ValueError(f"start {start!r} is not available; use {either(starts.NAMES)}")
         if isinstance(accelerate, str) and accelerate not in acceleration.NAMES:
             raise ValueError(
-                f"accelerate {accelerate!r} is not available; use {_either(acceleration.NAMES)}"
+                f"accelerate {accelerate!r} is not available; use {either(acceleration.NAMES)}"
             )
-        _positive("num_restarts", num_restarts)
-        _positive("max_steps", max_steps)
+        positive("num_restarts", num_restarts)
+        positive("max_steps", max_steps)
         if not (isinstance(tolerance, int | float) and tolerance >= 0 and np.isfinite(tolerance)):
             raise ValueError(f"tolerance must be a number >= 0, not {tolerance!r}")
         self.model = model
@@ -161,7 +151,7 @@ class EM:
             ValueError: a model or data that cannot be fitted; the message names the site.
             FitError: the fit is not ok and ``throw`` was asked for.
         """
-        rng_key = _as_key(rng_key)
+        rng_key = as_key(rng_key)
         call = split(args, kwargs)
         program = program_for(self.model, call, self.objective == "posterior")
         rows, found = prepare(program, call.arrays)
@@ -299,59 +289,3 @@ def _begin(
 
     params, expected = jax.lax.map(one, (jnp.arange(number_of_starts), keys))
     return params, expected, keys
-
-
-def program_for(model: Callable, call: Call, posterior: bool = False) -> Program:
-    """The program of a model and the shapes of its arguments, built once and kept.
-
-    A model is read anew where all that it reads cannot be told.
-    """
-    key = (cache_key(model, call), posterior)
-    found = _programs.get(key)
-    if found is None or not found.serves(call):
-        pattern = (cache_key(model, call, call.pattern), posterior)
-        other = _patterns.get(pattern)
-        found = resized(other, call) if other is not None and found is None else None
-        found = found or build(read_model(model, call, priors=posterior), call, posterior)
-        if found.unchanged.steady:
-            _programs.keep(key, found)
-            _patterns.keep(pattern, found)
-    return found
-
-
-def cache_key(model: Callable, call: Call, signature: Hashable = None) -> Hashable:
-    """What a reading of a model is kept by, if it is kept: it has to hold the model."""
-    identity: Hashable = id(model)
-    if isinstance(model, MethodType):  # made anew at every look
-        identity = (id(model.__self__), id(model.__func__))
-    backend = (jax.default_backend(), jax.config.jax_default_device, jax.config.jax_enable_x64)
-    signature = call.signature if signature is None else signature
-    return (identity, signature, fingerprint(model, *call.objects).key, backend)
-
-
-def prepare(program: Program, arrays: tuple) -> tuple[Rows, dict]:
-    """The rows of a run, and what the checks want to know of them, in one compiled call."""
-
-    def both(arrays: tuple) -> tuple[Rows, dict]:
-        rows = read_rows(program, arrays)
-        return rows, findings(program, arrays)
-
-    rows, found = program.compiled("prepare", lambda: quick_jit(program, both))(arrays)
-    return find_patterns(program, rows), jax.tree.map(np.asarray, found)
-
-
-def _as_key(rng_key: Any) -> jax.Array:
-    if isinstance(rng_key, jax.Array):
-        typed = jnp.issubdtype(rng_key.dtype, jax.dtypes.prng_key) and rng_key.shape == ()
-        if typed or (rng_key.dtype == jnp.uint32 and rng_key.shape == (2,)):
-            return rng_key
-    raise ValueError(f"rng_key must be a JAX key, such as jax.random.key(0), not {rng_key!r}")
-
-
-def _positive(name: str, value: Any) -> None:
-    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{name} must be a whole number >= 1, not {value!r}")
-
-
-def _either(names: Any) -> str:
-    return " or ".join(map(repr, names))

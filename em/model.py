@@ -11,7 +11,7 @@ from . import replay
 from .call import Call
 from .inspection import read
 from .proof import prove
-from .reader import Reading
+from .reading import Reading
 from .unchanged import Unchanged
 
 

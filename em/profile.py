@@ -18,7 +18,7 @@ from .program import Params, Program
 from .quick import quick_jit
 
 if TYPE_CHECKING:
-    from .fit import Fit
+    from .result import Result
 
 # Entries at an edge begin so far from it, so that they can leave it where others move.
 _LEAVE = 1e-4
@@ -28,7 +28,7 @@ _CLOSE = 1e-4
 _AT_EDGE = 1e-6
 
 
-def profile(fit: Fit, name: str, index: tuple[int, ...], drop: float) -> tuple[float, float]:
+def profile(fit: Result, name: str, index: tuple[int, ...], drop: float) -> tuple[float, float]:
     """The ends of the interval of one entry, NaN where none was found.
 
     ``{c : max log L(params : entry = c) >= max log L - drop}``, with ``drop`` half the quantile of
@@ -83,7 +83,7 @@ Evaluated = tuple[float, np.ndarray, float, np.ndarray]
 
 
 def _prepared(
-    fit: Fit, name: str, index: tuple[int, ...]
+    fit: Result, name: str, index: tuple[int, ...]
 ) -> tuple[np.ndarray, np.ndarray, Callable[[np.ndarray], Evaluated], tuple[float, float]]:
     """Where to begin, coordinates of unit information, the functions, the entry's support."""
     program, rows = fit.program, fit.rows

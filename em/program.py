@@ -25,7 +25,8 @@ from .blocks import (
 from .chunks import Chunk, Rows
 from .compiled import Compiled
 from .families import Args, Augmented, RowFamily, Statistics
-from .reader import MAX_READERS, Params, Reader, Reading
+from .reader import MAX_READERS, Params, Reader
+from .reading import Reading
 from .recent import Recent
 from .regression import Linear
 from .site_arguments import arguments

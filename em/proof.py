@@ -25,7 +25,8 @@ from .call import Call
 from .densities import level_density, natural_shape
 from .latents import Level
 from .quick import every, once_jit
-from .reader import Params, Reader, Reading
+from .reader import Params, Reader
+from .reading import Reading
 from .replay import Replay, scaled
 from .structure import Structure
 from .units import owners as owners_of

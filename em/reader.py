@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -19,34 +19,14 @@ from .call import Call
 from .compiled import Compiled
 from .edges import differentiable
 from .machine.arrays import array as as_jax
+from .reading import Reading
 from .recent import Recent
-from .structure import Structure
 from .trees import by_leaves
-from .unchanged import Unchanged
 
 Params = dict[str, jax.Array]
 
 # Readings of a model for other data than it was fitted to.
 MAX_READERS = 16
-
-
-@dataclass(frozen=True, eq=False)
-class Reading:
-    """What was read of a model for one call: nothing of it changes any more.
-
-    ``given`` is the model itself, ``source`` as it is run; ``template`` the call without its
-    arrays, whose ``shapes`` are kept; ``unchanged`` looks whether the model is as it was. Unless
-    it was read ``to_fit``, plates may be subsampled, and parameters may reach the data through the
-    priors of others only.
-    """
-
-    given: Callable
-    source: Callable
-    structure: Structure
-    template: Call
-    shapes: tuple[jax.ShapeDtypeStruct, ...]
-    unchanged: Unchanged
-    to_fit: bool
 
 
 class Reader:

@@ -14,15 +14,15 @@ import numpy as np
 
 from .arguments import split
 from .call import Call
-from .driver import prepare, program_for
-from .fit import Fit
+from .programs import prepare, program_for
+from .result import Result
 from .selection import Restarts
 from .status import Status
 
 _FORMAT = 1
 
 
-def save(fit: Fit, path: str | Path) -> None:
+def save(fit: Result, path: str | Path) -> None:
     """Write ``fit``: its numbers, and the arguments of the model (the data included).
 
     Raises:
@@ -63,8 +63,8 @@ def save(fit: Fit, path: str | Path) -> None:
         np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
-def load(path: str | Path, model: Callable) -> Fit:
-    """Read a fit back; ``model`` is the function that was fitted (code is never stored).
+def load[R: Result](kind: type[R], path: str | Path, model: Callable) -> R:
+    """Read a fit of this kind back; ``model`` is the function that was fitted.
 
     Raises:
         ValueError: the file holds no fit, or one whose parameters the model does not have.
@@ -97,7 +97,7 @@ def load(path: str | Path, model: Callable) -> Fit:
         smallest_scale=stored["restarts/smallest_scale"],
         chosen=int(meta["chosen"]),
     )
-    return Fit(
+    return kind(
         program=program,
         call=call,
         rows=rows,
@@ -116,11 +116,11 @@ def load(path: str | Path, model: Callable) -> Fit:
 
 
 _NUMBERS = tuple(
-    f.name for f in fields(Fit) if f.name not in ("program", "call", "rows", "leaves", "labels")
+    f.name for f in fields(Result) if f.name not in ("program", "call", "rows", "leaves", "labels")
 )
 
 
-def parts(fit: Fit) -> tuple[Any, ...]:
+def parts(fit: Result) -> tuple[Any, ...]:
     """What `restored` makes a fit of: the model, its arguments, and NumPy arrays."""
     args = fit.call.rebuild(tuple(map(np.asarray, fit.call.arrays)))
     leaves = {n: np.asarray(v) for n, v in fit.leaves.items()}
@@ -130,7 +130,8 @@ def parts(fit: Fit) -> tuple[Any, ...]:
     return (*reading, leaves, labels, numbers)
 
 
-def restored(
+def restored[R: Result](
+    kind: type[R],
     model: Callable,
     args: tuple,
     kwargs: dict,
@@ -139,11 +140,11 @@ def restored(
     leaves: dict[str, np.ndarray],
     labels: np.ndarray | None,
     numbers: dict[str, Any],
-) -> Fit:
+) -> R:
     """The fit of these parts: the model is read again, or found where it was read before."""
     call = replace(split(args, kwargs), columns=columns)
     program = program_for(model, call, posterior)
-    return Fit(
+    return kind(
         program=program,
         call=call,
         rows=prepare(program, call.arrays)[0],

@@ -18,7 +18,7 @@ from .program import Params
 if TYPE_CHECKING:
     import pandas as pd
 
-    from .fit import Fit
+    from .result import Result
 
 
 # A step of one standard error, in the logit or logarithm, from which on Wald's interval is poor:
@@ -27,7 +27,7 @@ _POOR = 1.0
 _NEAR_EDGE = "near the edge: take interval='profile'"
 
 
-def summary(fit: Fit, level: float, kind: str, kind_of_interval: str) -> pd.DataFrame:
+def summary(fit: Result, level: float, kind: str, kind_of_interval: str) -> pd.DataFrame:
     """One row an entry: estimate, standard error, interval, note (see `Fit.summary`)."""
     import pandas as pd
 
@@ -63,7 +63,7 @@ def summary(fit: Fit, level: float, kind: str, kind_of_interval: str) -> pd.Data
     return pd.DataFrame(table, columns=columns).set_index("parameter")
 
 
-def derived(fit: Fit, kind: str) -> dict[str, tuple[np.ndarray, np.ma.MaskedArray, np.ndarray]]:
+def derived(fit: Result, kind: str) -> dict[str, tuple[np.ndarray, np.ma.MaskedArray, np.ndarray]]:
     """{deterministic site: (values, standard errors, notes)}, by the delta method.
 
     Sites with a value for every row are left out: they are in ``fit.deterministics``.
@@ -101,7 +101,7 @@ def derived(fit: Fit, kind: str) -> dict[str, tuple[np.ndarray, np.ma.MaskedArra
 
 
 def profile_interval(
-    fit: Fit, site: str, index: tuple[int, ...], level: float
+    fit: Result, site: str, index: tuple[int, ...], level: float
 ) -> tuple[float, float]:
     """See `Fit.profile_interval`."""
     errors = fit.standard_errors()

@@ -17,8 +17,9 @@ from .bootstrap import from_starts
 from .checks import check
 from .chunks import Rows
 from .classes import posterior
-from .driver import EM, prepare, program_for
+from .driver import EM
 from .fit import Fit
+from .programs import prepare, program_for
 from .replicates import each, reweighed
 from .selection import highest
 

@@ -18,9 +18,9 @@ from ..em.arguments import split, with_values
 from ..em.call import Call
 from ..em.classes import posterior
 from ..em.deterministic import by_class
-from ..em.driver import cache_key
 from ..em.latents import Latent
 from ..em.model import read_model
+from ..em.programs import cache_key
 from ..em.provenance import dependencies
 from ..em.reader import Params, Reader
 from ..em.recent import Recent

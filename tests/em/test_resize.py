@@ -8,7 +8,7 @@ import numpyro.distributions as dist
 import pytest
 
 from mixpyro import em, models
-from mixpyro.em import driver, replay
+from mixpyro.em import programs, replay
 from mixpyro.em.arguments import split
 from mixpyro.em.recent import Recent
 
@@ -39,8 +39,8 @@ def fresh(monkeypatch):
     """Nothing is remembered of any model."""
 
     def forget():
-        monkeypatch.setattr(driver, "_programs", Recent(64))
-        monkeypatch.setattr(driver, "_patterns", Recent(64))
+        monkeypatch.setattr(programs, "_programs", Recent(64))
+        monkeypatch.setattr(programs, "_patterns", Recent(64))
 
     forget()
     return forget
@@ -130,10 +130,10 @@ def test_numbers_that_stand_for_several_things(shapes, fresh):
 
 def test_other_columns_are_no_other_number_of_rows(fresh):
     points = np.random.default_rng(2).normal(size=(60, 4))
-    first = driver.program_for(models.gaussian_mixture, split((points,), {"num_components": 2}))
+    first = programs.program_for(models.gaussian_mixture, split((points,), {"num_components": 2}))
     for other in (points[:, :3], points[:50, :3], points.T):
         call = split((other,), {"num_components": 2})
-        program = driver.program_for(models.gaussian_mixture, call)
+        program = programs.program_for(models.gaussian_mixture, call)
         assert program.structure.data[0].shape == other.shape
         assert program.layout.starts[-1] != first.layout.starts[-1]
 

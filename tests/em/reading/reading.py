@@ -13,9 +13,9 @@ from mixpyro.em import trees
 from mixpyro.em.arguments import split
 from mixpyro.em.assign import Soft
 from mixpyro.em.chunks import Rows
-from mixpyro.em.driver import program_for
 from mixpyro.em.machine.interpret import interpreted
 from mixpyro.em.objective import evaluate
+from mixpyro.em.programs import program_for
 from mixpyro.em.rows import find_patterns, prepare
 from mixpyro.inference import marginalize
 from mixpyro.inference.marginal import reading_of

@@ -1,0 +1,18 @@
+"""A fit is read back from its file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from . import storage
+from .fit import Fit
+
+
+def load(path: str | Path, model: Callable) -> Fit:
+    """Read a fit back; ``model`` is the function that was fitted (code is never stored).
+
+    Raises:
+        ValueError: the file holds no fit, or one whose parameters the model does not have.
+    """
+    return storage.load(Fit, path, model)

@@ -1,0 +1,29 @@
+"""Options, checked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+def as_key(rng_key: Any) -> jax.Array:
+    """A JAX key, of the new or of the old kind."""
+    if isinstance(rng_key, jax.Array):
+        typed = jnp.issubdtype(rng_key.dtype, jax.dtypes.prng_key) and rng_key.shape == ()
+        if typed or (rng_key.dtype == jnp.uint32 and rng_key.shape == (2,)):
+            return rng_key
+    raise ValueError(f"rng_key must be a JAX key, such as jax.random.key(0), not {rng_key!r}")
+
+
+def positive(name: str, value: Any) -> None:
+    """Refuse what is no whole number >= 1."""
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{name} must be a whole number >= 1, not {value!r}")
+
+
+def either(names: Any) -> str:
+    """``'a' or 'b'``."""
+    return " or ".join(map(repr, names))

@@ -1,0 +1,65 @@
+"""Programs are kept: the one of a model and the shapes of its arguments is built once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from types import MethodType
+
+import jax
+import numpy as np
+
+from .build import build
+from .call import Call
+from .checks import findings
+from .chunks import Rows
+from .fingerprint import fingerprint
+from .model import read_model
+from .program import Program
+from .quick import quick_jit
+from .recent import Recent
+from .resize import resized
+from .rows import find_patterns
+from .rows import prepare as read_rows
+
+_programs: Recent[Program] = Recent(64)
+# The last of each number of rows.
+_patterns: Recent[Program] = Recent(64)
+
+
+def program_for(model: Callable, call: Call, posterior: bool = False) -> Program:
+    """The program of a model and the shapes of its arguments, built once and kept.
+
+    A model is read anew where all that it reads cannot be told.
+    """
+    key = (cache_key(model, call), posterior)
+    found = _programs.get(key)
+    if found is None or not found.serves(call):
+        pattern = (cache_key(model, call, call.pattern), posterior)
+        other = _patterns.get(pattern)
+        found = resized(other, call) if other is not None and found is None else None
+        found = found or build(read_model(model, call, priors=posterior), call, posterior)
+        if found.unchanged.steady:
+            _programs.keep(key, found)
+            _patterns.keep(pattern, found)
+    return found
+
+
+def cache_key(model: Callable, call: Call, signature: Hashable = None) -> Hashable:
+    """What a reading of a model is kept by, if it is kept: it has to hold the model."""
+    identity: Hashable = id(model)
+    if isinstance(model, MethodType):  # made anew at every look
+        identity = (id(model.__self__), id(model.__func__))
+    backend = (jax.default_backend(), jax.config.jax_default_device, jax.config.jax_enable_x64)
+    signature = call.signature if signature is None else signature
+    return (identity, signature, fingerprint(model, *call.objects).key, backend)
+
+
+def prepare(program: Program, arrays: tuple) -> tuple[Rows, dict]:
+    """The rows of a run, and what the checks want to know of them, in one compiled call."""
+
+    def both(arrays: tuple) -> tuple[Rows, dict]:
+        rows = read_rows(program, arrays)
+        return rows, findings(program, arrays)
+
+    rows, found = program.compiled("prepare", lambda: quick_jit(program, both))(arrays)
+    return find_patterns(program, rows), jax.tree.map(np.asarray, found)

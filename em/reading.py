@@ -1,0 +1,31 @@
+"""What a reading of a model leaves: a finished value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import jax
+
+from .call import Call
+from .structure import Structure
+from .unchanged import Unchanged
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What was read of a model for one call: nothing of it changes any more.
+
+    ``given`` is the model itself, ``source`` as it is run; ``template`` the call without its
+    arrays, whose ``shapes`` are kept; ``unchanged`` looks whether the model is as it was. Unless
+    it was read ``to_fit``, plates may be subsampled, and parameters may reach the data through the
+    priors of others only.
+    """
+
+    given: Callable
+    source: Callable
+    structure: Structure
+    template: Call
+    shapes: tuple[jax.ShapeDtypeStruct, ...]
+    unchanged: Unchanged
+    to_fit: bool
