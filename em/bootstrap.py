@@ -16,10 +16,11 @@ from .assign import Soft
 from .chunks import Rows
 from .expectation import statistics_of
 from .fit import Fit
-from .loop import Outcome, Settings, climb
+from .loop import climb
 from .program import Params, Program
 from .replicates import each, from_params, refuse_auxiliary, reweighed, simulator
 from .selection import highest
+from .state import Outcome, Settings
 from .status import Status
 
 if TYPE_CHECKING:

@@ -25,6 +25,7 @@ from .blocks import (
     StatisticalSite,
 )
 from .call import Call
+from .examples import example as example_of
 from .families import Family, RowFamily, Ties, find, incomplete
 from .families.linear_regression import LinearRegression
 from .latents import Latent, plain_name
@@ -104,7 +105,7 @@ def _same_in_every_row(reader: Reader, call: Call) -> dict[str, frozenset[str]]:
     if not reader.structure.pointwise:
 
         def tried(arrays: tuple) -> Any:
-            found = components(reader, reader.example(arrays, 6), arrays)
+            found = components(reader, example_of(reader, arrays, 6), arrays)
             return jax.tree.map(lambda v: (v == v[:, :1]).all(), found)
 
         equal = once_jit(reader, tried)(call.arrays)

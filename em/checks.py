@@ -13,6 +13,7 @@ from numpyro.distributions import constraints
 
 from . import layout
 from .arguments import places
+from .examples import example as example_of
 from .families import find
 from .latents import Latent, plain_name
 from .program import Params, Program
@@ -74,7 +75,7 @@ def findings(program: Reader, arrays: tuple) -> dict[str, Any]:
         else:
             found["scale"][site.name] = jnp.abs(weights[site.level] - 1).max()
     if program.structure.gaps:
-        example = program.example(arrays, 2)
+        example = example_of(program, arrays, 2)
         for site in program.structure.data:
             density = program.replayed(example, arrays, (site.name,), site.level)
             found["density"][site.name] = _first(jnp.isnan(density).any(0))
@@ -102,7 +103,7 @@ def findings(program: Reader, arrays: tuple) -> dict[str, Any]:
     # As many as there are rows, where units have several.
     found["observations"] = jnp.stack([w.sum() for w in weights.values()]).max()
     if structure.auxiliary:
-        beside = program.run(program.example(arrays, 2), arrays, 0)
+        beside = program.run(example_of(program, arrays, 2), arrays, 0)
         for aside in structure.auxiliary:
             by_entry = jnp.asarray(beside[aside.name]["fn"].log_prob(beside[aside.name]["value"]))
             found["density"][aside.name] = _first(~jnp.isfinite(by_entry))

@@ -18,13 +18,14 @@ from jax.flatten_util import ravel_pytree
 
 from .assign import Assign
 from .chunks import Rows
-from .loop import Outcome, rounding
 from .machine.arrays import array as as_jax
 from .objective import evaluate
 from .program import Params, Program
 from .quick import every, quick_jit
 from .selection import Restarts
+from .state import Outcome
 from .status import Status
+from .stopping import rounding
 
 _SIZES = (1.0, 0.3, 0.1, 0.01, 1e-3, 1e-4)
 # Directions at random, for each coordinate.

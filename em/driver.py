@@ -18,7 +18,7 @@ from .checks import check, check_params, check_responsibilities
 from .chunks import Rows
 from .expectation import Expectation, statistics_of
 from .fit import Fit, from_outcome
-from .loop import Outcome, Settings, climb
+from .loop import climb
 from .machine.arrays import array as as_jax
 from .maximisation import FIRST_STEPS, m_step
 from .objective import evaluate
@@ -29,6 +29,7 @@ from .progress import Progress
 from .quick import loop_jit, quick_jit
 from .schedule import Annealed, Schedule, Stochastic, at
 from .selection import Restarts, select
+from .state import Outcome, Settings
 from .status import FitError, Status
 
 ASSIGN: dict[str, Assign] = {

@@ -14,12 +14,12 @@ from . import storage
 from . import summary as tables
 from .call import Call
 from .chunks import Rows
-from .loop import Outcome
 from .machine.arrays import array as as_jax
 from .program import Program
 from .quick import quick_jit
 from .result import Result
 from .selection import Restarts
+from .state import Outcome
 from .status import Status
 
 if TYPE_CHECKING:

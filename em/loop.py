@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from .acceleration import Accelerate, Leap, begin, leap
+from .acceleration import begin, leap
 from .assign import Assign
 from .chunks import Rows
 from .expectation import Expectation
@@ -21,78 +18,12 @@ from .prior import without_mode
 from .program import Params, Program
 from .reseeding import reseed
 from .schedule import at, settles_after
+from .state import RUNNING, Flight, Outcome, Settings, State
 from .status import Status
+from .stopping import judge, judge_leap
 
-RUNNING = -1
 # An accelerated step may not take a component's relative scale below this and far below EM's step.
 _SOUND = 0.05
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What is compiled into a loop."""
-
-    assign: Assign
-    max_steps: int
-    progress: Callable[[Any, Any, Any], None] | None = None
-    accelerate: Accelerate | None = None
-
-
-class State(NamedTuple):
-    """Where a climb is: parameters, the E-step at them, and what the stopping rule remembers.
-
-    ``flight`` is None without acceleration.
-    """
-
-    params: Params
-    expected: Expectation
-    gain: jax.Array
-    steps: jax.Array
-    code: jax.Array
-    reseeded: jax.Array
-    flight: Flight | None
-
-
-class Flight(NamedTuple):
-    """The objective's gradient here, whether the last proposal was taken, what is remembered."""
-
-    slope: Params
-    moved: jax.Array
-    memory: Any
-
-
-class Outcome(NamedTuple):
-    """Where r climbs ended, with all that is needed to judge them. ``trace`` is (r, steps)."""
-
-    params: Params
-    objective: jax.Array
-    counts: jax.Array
-    relative_scale: jax.Array
-    steps: jax.Array
-    code: jax.Array
-    reseeded: jax.Array
-    trace: jax.Array
-    labels: jax.Array | None
-
-    def continued(self, start: int, rest: Outcome) -> Outcome:
-        """With the climb of one start taken to its end by ``rest``, a climb of one start."""
-        steps, more = int(self.steps[start]), int(rest.steps[0])
-        trace = self.trace.copy()
-        width = trace.shape[1]
-        trace[start, steps : steps + more] = rest.trace[0, : min(more, width - steps)]
-
-        def put(old: Any, new: Any) -> Any:
-            changed = old.copy()
-            changed[start] = new[0]
-            return changed
-
-        taken = jax.tree.map(put, self, rest)
-        total = np.asarray(taken.steps)
-        total[start] = min(steps + more, width)
-        code = np.asarray(taken.code)
-        if steps + more > width:
-            code[start] = Status.MAX_STEPS
-        return taken._replace(trace=trace, steps=total, code=code)
 
 
 def climb(
@@ -132,7 +63,7 @@ def climb(
         scheduled = settles_after(settings.assign)
         settled = state.steps > scheduled
         rises = settled | (scheduled == 0)
-        code = _judge(state, new, gain, scale, reseeded, tolerance, settled, rises)
+        code = judge(state, new, gain, scale, reseeded, tolerance, settled, rises)
         code = jnp.where(without_mode(program, params, rows), Status.NO_MODE, code)
         return State(params, new, gain, state.steps + 1, code, state.reseeded + reseeded, None)
 
@@ -157,7 +88,7 @@ def climb(
         sound = ahead.plain | (scale >= jnp.minimum(plain_scale / 2, _SOUND))
         higher = new.objective >= state.expected.objective
         taken = first | ((higher | (ahead.plain & ~jnp.isfinite(new.objective))) & sound)
-        code = _judge_leap(state, new, ahead, scale, taken, tolerance)
+        code = judge_leap(state, new, ahead, scale, taken, tolerance)
         code = jnp.where(taken & without_mode(program, params, rows), Status.NO_MODE, code)
         here = (state.params, state.expected, state.flight.slope)
         params, expected, slope = jax.tree.map(
@@ -241,43 +172,6 @@ def relative_scale(program: Program, params: Params, rows: Rows) -> jax.Array:
     return smallest
 
 
-def scale_floor(dtype: Any) -> float:
-    """Below this relative scale a component counts as collapsed: its digits are used up."""
-    return 1e-6 if jnp.finfo(dtype).bits > 32 else 1e-3
-
-
-def rounding(objective: jax.Array) -> jax.Array:
-    """How far an objective may move by rounding alone."""
-    return 8 * jnp.finfo(objective.dtype).eps * (1 + jnp.abs(objective))
-
-
-def _judge(
-    state: State,
-    new: Expectation,
-    gain: jax.Array,
-    scale: jax.Array,
-    reseeded: jax.Array,
-    tolerance: jax.Array,
-    settled: jax.Array,
-    rises: jax.Array,
-) -> jax.Array:
-    objective = new.objective
-    calm = (reseeded == 0) & settled
-    done = calm & stopping(gain, state.gain, objective, tolerance)
-    if new.labels is not None and state.expected.labels is not None:
-        done = calm & (new.labels == state.expected.labels).all() | (calm & (gain == 0))
-    fell = (reseeded == 0) & rises & (state.reseeded == 0) & (gain < -100 * rounding(objective))
-    code = jnp.where(done, Status.CONVERGED, RUNNING)
-    code = jnp.where(fell, Status.LOWERED, code)
-    code = jnp.where(jnp.isfinite(objective), code, _why_not_finite(objective))
-    collapsed = ~(scale >= scale_floor(objective.dtype))
-    return jnp.where(collapsed, Status.COLLAPSED, code).astype(jnp.int32)
-
-
-def _why_not_finite(objective: jax.Array) -> jax.Array:
-    return jnp.where(objective == jnp.inf, Status.NO_MODE, Status.NOT_FINITE)
-
-
 def _with_slope(
     program: Program, assign: Assign, params: Params, rows: Rows
 ) -> tuple[Expectation, Params]:
@@ -287,53 +181,3 @@ def _with_slope(
 
     (_, found), slope = jax.value_and_grad(objective, has_aux=True)(params)
     return found, slope
-
-
-def _judge_leap(
-    state: State,
-    new: Expectation,
-    ahead: Leap,
-    scale: jax.Array,
-    taken: jax.Array,
-    tolerance: jax.Array,
-) -> jax.Array:
-    """As `_judge`, for a step that may be longer than EM's own.
-
-    Aitken's estimate is for steps that shrink by a steady factor; here the accelerator's model
-    of the objective says what is left, and the step to that model's top must have confirmed it:
-    both below ``tolerance``. A full step that changes no more than rounding does stops as well, and
-    so does a refused step of EM's own, since the next one would be the same.
-    """
-    objective = new.objective
-    change = jnp.abs(objective - state.expected.objective)
-    calm = (state.steps > 0) & ahead.full
-    settled = (ahead.rest < tolerance) & (change < tolerance)
-    stuck = ahead.plain & (state.steps > 0) & ~taken
-    done = (calm & (settled | (change <= rounding(objective)))) | stuck
-    fell = stuck & (change > 100 * rounding(objective))
-    code = jnp.where(done, Status.CONVERGED, RUNNING)
-    code = jnp.where(fell, Status.LOWERED, code)
-    broken = ahead.plain & ~jnp.isfinite(objective)
-    code = jnp.where(broken, _why_not_finite(objective), code)
-    collapsed = taken & ~(scale >= scale_floor(objective.dtype))
-    return jnp.where(collapsed, Status.COLLAPSED, code).astype(jnp.int32)
-
-
-def stopping(
-    gain: jax.Array, last_gain: jax.Array, objective: jax.Array, tolerance: jax.Array
-) -> jax.Array:
-    """Whether the rest of the climb is negligible.
-
-    EM's gains shrink by a steady factor ``a = gain / last_gain``, so that what is left is
-    ``gain a / (1 - a)`` (Aitken; Boehning et al. 1994, Annals of the Institute of Statistical
-    Mathematics 46:373). It must be below ``tolerance``, in natural-log units of the total
-    objective: a unit that needs no scale, since a parameter that is e standard errors away from
-    the optimum costs ``e^2 / 2``. A change that rounding alone can make stops as well. So does any
-    fall: EM's own steps rise, so that rounding, however large it is on this data (terms that
-    cancel round as they are, not as their sum), is larger than what is left to gain by a step.
-    Otherwise single precision may go round in a circle of a few values for ever.
-    """
-    factor = gain / last_gain
-    rest = jnp.where((factor > 0) & (factor < 1), gain * factor / (1 - factor), jnp.inf)
-    settled = (rest < tolerance) & (gain < tolerance)
-    return settled | (gain <= rounding(objective))

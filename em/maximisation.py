@@ -11,6 +11,7 @@ from jax.flatten_util import ravel_pytree
 
 from . import point, row_density
 from .blocks import ABSORBED, ROW_EQUATIONS, WITH_PRIOR, Block, FamilySite, RowSite, StatisticalSite
+from .by_component import maximise_each, weighted_sum
 from .chunks import Rows
 from .conjugate import coefficients, site_of
 from .expectation import Expectation, site_statistics, with_pooled
@@ -18,7 +19,6 @@ from .families import Args, Statistics
 from .numeric import maximise
 from .prior import log_prior
 from .program import Params, Program
-from .separable import maximise_each, weighted_sum
 
 FIRST_STEPS, INNER_STEPS, FIRST_ROUNDS, ROUNDS = 100, 10, 10, 2
 

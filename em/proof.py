@@ -23,6 +23,7 @@ from numpyro.infer.util import log_density
 from . import layout
 from .call import Call
 from .densities import level_density, natural_shape
+from .examples import example as example_of
 from .latents import Level
 from .quick import every, once_jit
 from .reader import Params, Reader
@@ -198,7 +199,7 @@ def _compare(reader: Reader, patterns: dict, size: tuple, arrays: tuple) -> tupl
         location = jnp.where(own_size, size[0], 0.0).astype(dtype)
         scale = jnp.where(own_size, size[1], 1.0).astype(dtype)
         spread = jnp.asarray(_SPREADS, dtype)[which]
-        params = reader.example(arrays, _SEEDS, which, spread, (location, scale))
+        params = example_of(reader, arrays, _SEEDS, which, spread, (location, scale))
         run = partial(_natural, reader, params, arrays)
         whole, rows = each(run)(classes)
         return whole, [_worst(read(params, level), rows[level]) for level in levels]

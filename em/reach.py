@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .examples import example as example_of
 from .program import Program
 from .quick import quick_jit
 
@@ -19,7 +20,7 @@ def felt(program: Program, arrays: tuple) -> np.ndarray:
 
     def slopes(arrays: tuple) -> jax.Array:
         structure, names = program.structure, tuple(d.name for d in program.structure.data)
-        start = program.example(arrays, 4)
+        start = example_of(program, arrays, 4)
         vector = jnp.concatenate([start[p.name].ravel() for p in structure.free])
 
         def by_component(vector: jax.Array) -> jax.Array:

@@ -233,40 +233,6 @@ class Reader:
             n: biject_to(replay.site_constraint(trace[n])).inv(trace[n]["value"]) for n in names
         }
 
-    def example(
-        self,
-        arrays: tuple,
-        seeds: int | tuple[int, ...],
-        which: Any = 0,
-        spread: Any = 1.0,
-        size: tuple[Any, Any] = (0.0, 1.0),
-    ) -> Params:
-        """Some admissible parameters, no two entries alike: normal on the unconstrained scale.
-
-        ``spread`` is their standard deviation there. Of several ``seeds`` the one at place
-        ``which`` is taken, which may be traced. Numbers on the real line and positive ones are of
-        the ``size`` (location and spread) that is given.
-        """
-        rngs = [np.random.default_rng(s) for s in np.atleast_1d(seeds)]
-
-        def draw(message: dict) -> jax.Array | None:
-            if message["type"] == "sample" and message["fn"].is_discrete:
-                return None
-            shape = jnp.shape(values[message["name"]])
-            constraint = replay.site_constraint(message)
-            transform = biject_to(constraint)
-            normal = [rng.normal(size=transform.inverse_shape(shape)) for rng in rngs]
-            drawn = jnp.asarray(np.stack(normal), float)[which] * spread
-            if constraint is constraints.real:
-                return size[0] + size[1] * drawn
-            if constraint is constraints.positive:
-                return size[1] * jnp.exp(drawn)
-            return transform(drawn)
-
-        values = self.probe_values
-        trace = self.run({}, arrays, 0, default=draw)
-        return {p.name: trace[p.name]["value"] for p in self.structure.free}
-
     def prototype(self, arrays: tuple) -> Params:
         """Any admissible parameters: the values at unconstrained 0, `numpyro.param`'s own."""
         trace = self.run({}, arrays, 0, default=replay.prototype)

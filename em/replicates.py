@@ -13,10 +13,11 @@ from numpyro import handlers
 from .assign import Soft
 from .chunks import Rows, in_chunks
 from .fit import Fit
-from .loop import Outcome, Settings, climb
+from .loop import climb
 from .objective import evaluate
 from .program import Params, Program
 from .rows import prepare as read_rows
+from .state import Outcome, Settings
 
 # So many multiplications of an E-step are worth doing side by side.
 _SIDE_BY_SIDE = 2e6

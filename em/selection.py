@@ -10,9 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from .chunks import Rows
-from .loop import Outcome
 from .program import Program
 from .reach import felt
+from .state import Outcome
 from .status import Status
 
 # A component is nearly singular if its smallest scale is this small a part of the data's ...

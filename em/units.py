@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from .densities import level_density, natural_shape
+from .examples import example as example_of
 from .reader import Reader
 
 
@@ -27,7 +28,7 @@ def _indexed(reader: Reader, arrays: tuple, level: int) -> jax.Array:
     structure = reader.structure
     n = structure.levels[0].num_rows
     bits = max(1, (n - 1).bit_length())
-    params = reader.example(arrays, 1)
+    params = example_of(reader, arrays, 1)
     last = {z.name: z.num_components - 1 if z.level == 0 else 0 for z in structure.latents}
 
     def with_units(flags: jax.Array) -> jax.Array:

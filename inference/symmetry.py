@@ -14,6 +14,7 @@ import numpy as np
 
 from ..em import Fit
 from ..em.classes import posterior
+from ..em.examples import example as example_of
 from ..em.latents import Latent
 from ..em.program import Params
 from ..em.quick import quick_jit
@@ -127,7 +128,7 @@ class _Probe:
         program, arrays = fit.program, fit.call.arrays
 
         def points(arrays: tuple) -> list[Params]:
-            return [program.example(arrays, seed) for seed in (1, 2)]
+            return [example_of(program, arrays, seed) for seed in (1, 2)]
 
         def joints(params: Params, arrays: tuple) -> dict[int, jax.Array]:
             return posterior(program, params, arrays).joints

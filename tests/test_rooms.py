@@ -38,7 +38,7 @@ GRAPH = {module: imports(module) for module in FILES if not module.endswith("__i
 
 
 def circles(graph):
-    """What is left when modules that import nothing that is left are taken away, again and again."""
+    """What is left when modules that import nothing of the rest are taken away, over and over."""
     left = {m: set(targets) & set(graph) for m, targets in graph.items()}
     while free := [m for m, targets in left.items() if not targets]:
         for module in free:

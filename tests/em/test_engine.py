@@ -16,8 +16,9 @@ from mixpyro.em.arguments import split
 from mixpyro.em.assign import Hard, Soft
 from mixpyro.em.chunks import size_class
 from mixpyro.em.driver import _begin
-from mixpyro.em.loop import Settings, climb
+from mixpyro.em.loop import climb
 from mixpyro.em.programs import prepare, program_for
+from mixpyro.em.state import Settings
 
 KEY = jax.random.key(0)
 _rng = np.random.default_rng(3)

@@ -11,7 +11,7 @@ from numpyro.distributions import constraints
 from scipy import special
 
 from mixpyro.em.families import Statistics, Ties, find
-from mixpyro.em.loop import scale_floor
+from mixpyro.em.stopping import scale_floor
 
 FILES = (
     *("gamma", "dirichlet", "beta", "von_mises", "zero_inflated_poisson"),
