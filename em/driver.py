@@ -10,27 +10,27 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from . import acceleration, corners, engine, starts
-from .acceleration import Accelerate
-from .arguments import split
-from .assign import Assign, Hard, Soft
-from .checks import check, check_params, check_responsibilities
-from .chunks import Rows
-from .expectation import Expectation, statistics_of
-from .fit import Fit, from_outcome
-from .loop import climb
+from .classes.assignment import Assign, Hard, Soft
+from .classes.schedule import Annealed, Schedule, Stochastic, at
+from .climb import acceleration, corners, engine, starts
+from .climb.acceleration import Accelerate
+from .climb.loop import climb
+from .climb.selection import Restarts, select
+from .climb.state import Outcome, Settings
+from .climb.status import FitError, Status
 from .machine.arrays import array as as_jax
-from .maximisation import FIRST_STEPS, m_step
-from .objective import evaluate
+from .machine.jit import loop_jit, quick_jit
+from .machine.progress import Progress
 from .options import as_key, either, positive
-from .program import Params, Program
+from .plan.chunks import Rows
+from .plan.program import Params, Program
 from .programs import prepare, program_for
-from .progress import Progress
-from .quick import loop_jit, quick_jit
-from .schedule import Annealed, Schedule, Stochastic, at
-from .selection import Restarts, select
-from .state import Outcome, Settings
-from .status import FitError, Status
+from .read.arguments import split
+from .report.fit import Fit, from_outcome
+from .rows.checks import check, check_params, check_responsibilities
+from .step.expectation import Expectation, statistics_of
+from .step.maximisation import FIRST_STEPS, m_step
+from .step.objective import evaluate
 
 ASSIGN: dict[str, Assign] = {
     "soft": Soft(),

@@ -12,9 +12,9 @@ import numpyro
 import numpyro.distributions as dist
 from numpyro import handlers
 
+from .climb.status import Status
 from .driver import EM
-from .fit import Fit
-from .status import Status
+from .report.fit import Fit
 
 
 @dataclass(frozen=True, eq=False)

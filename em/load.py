@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from . import storage
-from .fit import Fit
+from .report import storage
+from .report.fit import Fit
 
 
 def load(path: str | Path, model: Callable) -> Fit:

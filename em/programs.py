@@ -8,18 +8,18 @@ from types import MethodType
 import jax
 import numpy as np
 
-from .build import build
-from .call import Call
-from .checks import findings
-from .chunks import Rows
-from .fingerprint import fingerprint
-from .model import read_model
-from .program import Program
-from .quick import quick_jit
-from .recent import Recent
-from .resize import resized
-from .rows import find_patterns
-from .rows import prepare as read_rows
+from .machine.jit import quick_jit
+from .machine.recent import Recent
+from .plan.build import build
+from .plan.chunks import Rows
+from .plan.program import Program
+from .plan.resize import resized
+from .read.call import Call
+from .read.fingerprint import fingerprint
+from .read.model import read_model
+from .rows.checks import findings
+from .rows.prepare import find_patterns
+from .rows.prepare import prepare as read_rows
 
 _programs: Recent[Program] = Recent(64)
 # The last of each number of rows.

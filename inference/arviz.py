@@ -13,8 +13,8 @@ import numpy as np
 from numpyro import handlers
 
 from ..em import Fit
-from ..em.program import Params
-from ..em.quick import quick_jit
+from ..em.machine.jit import quick_jit
+from ..em.plan.program import Params
 from .density import deterministics
 from .draws import site_draws, variable
 from .latent import rows_given

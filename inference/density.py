@@ -19,10 +19,10 @@ from numpyro import handlers
 from numpyro.infer.util import constrain_fn, log_density, potential_energy
 
 from ..em import Fit
-from ..em.chunks import Rows
-from ..em.objective import log_likelihood
-from ..em.program import Params, Program
-from ..em.quick import quick_jit
+from ..em.machine.jit import quick_jit
+from ..em.plan.chunks import Rows
+from ..em.plan.program import Params, Program
+from ..em.step.objective import log_likelihood
 from .marginal import SumOut, read
 
 # Energies are computed at this many points at once.

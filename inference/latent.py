@@ -10,9 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..em import Fit
-from ..em.classes import Classes, posterior
-from ..em.program import Params
-from ..em.reader import Reader
+from ..em.classes.posterior import Classes, posterior
+from ..em.plan.program import Params
+from ..em.read.reader import Reader
 from .draws import site_draws
 
 # Numbers that a batch of draws may hold: about 64 MB in double precision.

@@ -14,17 +14,17 @@ from numpyro import handlers
 from numpyro.distributions import constraints
 from numpyro.primitives import Messenger
 
-from ..em.arguments import split, with_values
-from ..em.call import Call
-from ..em.classes import posterior
-from ..em.deterministic import by_class
-from ..em.latents import Latent
-from ..em.model import read_model
+from ..em.classes.posterior import posterior
+from ..em.machine.recent import Recent
 from ..em.programs import cache_key
-from ..em.provenance import dependencies
-from ..em.reader import Params, Reader
-from ..em.recent import Recent
-from ..em.replay import by_rows, is_finite, leave_prior, prototype, run
+from ..em.read.arguments import split, with_values
+from ..em.read.call import Call
+from ..em.read.latents import Latent
+from ..em.read.model import read_model
+from ..em.read.provenance import dependencies
+from ..em.read.reader import Params, Reader
+from ..em.read.replay import by_rows, is_finite, leave_prior, prototype, run
+from ..em.report.deterministic import by_class
 
 _readings: Recent[Reading] = Recent(64)
 

@@ -14,9 +14,9 @@ from numpyro.infer import MCMC, NUTS
 from numpyro.infer.util import ParamInfo
 
 from ..em import Fit
-from ..em.chunks import Rows
-from ..em.program import Program
-from ..em.quick import loop_jit
+from ..em.machine.jit import loop_jit
+from ..em.plan.chunks import Rows
+from ..em.plan.program import Program
 from .arviz import STATISTICS, check_output, prepare, tree
 from .density import Coordinates, coordinates, energy, energy_of
 from .posterior import Posterior, derivatives_at, posterior_of

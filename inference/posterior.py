@@ -12,10 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..em import Fit
-from ..em.boundary import inside
-from ..em.information import derivatives
-from ..em.program import Params
-from ..em.quick import quick_jit
+from ..em.climb.boundary import inside
+from ..em.machine.jit import quick_jit
+from ..em.plan.program import Params
+from ..em.report.information import derivatives
 from . import density
 
 _NEWTON_STEPS = 100

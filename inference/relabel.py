@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..em import Fit
-from ..em.classes import posterior
+from ..em.classes.posterior import posterior
 from .draws import site_draws
 from .posterior import posterior_of
 from .symmetry import Symmetry, symmetries_of

@@ -13,11 +13,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..em import Fit
-from ..em.classes import posterior
-from ..em.examples import example as example_of
-from ..em.latents import Latent
-from ..em.program import Params
-from ..em.quick import quick_jit
+from ..em.classes.posterior import posterior
+from ..em.machine.jit import quick_jit
+from ..em.plan.program import Params
+from ..em.read.examples import example as example_of
+from ..em.read.latents import Latent
 from .density import log_prior
 
 # No more ways to read the parameters than this are tried.

@@ -17,7 +17,7 @@ from numpyro.infer import SVI, Trace_ELBO, init_to_value
 from numpyro.infer.autoguide import AutoMultivariateNormal
 
 from ..em import Fit
-from ..em.boundary import inside
+from ..em.climb.boundary import inside
 from .arviz import check_output, draws_of_guide, tree
 from .density import energy
 from .draws import site_draws

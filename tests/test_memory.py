@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mixpyro import em, inference, models
-from mixpyro.em.recent import Recent
+from mixpyro.em.machine.recent import Recent
 from mixpyro.inference.posterior import posterior_of
 
 KEY = jax.random.key(0)

@@ -10,9 +10,9 @@ from jax.scipy.special import gammaln
 from scipy import special
 
 from mixpyro import em
-from mixpyro.em.ahead import split
-from mixpyro.em.assign import Soft
-from mixpyro.em.expectation import e_step
+from mixpyro.em.classes.assignment import Soft
+from mixpyro.em.machine.hoist import split
+from mixpyro.em.step.expectation import e_step
 
 COUNTS = np.random.default_rng(3).poisson(4.0, 60).astype(float)
 

@@ -10,8 +10,9 @@ import numpyro.distributions as dist
 import pytest
 
 from mixpyro import em
-from mixpyro.em import compiled, engine
-from mixpyro.em.recent import Recent
+from mixpyro.em.climb import engine
+from mixpyro.em.machine import kept as compiled
+from mixpyro.em.machine.recent import Recent
 
 KEY = jax.random.key(0)
 _rng = np.random.default_rng(5)

@@ -9,7 +9,7 @@ import pytest
 from scipy import optimize, special
 
 from mixpyro import em
-from mixpyro.em import corners
+from mixpyro.em.climb import corners
 
 
 def lines(y, t):

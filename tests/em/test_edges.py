@@ -14,8 +14,8 @@ from scipy import optimize, stats
 from scipy.special import expit
 
 from mixpyro import em
-from mixpyro.em import edges
 from mixpyro.em.families._family import safe_log
+from mixpyro.em.read import edges
 
 pytestmark = pytest.mark.usefixtures("x64")
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mixpyro.em import elementary
+from mixpyro.em.machine import exp_log as elementary
 
 RNG = np.random.default_rng(0)
 SMALL = 10.0 ** -np.arange(20.0)

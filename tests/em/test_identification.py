@@ -10,8 +10,8 @@ import numpyro.distributions as dist
 import pytest
 
 from mixpyro import em
-from mixpyro.em.directions import directions, feasible
-from mixpyro.em.identification import combinations
+from mixpyro.em.report.directions import directions, feasible
+from mixpyro.em.report.identification import combinations
 
 KEY = jax.random.key(0)
 

@@ -13,10 +13,10 @@ from numpyro import handlers
 from scipy import stats
 
 from mixpyro import em, models
-from mixpyro.em import information
-from mixpyro.em.assign import Soft
-from mixpyro.em.replicates import each, from_params, simulator
-from mixpyro.em.summary import interval
+from mixpyro.em.classes.assignment import Soft
+from mixpyro.em.report import information
+from mixpyro.em.report.summary import interval
+from mixpyro.em.studies.replicates import each, from_params, simulator
 
 pytestmark = pytest.mark.usefixtures("x64")
 

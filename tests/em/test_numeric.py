@@ -9,7 +9,7 @@ import pytest
 from scipy import optimize, special, stats
 
 from mixpyro import em
-from mixpyro.em.numeric import maximise
+from mixpyro.em.machine.maximise import maximise
 
 
 def mixture(x, component):

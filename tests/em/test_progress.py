@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mixpyro import em, models
-from mixpyro.em.progress import Progress
+from mixpyro.em.machine.progress import Progress
 
 
 class Bar:

@@ -11,7 +11,7 @@ import pytest
 from scipy import special, stats
 
 from mixpyro import em
-from mixpyro.em.schedule import Annealed, Drawn, Stochastic, Tempered
+from mixpyro.em.classes.schedule import Annealed, Drawn, Stochastic, Tempered
 
 # From the saddle one draw in some twenty ends in a poor maximum; with key 0 it does.
 KEY = jax.random.key(1)

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import pytest
 
-from mixpyro.em.stopping import stopping
+from mixpyro.em.climb.stopping import stopping
 
 
 @pytest.mark.parametrize("factor", [0.3, 0.9, 0.99])

@@ -18,10 +18,10 @@ from scipy import optimize, special
 
 from mixpyro import em
 from mixpyro.distributions import OrUniform
-from mixpyro.em import rows as rows_module
-from mixpyro.em.assign import Soft
-from mixpyro.em.expectation import e_step
+from mixpyro.em.classes.assignment import Soft
 from mixpyro.em.families import CATALOGUE, Statistics
+from mixpyro.em.rows import prepare as rows_module
+from mixpyro.em.step.expectation import e_step
 
 from .case import WEIGHTS, Case
 

@@ -10,8 +10,8 @@ import pytest
 from numpyro.distributions import constraints
 from scipy import special
 
+from mixpyro.em.climb.stopping import scale_floor
 from mixpyro.em.families import Statistics, Ties, find
-from mixpyro.em.stopping import scale_floor
 
 FILES = (
     *("gamma", "dirichlet", "beta", "von_mises", "zero_inflated_poisson"),

@@ -9,14 +9,14 @@ import jax
 import jax.numpy as jnp
 from numpyro.infer.util import log_density
 
-from mixpyro.em import trees
-from mixpyro.em.arguments import split
-from mixpyro.em.assign import Soft
-from mixpyro.em.chunks import Rows
+from mixpyro.em.classes.assignment import Soft
 from mixpyro.em.machine.interpret import interpreted
-from mixpyro.em.objective import evaluate
+from mixpyro.em.plan.chunks import Rows
 from mixpyro.em.programs import program_for
-from mixpyro.em.rows import find_patterns, prepare
+from mixpyro.em.read import trees
+from mixpyro.em.read.arguments import split
+from mixpyro.em.rows.prepare import find_patterns, prepare
+from mixpyro.em.step.objective import evaluate
 from mixpyro.inference import marginalize
 from mixpyro.inference.marginal import reading_of
 

@@ -1,0 +1,1 @@
+"""From log joints to classes: soft, hard, stochastic, annealed."""

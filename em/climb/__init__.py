@@ -1,0 +1,1 @@
+"""From starts to optima: the loop, its ends, and the choice among climbs."""

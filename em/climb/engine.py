@@ -1,0 +1,105 @@
+"""What EM's steps compute, apart from any model: compiled once for all readings that are alike.
+
+Where every argument of a program's sites is parameters directly, its steps are a function of the
+plan (families, places of parameters, ties, rungs) and of the rows alone. Other models of the same
+plan, and other numbers of rows of one size class, find there what was compiled.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import weakref
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpyro.distributions.constraints import Constraint
+
+from ..families import Family
+from ..machine.jit import effort
+from ..machine.kept import Compiled
+from ..machine.recent import Recent
+from ..plan.chunks import Rows
+from ..plan.program import Program
+from ..read.latents import Latent, Level
+from ..read.structure import Data, Parameter
+
+_kept: Recent[Compiled] = Recent(64)
+_keys: weakref.WeakKeyDictionary[Program, Hashable] = weakref.WeakKeyDictionary()
+# How many rows there are is no part of a plan.
+_OF_ROWS = {
+    Data: {"shape", "repeats"},
+    Latent: {"rows", "row_dims", "batch_rank"},
+    Level: {"rows", "row_dims"},
+    Parameter: {"support"},
+}
+
+
+def compiled(program: Program, name: Hashable, make: Callable[[], Any]) -> Any:
+    """What ``make`` gives: made once for the program's model, or for its plan where that is all."""
+    if not program.alone:
+        return program.compiled(name, make)
+    key = _keys.get(program)
+    if key is None:
+        key = _keys[program] = plan_key(program)
+    found = _kept.get(key)
+    if found is None:
+        found = Compiled()
+        _kept.keep(key, found)
+    return found(name, make)
+
+
+def given(program: Program, rows: Rows) -> Rows:
+    """The rows as the engine takes them: without what belongs to a model, of one size class.
+
+    Rows that fill up have weight 0; numbers of theirs are those of the last row.
+    """
+    if not program.alone:
+        return rows
+    more = rows.chunks.weights.size - rows.weights.size
+    if more:
+        array = np if jax.default_backend() == "cpu" else jnp
+        points = {n: array.pad(v, [(0, 0), (0, more)], mode="edge") for n, v in rows.points.items()}
+        rows = rows._replace(weights=array.pad(rows.weights, (0, more)), points=points)
+    return rows._replace(arrays=())
+
+
+def plan_key(program: Program) -> Hashable:
+    """All that the steps of a program depend on, but for rows and their number."""
+    own = (
+        program.structure.latents,
+        program.structure.levels,
+        program.structure.parameters,
+        program.sites,
+        program.priors,
+        program.blocks,
+        program.linear,
+        program.direct,
+        program.bounds,
+        program.constant,
+        frozenset(program.pools),
+        program.varies,
+        program.num_rows <= program.num_components,
+        effort(program),
+        (jax.default_backend(), jax.config.jax_default_device, jax.config.jax_enable_x64),
+    )
+    return _facts(own)
+
+
+def _facts(value: Any) -> Hashable:
+    """What is the same for two plans that compute the same."""
+    if isinstance(value, np.ndarray):
+        return (value.shape, value.dtype.str, value.tobytes())
+    if isinstance(value, Family | Constraint):
+        return (type(value), _facts(vars(value)))
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        skipped = _OF_ROWS.get(type(value), ())
+        own = (f.name for f in dataclasses.fields(value) if f.name not in skipped)
+        return (type(value), *(_facts(getattr(value, name)) for name in own))
+    if isinstance(value, Mapping):
+        return tuple((name, _facts(v)) for name, v in value.items())
+    if isinstance(value, tuple):
+        return (type(value), *map(_facts, value))
+    return value

@@ -1,0 +1,116 @@
+"""Of several climbs, the one that the user gets: the highest that is sound."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..plan.chunks import Rows
+from ..plan.program import Program
+from .reach import felt
+from .state import Outcome
+from .status import Status
+
+# A component is nearly singular if its smallest scale is this small a part of the data's ...
+_SMALL_SCALE = 0.05
+# ... while its rows are fewer than this many times the numbers they must determine.
+_FEW_ROWS = 3.0
+
+
+@dataclass(frozen=True, eq=False)
+class Restarts:
+    """All climbs: final objective, steps, status, and the smallest relative scale of each.
+
+    ``ranking`` has them from the best to the worst; ``chosen`` is the first of those that differ
+    from the best by rounding only.
+    """
+
+    objective: np.ndarray
+    num_steps: np.ndarray
+    status: np.ndarray
+    smallest_scale: np.ndarray
+    chosen: int
+    ranking: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
+
+
+def select(program: Program, outcome: Outcome, rows: Rows, scored_rows: float) -> Restarts:
+    """Judge each climb and choose: sound ones first, then by objective."""
+    outcome = jax.tree.map(np.asarray, outcome)
+    code, rank = judge(program, outcome, np)
+    empty = outcome.counts @ _members(program) <= 1e-8 * scored_rows
+    fine = np.isin(code, (Status.CONVERGED, Status.MAX_STEPS))
+    for climb in np.nonzero(fine & empty.any(1))[0]:
+        if _loses(program, rows, np.asarray(empty[climb])):
+            code[climb] = Status.EMPTIED
+    objective, steps = np.asarray(outcome.objective, float), np.asarray(outcome.steps)
+    finite = np.where(np.isfinite(objective), objective, -np.inf)
+    top = rank == rank.max()
+    # Starts that reached the same peak differ by rounding: the first of them is taken.
+    best = np.max(finite[top])
+    chosen = int(np.argmax(top & (finite >= best - 1e-7 * (1 + abs(best)))))
+    ranking = np.lexsort((-finite, -rank))
+    smallest = np.asarray(outcome.relative_scale).min(1)
+    return Restarts(objective, steps, code, smallest, chosen, ranking)
+
+
+def highest(program: Program, outcome: Outcome) -> jax.Array:
+    """Which of several climbs `select` would choose (of equal ones any), where JAX traces."""
+    _, rank = judge(program, outcome, jnp)
+    finite = jnp.where(jnp.isfinite(outcome.objective), outcome.objective, -jnp.inf)
+    return jnp.where(rank == rank.max(), finite, -jnp.inf).argmax()
+
+
+def judge(program: Program, outcome: Outcome, xp: Any) -> tuple[Any, Any]:
+    """(r,) the status of each climb, and its rank: 3 for sound ones, down to 0.
+
+    A climb that ended on a nearly singular component of a few rows is a peak of an unbounded
+    likelihood rather than an estimate (Day 1969, Biometrika 56:463; McLachlan & Peel 2000,
+    section 3.10): it is named as such, and passed over if a sound one exists. ``xp`` is NumPy, or
+    ``jax.numpy`` under a trace.
+    """
+    few = outcome.counts < _FEW_ROWS * rows_needed(program)
+    spurious = ((outcome.relative_scale < _SMALL_SCALE) & few).any(1)
+    fine = (outcome.code == Status.CONVERGED) | (outcome.code == Status.MAX_STEPS)
+    code = xp.where(fine & spurious, Status.NEARLY_SINGULAR, outcome.code)
+    rank = xp.where(fine & ~spurious, 3, 0)
+    rank = xp.where(code == Status.LOWERED, 2, rank)
+    return code, xp.where(code == Status.NEARLY_SINGULAR, 1, rank)
+
+
+def _members(program: Program) -> np.ndarray:
+    """(k, classes) which components a class of the units is in."""
+    components = np.arange(program.num_components)
+    classes = program.structure.classes(components)
+    return np.concatenate(
+        [
+            np.asarray(classes[z.name])[:, None] == np.arange(z.num_components)
+            for z in program.structure.latents
+            if z.level == 0
+        ],
+        1,
+    )
+
+
+def _loses(program: Program, rows: Rows, empty: np.ndarray) -> bool:
+    """Whether classes without rows take a parameter along that no other class feels.
+
+    In a mixture whose classes share all parameters (an abundance 0, 1, ..., M) none is lost.
+    """
+    reach = felt(program, rows.arrays)
+    without = _members(program)[:, empty].any(1)
+    return bool((reach[without].any(0) & ~reach[~without].any(0)).any())
+
+
+def rows_needed(program: Program) -> float:
+    """How many numbers one component's own parameters are: the rows they need at least."""
+    sizes = [
+        site.family.width(n, e.cells.shape)
+        for site in program.statistical
+        for n, e in site.entries.items()
+        if e is not None
+    ]
+    return 1.0 + max(sizes, default=1)

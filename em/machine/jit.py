@@ -1,0 +1,95 @@
+"""How functions run: by NumPy where compiling would take longer, else compiled for what they do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache, partial
+from typing import Any, Protocol
+
+import jax
+
+from .interpret import interpreted
+
+
+class Working(Protocol):
+    """What does so much: a program, say."""
+
+    @property
+    def work(self) -> float:
+        """About how many multiplications one evaluation takes."""
+        ...
+
+
+# A program that does fewer multiplications than this runs in no time, however it is compiled.
+_SMALL = 1e6
+# And thousands of steps of one that does fewer than this take less than optimising it would.
+_TINY = 1e4
+# What does fewer than this is carried out by NumPy, which is not much slower than XLA then.
+_MINUTE = 3e4
+# Numbers that may stand side by side.
+_ROOM = 1e6
+_ONCE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+# Sums over small arrays are loops: XLA's library for them copies what it reads, and starts threads.
+_OFTEN = {
+    "xla_backend_optimization_level": 1,
+    "xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT",
+}
+_LARGE = {"xla_cpu_prefer_vector_width": 512}
+_LOOPS: dict[str, dict[str, Any]] = {"tiny": _ONCE, "small": _OFTEN, "large": _LARGE}
+
+
+def quick_jit(program: Working, function: Callable) -> Callable:
+    """``jax.jit`` for what runs a few times: no compilation where a run is nothing beside it.
+
+    Not to be called within another compiled function, which JAX refuses.
+    """
+    if program.work < _MINUTE:
+        return interpreted(function)
+    return jax.jit(function, compiler_options=_options(_ONCE if _small(program) else {}))
+
+
+def once_jit(program: Working, function: Callable) -> Any:
+    """`quick_jit` for what runs once, whatever its size, also while JAX traces something else."""
+    if program.work < _MINUTE:
+        return interpreted(function)
+    compiled = jax.jit(function, compiler_options=_options(_ONCE))
+    # Compiled ahead, so that it runs at once where models are read in a traced function.
+    return lambda *args: compiled.lower(*args).compile()(*args)
+
+
+def loop_jit(program: Working, function: Callable) -> Callable:
+    """``jax.jit`` for a loop of many steps over the rows: not within another compiled function."""
+    wanted = _LOOPS[effort(program)]
+    return jax.jit(function, compiler_options=_options(wanted))
+
+
+def effort(program: Working) -> str:
+    """How `quick_jit` and `loop_jit` take a program."""
+    return "tiny" if program.work < _TINY else "small" if _small(program) else "large"
+
+
+def every(program: Working, number: int) -> Callable[[Callable], Callable]:
+    """`jax.vmap` over so many where that takes little room, else one after the other."""
+    if program.work * number < _ROOM:
+        return jax.vmap
+    return lambda function: partial(jax.lax.map, function)
+
+
+def _small(program: Working) -> bool:
+    return program.work < _SMALL
+
+
+def _options(wanted: dict[str, Any]) -> dict[str, Any] | None:
+    """Those that this version of XLA knows; none of them change results beyond rounding."""
+    if jax.default_backend() != "cpu":
+        return None
+    return {name: value for name, value in wanted.items() if _known(name, value)} or None
+
+
+@cache
+def _known(name: str, value: Any) -> bool:
+    try:
+        jax.jit(lambda: 0, compiler_options={name: value}).lower().compile()
+    except jax.errors.JaxRuntimeError:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""What was read, made ready: places of parameters, families, blocks and their rungs."""

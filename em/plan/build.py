@@ -1,0 +1,270 @@
+"""A program is built of a reading: families, places of parameters, blocks and their rungs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from numpyro.distributions import constraints
+
+from ..families import Family, RowFamily, Ties, find, incomplete
+from ..families.linear_regression import LinearRegression
+from ..machine.jit import once_jit
+from ..read import layout, replay
+from ..read.call import Call
+from ..read.examples import example as example_of
+from ..read.latents import Latent, plain_name
+from ..read.provenance import dependencies
+from ..read.reader import Reader
+from ..read.reading import Reading
+from ..read.structure import Auxiliary, Data
+from . import conjugate, ties
+from .blocks import (
+    CLOSED,
+    EQUATIONS,
+    ROW_EQUATIONS,
+    ROWS,
+    STATISTICS,
+    Block,
+    Pool,
+    RowSite,
+    Site,
+    StatisticalSite,
+)
+from .pooling import find_pool
+from .program import Params, Parts, Program, by_row
+from .regression import find_linear
+from .separable import is_separable
+from .site_arguments import arguments, components, family_of
+
+Direct = Callable[[Family, Mapping], dict[str, Ties] | None]
+
+
+def build(reading: Reading, call: Call, posterior: bool = False) -> Program:
+    """What EM computes with: each step adds to a program that is whole for what it has.
+
+    ``posterior`` says that priors are added to the objective.
+    """
+    program = Program(reading, _parts(Reader(reading), call), posterior)
+    blocks, pools = _blocks(program, call)
+    program = program.having(blocks=blocks, pools=pools)
+    separable = (
+        replace(b, separable=is_separable(program, b, call)) if b.numeric else b for b in blocks
+    )
+    program = program.having(blocks=tuple(separable))
+    if posterior:
+        program = program.having(blocks=conjugate.with_priors(program, call))
+    return program
+
+
+def _parts(reader: Reader, call: Call) -> Parts:
+    structure = reader.structure
+    whole, affine = _same_in_every_row(reader, call), _affine(reader, call)
+    found = {
+        d.name: find_linear(reader, call, d, _varying(d, whole))
+        for d in structure.data
+        if affine.get((d.name, "loc"))
+    }
+    linear = {n: own for n, own in found.items() if own is not None}
+
+    def given(params: Params, arrays: tuple) -> dict:
+        return arguments(reader, params, arrays, whole, linear)
+
+    once = once_jit(reader, given)
+    probed, places = ties.probe(lambda params: once(params, call.arrays), structure.free, affine)
+    direct = {
+        site: {n: entry for n, entry in args.items() if entry is not None}
+        for site, args in probed.items()
+        if None not in args.values()
+    }
+    bounds = _bounds(reader, call)
+    tied = partial(ties.direct, layout=places, bounds=bounds)
+    return Parts(
+        whole=whole,
+        linear=linear,
+        layout=places,
+        direct=direct,
+        functions=bool(set(probed) - set(direct)),
+        bounds=bounds,
+        sites=tuple(_site(d, probed, linear, tied) for d in structure.data),
+        priors=tuple(_prior(z, probed, tied) for z in structure.latents),
+        varies=_varies_by_row(reader, call),
+    )
+
+
+def _same_in_every_row(reader: Reader, call: Call) -> dict[str, frozenset[str]]:
+    """{site: the arguments that vary by no row}.
+
+    With z at its natural shape every argument has rows; whether they differ is then tried.
+    """
+    shapes = jax.eval_shape(partial(components, reader), reader.probe_values, call.arrays)
+    same = {site: {n for n, v in args.items() if v.shape[1] == 1} for site, args in shapes.items()}
+    if not reader.structure.pointwise:
+
+        def tried(arrays: tuple) -> Any:
+            found = components(reader, example_of(reader, arrays, 6), arrays)
+            return jax.tree.map(lambda v: (v == v[:, :1]).all(), found)
+
+        equal = once_jit(reader, tried)(call.arrays)
+        same = {s: {n for n, flag in args.items() if bool(flag)} for s, args in equal.items()}
+    return {site: frozenset(names) for site, names in same.items()}
+
+
+def _affine(reader: Reader, call: Call) -> dict[tuple[str, str], bool]:
+    """{(site, argument): whether it is an affine function of the parameters}."""
+
+    def evaluate(params: Params, arrays: tuple) -> dict[tuple[str, str], jax.Array]:
+        found = components(reader, params, arrays)
+        return {(site, n): v for site, args in found.items() for n, v in args.items()}
+
+    values = reader.probe_values
+    labels = {id(value): name for name, value in values.items()}
+    affine = dependencies(evaluate, (values, call.arrays), labels).affine
+    for site, names in _remade(reader).items():
+        affine |= dict.fromkeys([(site, n) for n in names], True)
+    return affine
+
+
+def _remade(reader: Reader) -> dict[str, frozenset[str]]:
+    """{site: arguments that its distribution keeps in other terms}."""
+    families = {d.name: family_of(d) for d in reader.structure.data}
+    return {name: family.remade for name, family in families.items() if family is not None}
+
+
+def _varying(data: Data, whole: Mapping[str, frozenset[str]]) -> set[str]:
+    """The arguments of a site's family that vary by row."""
+    family = family_of(data)
+    if family is None:
+        return set()
+    return set(family.domains) - whole[data.name]
+
+
+def _varies_by_row(reader: Reader, call: Call) -> bool:
+    """Whether an argument of some data site, such as a mean or a number of trials, does."""
+    found = []
+
+    def look(arrays: tuple) -> None:
+        for data in reader.structure.data:
+            trace = reader.run(reader.probe_values, arrays, 0, level=data.level)
+            fn, level = layout.family_of(trace[data.name]), reader.structure.levels[data.level]
+            for name, constraint in fn.arg_constraints.items():
+                value = getattr(fn, name, None)
+                if value is not None:
+                    unknown = isinstance(constraint, type(constraints.dependent))
+                    event_dim = fn.event_dim if unknown else constraint.event_dim
+                    rows = layout.argument(value, level, data, event_dim).shape[0]
+                    found.append(rows > 1)
+
+    jax.eval_shape(look, call.arrays)
+    return any(found)
+
+
+def _bounds(reader: Reader, call: Call) -> dict[str, tuple[float, float]]:
+    intervals = [p.name for p in reader.structure.free if p.constraint == "interval"]
+    if not intervals:
+        return {}
+
+    def evaluate(params: Params) -> dict[str, tuple[Any, Any]]:
+        trace = reader.run(params, call.arrays, 0)
+        found: dict[str, tuple[Any, Any]] = {}
+        for name in intervals:
+            support = replay.site_constraint(trace[name])
+            while hasattr(support, "base_constraint"):
+                support = support.base_constraint
+            found[name] = (jnp.asarray(support.lower_bound), jnp.asarray(support.upper_bound))
+        return found
+
+    bounds = once_jit(reader, evaluate)(reader.probe_values)
+    return {
+        n: (float(jnp.min(low)), float(jnp.max(high)))
+        for n, (low, high) in bounds.items()
+        if low.size == high.size == 1
+    }
+
+
+def _site(data: Data, probed: Mapping, linear: Mapping, direct: Direct) -> Site:
+    family = family_of(data)
+    if family is not None and data.partial:
+        family = incomplete(data.distribution)
+    if data.name in linear:
+        family = LinearRegression()
+    site = Site(data.name, plain_name(data.distribution), data.depends, data, None)
+    return _with_family(site, family, probed, direct)
+
+
+def _prior(latent: Latent, probed: Mapping, direct: Direct) -> Site:
+    site = Site(latent.name, plain_name(latent.distribution), latent.depends, None, latent)
+    return _with_family(site, find(latent.distribution), probed, direct)
+
+
+def _with_family(site: Site, family: Family | None, probed: Mapping, direct: Direct) -> Site:
+    if family is None or site.name not in probed:
+        return site
+    entries = probed[site.name]
+    found = direct(family, entries)
+    what = site.name, site.distribution, site.depends, site.data, site.latent
+    if not isinstance(family, RowFamily):
+        return StatisticalSite(*what, family, entries, found)
+    if found is None or not family.solves(found):
+        return site
+    return RowSite(*what, family, entries, found)
+
+
+def _blocks(program: Program, call: Call) -> tuple[tuple[Block, ...], dict[str, tuple[Pool, ...]]]:
+    free = {p.name for p in program.structure.free}
+    beside = program.structure.auxiliary
+    groups: list[set[str]] = []
+    terms: tuple[Site | Auxiliary, ...] = (*program.priors, *program.sites, *beside)
+    for term in terms:
+        joined = set(term.depends & free)
+        if not joined:
+            continue
+        touching = [g for g in groups if g & joined]
+        groups = [g for g in groups if not g & joined]
+        groups.append(joined.union(*touching))
+    order = [p.name for p in program.structure.free]
+    pools: dict[str, tuple[Pool, ...]] = {}
+    blocks = []
+    for group in groups:
+        sites = [s for s in (*program.priors, *program.sites) if s.depends & group]
+        auxiliary = tuple(a.name for a in beside if a.depends & group)
+        names = tuple(n for n in order if n in group)
+        rung = _rung(program, sites, False)
+        pooled = _pooled(program, sites, rung, auxiliary, call) if auxiliary else None
+        if pooled is not None:
+            pools[sites[0].name], auxiliary = pooled, ()
+        elif auxiliary:
+            rung = _rung(program, sites, True)
+        own = tuple(s.name for s in sites)
+        blocks.append(Block(names, own, rung, auxiliary=auxiliary))
+    return tuple(sorted(blocks, key=lambda b: order.index(b.parameters[0]))), pools
+
+
+def _pooled(
+    program: Program, sites: list[Site], rung: str, auxiliary: tuple[str, ...], call: Call
+) -> tuple[Pool, ...] | None:
+    """How what is beside the rows pools with the one site that a family estimates, if all does."""
+    if rung not in (CLOSED, EQUATIONS):
+        return None
+    (site,) = sites
+    assert isinstance(site, StatisticalSite)
+    pools = [find_pool(program, name, site, call) for name in auxiliary]
+    found = tuple(pool for pool in pools if pool is not None)
+    return found if len(found) == len(pools) else None
+
+
+def _rung(program: Program, sites: list[Site], auxiliary: bool) -> str:
+    only = sites[0] if len(sites) == 1 and not auxiliary else None  # else several terms
+    if isinstance(only, RowSite):
+        return ROW_EQUATIONS
+    if any(by_row(program, s) for s in sites):
+        return ROWS
+    if not isinstance(only, StatisticalSite) or only.ties is None:
+        return STATISTICS
+    if not only.family.solves(only.ties):
+        return STATISTICS
+    return CLOSED if only.family.closed else EQUATIONS

@@ -1,0 +1,109 @@
+"""The data of a run as EM has them: chunks of rows, which come last."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from ..families import Args, Statistics
+
+# Up to so many rows, size classes are two to a power of two.
+_FEW_ROWS = 1 << 12
+
+
+class Chunk(NamedTuple):
+    """Some rows, last: ``u`` {site: (c, event..., rows)} are the coordinates of the data.
+
+    ``known`` {site: {argument: (c, rows)}} are arguments that are data, ``seen`` {site: (c, rows)}
+    is 0 where a cell is missing, ``pattern`` {site: (rows,)} says which entries of the events are
+    there, ``weights`` (rows,) are row weights, ``labels`` {latent: (rows,)} the known classes, -1
+    where unknown.
+    """
+
+    u: dict[str, jax.Array]
+    known: dict[str, dict[str, jax.Array]]
+    seen: dict[str, jax.Array]
+    pattern: dict[str, jax.Array]
+    weights: jax.Array
+    labels: dict[str, jax.Array]
+
+
+class Inner(NamedTuple):
+    """The rows of an inner level: all in one chunk, and the unit (n,) of each."""
+
+    chunk: Chunk
+    owner: jax.Array
+
+
+class Rows(NamedTuple):
+    """The data of a run, read from the model once.
+
+    ``chunks`` has two leading axes: turns, one after the other, and the chunks of units that are
+    worked on together (what is left over is filled up with rows of weight 0). ``inner`` {level:
+    rows that belong to units}, ``patterns`` {site: (P, c, e)} the distinct patterns of the entries
+    that are there, ``reference`` what each site's features are measured
+    from, ``labels`` {latent: (n,)} the known classes, -1 where unknown, ``log_base`` the weighted
+    sum of the log density's part that depends on no parameter, ``points`` {site: (m, n)} every
+    site's numbers for distance-based starts, ``location`` and ``spread`` the size of the
+    observations that a numeric M-step models, ``arrays`` the call's own arrays for the sites that
+    are replayed, ``ahead`` {site: what their densities take from the data alone}, ``pooled`` {site:
+    statistics of observations beside the rows}, ``fixed`` {site: its arguments that have fixed
+    entries}, ``prototype`` any admissible parameters.
+    """
+
+    chunks: Chunk
+    inner: dict[int, Inner]
+    patterns: dict[str, jax.Array]
+    reference: dict[str, Args]
+    weights: jax.Array
+    log_base: jax.Array
+    points: dict[str, jax.Array]
+    location: jax.Array
+    spread: jax.Array
+    arrays: tuple[jax.Array, ...]
+    ahead: dict[str, list[jax.Array]]
+    pooled: dict[str, Statistics]
+    fixed: dict[str, Args]
+    prototype: dict[str, jax.Array]
+
+    @property
+    def num_units(self) -> int:
+        """How many units there are, with those that fill up."""
+        return self.weights.shape[0]
+
+    def weights_of(self, level: int) -> jax.Array:
+        """(n,) the weights of a level's rows."""
+        return self.inner[level].chunk.weights if level else self.weights
+
+    def of(self, name: str, level: int) -> tuple[jax.Array, Args, jax.Array | None, Args]:
+        """A site's coordinates (c, event..., n), known arguments and seen cells; its reference.
+
+        For sites that need all rows of a level at once, when there is but one chunk.
+        """
+        chunk = self.inner[level].chunk if level else jax.tree.map(lambda a: a[0, 0], self.chunks)
+        return chunk.u[name], chunk.known[name], chunk.seen.get(name), self.reference[name]
+
+
+def size_class(number: int) -> int:
+    """So many rows, or some more: there are few such numbers, two to a power of two.
+
+    From a few thousand on, where they would cost something, up to 32 to a power of two.
+    """
+    bits = (number - 1).bit_length()
+    step = 1 << max(bits - (2 if number <= _FEW_ROWS else 6), 5)
+    return -(-number // step) * step
+
+
+def in_chunks(array: jax.Array, shape: tuple[int, ...], mode: str = "constant") -> jax.Array:
+    """(..., n) to (turns, together, ..., size), filled up with 0 (or, by "edge", the last row)."""
+    left_over = math.prod(shape) - array.shape[-1]
+    padded = jnp.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, left_over)], mode=mode)
+    return jnp.moveaxis(padded.reshape(*array.shape[:-1], *shape), (-3, -2), (0, 1))
+
+
+def in_order(array: jax.Array, num_rows: int) -> jax.Array:
+    """(turns, together, size) to (n,)."""
+    return array.reshape(-1)[:num_rows]

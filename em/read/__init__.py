@@ -1,0 +1,1 @@
+"""How a model is read: sites, classes, levels, dependencies, and the proof of it."""

@@ -1,0 +1,198 @@
+"""A model call, split into data (array leaves) and everything else (static, remembered)."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..machine.arrays import array as as_jax
+from . import frames
+from .call import SCALARS, Call
+from .fingerprint import unwrapped
+
+_NEEDS_VALUES = (
+    jax.errors.ConcretizationTypeError,
+    jax.errors.TracerArrayConversionError,
+    jax.errors.TracerIntegerConversionError,
+    jax.errors.NonConcreteBooleanIndexError,
+)
+
+
+def split(args: tuple, kwargs: dict) -> Call:
+    """Split a call; frames and other array-likes become arrays.
+
+    Raises:
+        ValueError: an array that holds no numbers or no rows, frames whose indices have the same
+            rows in another order, or an argument that cannot be hashed.
+    """
+    leaves, tree = jax.tree.flatten((args, kwargs), is_leaf=lambda leaf: leaf is None)
+    arrays: list[jax.Array] = []
+    static: list[tuple[int, Hashable]] = []
+    columns: list[tuple[Any, ...] | None] = []
+    gaps = False
+    frames.same_order(leaves)
+    for place, leaf in enumerate(leaves):
+        if isinstance(leaf, SCALARS):
+            static.append((place, leaf))
+        elif hasattr(leaf, "__array__"):
+            arrays.append(_numbers(leaf))
+            columns.append(frames.columns(leaf))
+            gaps = gaps or has_gaps(arrays[-1])
+            if arrays[-1].shape[:1] == (0,):
+                raise ValueError(
+                    f"an argument of shape {arrays[-1].shape} has no rows; give at least one row"
+                )
+        else:
+            try:
+                hash(leaf)
+            except TypeError:
+                raise ValueError(
+                    f"the model was given an argument of type {type(leaf).__name__}, which is "
+                    "neither an array nor hashable; pass an array, a number, a string or a tuple"
+                ) from None
+            static.append((place, leaf))
+    return Call(tuple(arrays), tuple(static), tree, gaps, tuple(columns))
+
+
+def with_values(call: Call, attempt: Callable[[Call], Any]) -> tuple[Any, Call]:
+    """``attempt(call)``, and the call with as many arrays concrete as that needs: one, or all.
+
+    Raises:
+        ValueError: the attempt needs values in Python that depend on more than the arguments.
+    """
+    try:
+        return attempt(call), call
+    except _NEEDS_VALUES as error:
+        first = error
+    known = [i for i, a in enumerate(call.arrays) if not isinstance(a, jax.core.Tracer)]
+    for numbers in [*([i] for i in known), known]:
+        held = call.holding(numbers)
+        try:
+            return attempt(held), held
+        except _NEEDS_VALUES:
+            continue
+    raise ValueError(
+        "the model needs the value of an array in Python (an int(...), an if, a shape); pass such "
+        f"values as plain numbers, which are static. JAX said: {str(first).strip().splitlines()[0]}"
+    ) from first
+
+
+def has_gaps(value: Any) -> bool:
+    """Whether an array has a NaN; what is traced may have one."""
+    if isinstance(value, jax.core.Tracer):
+        return bool(jnp.issubdtype(value.dtype, jnp.floating))
+    if isinstance(value, jax.Array) and _elsewhere(value):
+        with jax.ensure_compile_time_eval():  # known, though JAX may be tracing
+            floating = jnp.issubdtype(value.dtype, jnp.floating)
+            return bool(floating) and bool(jnp.isnan(value).any())
+    array = np.asarray(value)
+    return array.dtype.kind == "f" and bool(np.isnan(array).any())
+
+
+def _numbers(leaf: Any) -> jax.Array:
+    if isinstance(leaf, jax.Array):
+        return leaf
+    array = _plain(leaf)
+    if array.dtype.kind not in "biufc":
+        raise ValueError(
+            f"an argument of type {type(leaf).__name__} has dtype {array.dtype}, which JAX cannot "
+            "hold; code categories as integers 0, 1, ... and pass numbers"
+        )
+    return as_jax(array)
+
+
+def _plain(leaf: Any) -> np.ndarray:
+    """An array of an array-like; frames whose columns may hold missing values give NaN for them."""
+    array = np.asarray(leaf)
+    if array.dtype.kind == "O" and hasattr(leaf, "to_numpy"):
+        try:
+            return leaf.to_numpy(dtype=float, na_value=np.nan)
+        except (TypeError, ValueError):
+            return array
+    return array
+
+
+def merge(model: Callable, known: Call, args: tuple, kwargs: dict) -> Call:
+    """The call for new data: what is not given again is taken from ``known`` if it is static.
+
+    Arrays are never carried over: the new call's data are only those that it names. The columns of
+    frames are brought into the order that those of ``known`` have.
+
+    Raises:
+        ValueError: a frame has other columns than the known one.
+    """
+    if not args and not kwargs:
+        return known
+    new = split(*_with_statics(model, known, args, kwargs))
+    if not any(known.columns) or not any(new.columns):
+        return new
+    return frames.in_order(known, places(model, known), new, places(model, new))
+
+
+def _with_statics(model: Callable, known: Call, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+    old_args, old_kwargs = known.rebuild()
+    try:
+        signature = signature_of(model)
+        bound = signature.bind_partial(*old_args, **old_kwargs).arguments
+        given = signature.bind_partial(*args, **kwargs).arguments
+    except (TypeError, ValueError):
+        return args, {**_static_only(old_kwargs), **kwargs}
+    keywords = dict(kwargs)
+    for name, value in bound.items():
+        kind = signature.parameters[name].kind
+        if name in given or not _is_static(value):
+            continue
+        if kind in (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD):
+            keywords[name] = value
+        elif kind is inspect.Parameter.VAR_KEYWORD:
+            keywords.update({k: v for k, v in value.items() if k not in keywords})
+    return args, keywords
+
+
+def signature_of(model: Callable) -> inspect.Signature:
+    """The signature of the function inside handlers and wrappers."""
+    functions = list(unwrapped(model))
+    return inspect.signature(functions[-1] if functions else model)
+
+
+def places(model: Callable, call: Call) -> dict[str, int]:
+    """{argument: the place of its array in the call}; parts of an argument have their own names."""
+    args, kwargs = call.rebuild(tuple(_Place(i) for i in range(len(call.columns))))
+    try:
+        named: dict[str, Any] = dict(signature_of(model).bind_partial(*args, **kwargs).arguments)
+    except (TypeError, ValueError):
+        named = {f"argument {i}": value for i, value in enumerate(args)} | kwargs
+    found = jax.tree.flatten_with_path(named)[0]
+    return {
+        f"{path[0].key}{jax.tree_util.keystr(path[1:])}": leaf.number
+        for path, leaf in found
+        if isinstance(leaf, _Place)
+    }
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where an array is among those of a call."""
+
+    number: int
+
+
+def _is_static(value: Any) -> bool:
+    return not any(
+        hasattr(leaf, "__array__") and not isinstance(leaf, SCALARS)
+        for leaf in jax.tree.leaves(value)
+    )
+
+
+def _static_only(kwargs: dict) -> dict:
+    return {name: value for name, value in kwargs.items() if _is_static(value)}
+
+
+def _elsewhere(value: jax.Array) -> bool:
+    return any(device.platform != "cpu" for device in value.devices())

@@ -1,0 +1,329 @@
+"""The result of a run, which knows its model and its data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+from numpyro import handlers
+
+from ..climb.boundary import boundary, inside, settled
+from ..climb.selection import Restarts
+from ..climb.status import Status
+from ..plan.chunks import Rows
+from ..plan.program import Program
+from ..plan.spec import Spec, describe
+from ..read.arguments import merge
+from ..read.call import Call
+from ..read.reader import Params
+from ..read.trees import join
+from ..rows.unobserved import dimensions, never_observed
+from . import information as info
+from .deterministic import values
+from .identification import combinations
+from .scores import clearly_identified, gram
+from .scoring import score
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """A fitted mixture: see `Fit`, which adds tables and files.
+
+    Attributes:
+        leaves: {parameter: value}, constrained, as `params`, but each leaf of a pytree by itself:
+            ``nn['w']`` of ``numpyro.param("nn", {"w": ...})``. Tables and errors name these.
+        log_likelihood: ``sum_n w_n log p(x_n | params)``, natural log; where labels are known,
+            ``log p(x_n, z_n | params)``.
+        objective: what EM climbed: the log-likelihood, or for hard assignment the
+            classification log-likelihood; plus the log prior for ``objective="posterior"``.
+        trace: (num_steps,) the objective after each step.
+        num_steps: EM steps of the chosen start.
+        counts: (k,) the weighted number of rows of each component.
+        labels: (n,) the components that hard assignment gave; None for soft EM.
+        total_weight: the sum of the row weights, the number of rows if there are none: of all
+            rows where z is one for a group of them. Observations beside the rows count too.
+    """
+
+    program: Program
+    call: Call
+    rows: Rows
+    leaves: dict[str, jax.Array]
+    log_likelihood: float
+    objective: float
+    trace: np.ndarray
+    num_steps: int
+    total_weight: float
+    counts: np.ndarray
+    base_status: Status
+    reseeded: int
+    restart_results: Restarts
+    labels: jax.Array | None = None
+
+    @cached_property
+    def params(self) -> dict[str, Any]:
+        """{site: value}, constrained, by the model's own site names.
+
+        Ready for ``numpyro.handlers.substitute`` and ``numpyro.infer.Predictive``; parameters that
+        were held fixed are among them. One that is a pytree in the model is one here.
+        """
+        return join(self.leaves, self.program.structure.trees)
+
+    # ---- how it went -----------------------------------------------------------------------
+
+    @cached_property
+    def spec(self) -> Spec:
+        """What was understood of the model."""
+        return describe(self.program)
+
+    @cached_property
+    def status(self) -> Status:
+        """How the fit ended; ``status.ok`` is True for CONVERGED only.
+
+        The first look checks for directions in which the likelihood is flat, unless that would
+        take long (see ``information.BUDGET``): by the rows' scores, and where those leave doubt
+        by the observed information.
+        """
+        if not self.base_status.ok or info.cost(self.program) > info.BUDGET:
+            return self.base_status
+        known = vars(self).get("information")  # if it was worked out, it may save the scores
+        if (known is not None and known.regular) or clearly_identified(self._gram):
+            return self.base_status
+        if not np.isfinite(self.information.matrix).all():
+            return Status.NO_INFORMATION
+        return self.base_status if self.information.regular else Status.NOT_IDENTIFIED
+
+    @cached_property
+    def message(self) -> str:
+        """The status in a sentence, and what to try."""
+        parts = [self.status.advice]
+        if self.status is Status.NOT_IDENTIFIED:
+            parts.append(f"Undetermined: {', '.join(self._undetermined())}.")
+            for moves in combinations(self.information, self.shapes)[:3]:
+                parts.append(f"Nothing changes when these move together: {moves}.")
+        chosen = self.restart_results.chosen
+        others = self.restart_results.status
+        for code, words in (
+            (Status.COLLAPSED, "collapsed on a singularity and were discarded"),
+            (Status.NEARLY_SINGULAR, "rest on a nearly singular component of a few rows"),
+        ):
+            number = int((others == code).sum()) - int(others[chosen] == code)
+            if number:
+                parts.append(f"{number} of {len(others)} starts {words}.")
+        if self.reseeded:
+            parts.append(f"Emptied clusters were re-seeded {self.reseeded} times.")
+        edges = self._edges()
+        if edges:
+            parts.append(f"At the boundary: {', '.join(edges)}.")
+        if self.never_observed:
+            names = _few(_entries(self.never_observed))
+            parts.append(f"Never observed, and no dimensions: {', '.join(names)}.")
+        return " ".join(parts)
+
+    @property
+    def restarts(self) -> pd.DataFrame:
+        """One row a start: final objective, steps, status, smallest relative scale, chosen."""
+        import pandas as pd
+
+        found = self.restart_results
+        return pd.DataFrame(
+            {
+                "objective": found.objective,
+                "num_steps": found.num_steps,
+                "status": [Status(int(c)).name for c in found.status],
+                "smallest_scale": found.smallest_scale,
+                "chosen": np.arange(len(found.status)) == found.chosen,
+            }
+        ).rename_axis("start")
+
+    def __repr__(self) -> str:
+        return (
+            f"Fit({self.spec.num_components} components, {self.spec.num_rows} rows, "
+            f"log_likelihood={self.log_likelihood:.6g}, status={self.status.name})"
+        )
+
+    # ---- criteria --------------------------------------------------------------------------
+
+    @property
+    def num_free_params(self) -> int:
+        """Free dimensions: simplexes and covariances by their constraints, tied ones once.
+
+        Probabilities of categories that no row has (`never_observed`) are none: they are 0
+        whatever the classes are, so that m categories of which u never occur are m - u - 1.
+        """
+        return self.spec.num_free_params - dimensions(self.never_observed)
+
+    @cached_property
+    def never_observed(self) -> dict[str, np.ndarray]:
+        """{site: bool} which probabilities belong to categories that no row has; none if empty."""
+        return never_observed(self.program, self.rows)
+
+    @property
+    def aic(self) -> float:
+        """``-2 log L + 2 p`` (Akaike 1974); lower is better."""
+        return -2 * self.log_likelihood + 2 * self.num_free_params
+
+    @property
+    def bic(self) -> float:
+        """``-2 log L + p log n`` (Schwarz 1978), n the sum of the weights; lower is better."""
+        return -2 * self.log_likelihood + self.num_free_params * float(np.log(self.total_weight))
+
+    @cached_property
+    def icl(self) -> float:
+        """``BIC - 2 sum_n w_n log r_n,MAP``: BIC with the price of unclear classes.
+
+        Biernacki, Celeux & Govaert (2000, IEEE TPAMI 22:719), as mclust computes it; lower is
+        better.
+        """
+        penalty = 0.0
+        for latent, resp in zip(
+            self.program.structure.latents, self._each(score(self, (), {})[0]), strict=True
+        ):
+            best = np.asarray(resp).max(1)
+            weights = np.asarray(self.rows.weights_of(latent.level))
+            used = weights > 0
+            penalty -= 2 * float(weights[used] @ np.log(best[used]))
+        return self.bic + penalty
+
+    @cached_property
+    def entropy(self) -> float:
+        """``-sum_n w_n sum_k r_nk log r_nk``: how unclear the classes are (0: certain)."""
+        resp = np.asarray(self.responsibilities(), float)
+        logs = np.log(np.where(resp > 0, resp, 1))
+        return -float(np.asarray(self.rows.weights, float) @ (resp * logs).sum(1))
+
+    # ---- rows ------------------------------------------------------------------------------
+
+    def responsibilities(self, *args: Any, **kwargs: Any) -> jax.Array | dict[str, jax.Array]:
+        """(n, k) ``p(z_n = k | x, params)``, of the training data or of new data.
+
+        New data are given as the model takes them; keyword arguments that are no arrays are
+        remembered and needed only to change them. Rows whose label is known are one-hot. With
+        several latent classes {site: (n, k)}, each for its own rows.
+        """
+        return self._only(score(self, args, kwargs)[0])
+
+    def predict(self, *args: Any, **kwargs: Any) -> jax.Array | dict[str, jax.Array]:
+        """(n,) the most probable class of each row; data and form as in `responsibilities`."""
+        return self._only({n: r.argmax(-1) for n, r in score(self, args, kwargs)[0].items()})
+
+    def log_prob(self, *args: Any, **kwargs: Any) -> jax.Array:
+        """(n,) ``log p(x_n | params)`` of each independent unit: a row, or a group of rows.
+
+        Unweighted; data as in `responsibilities`.
+        """
+        return score(self, args, kwargs)[1]
+
+    def _each(self, by_latent: dict[str, jax.Array]) -> list[jax.Array]:
+        return [by_latent[z.name] for z in self.program.structure.latents]
+
+    def _only(self, by_latent: dict[str, jax.Array]) -> jax.Array | dict[str, jax.Array]:
+        """What one latent class has, or all of it by name."""
+        found = self._each(by_latent)
+        return found[0] if len(found) == 1 else by_latent
+
+    def sample(self, rng_key: jax.Array, *args: Any, **kwargs: Any) -> dict[str, jax.Array]:
+        """Simulate from the fitted model: {site: value} of z and of every observed site.
+
+        Without arguments the model is called as it was fitted, so that as many rows come back;
+        otherwise with the arguments given (arrays are not remembered, the rest is).
+        """
+        call = merge(self.program.source, self.call, args, kwargs)
+        positional, keywords = call.rebuild()
+        self.program.unchanged.check(surely=True)
+        model = handlers.substitute(handlers.uncondition(self.program.model), data=self.leaves)
+        trace = handlers.trace(handlers.seed(model, rng_key)).get_trace(*positional, **keywords)
+        names = [z.name for z in self.spec.latents] + [s.name for s in self.program.sites]
+        return {name: trace[name]["value"] for name in names}
+
+    @cached_property
+    def deterministics(self) -> dict[str, jax.Array]:
+        """{site: value} of the ``numpyro.deterministic`` sites that do not depend on z.
+
+        They are functions of the parameters and no parameters themselves, so they are not among
+        ``params``, which is what `numpyro.handlers.substitute` takes.
+        """
+        return values(self.program, self.free, self.call.arrays)
+
+    # ---- uncertainty -----------------------------------------------------------------------
+
+    @cached_property
+    def information(self) -> info.Information:
+        """The exact observed information of the free parameters (unconstrained scale)."""
+        return info.observed_information(self.program, self.settled, self.rows, lambda: self._gram)
+
+    @cached_property
+    def boundary(self) -> dict[str, np.ndarray]:
+        """{site: bool} which entries of the free parameters are at the edge of their support.
+
+        A probability is if it accounts for less than a millionth of a row.
+        """
+        return boundary(self.program, self.settled, self.rows)
+
+    def standard_errors(self, kind: str = "observed") -> dict[str, np.ma.MaskedArray]:
+        """{parameter: standard errors}, by the delta method from the observed information.
+
+        ``kind="sandwich"`` stays right where the model is wrong (White 1982, Econometrica 50:1):
+        ``I^{-1} G I^{-1}`` with I the information and G the sum of the rows' squared scores.
+
+        Entries that have none (at the boundary of their support, not identified, or held fixed)
+        are masked; `summary` gives the reason.
+        """
+        factors = [a.name for a in self.program.structure.auxiliary if not a.size]
+        if kind == "sandwich" and factors:
+            raise ValueError(
+                f"the sandwich is of independent observations; the factor {factors[0]!r} is none"
+            )
+        errors = info.standard_errors(self.information, self.shapes, kind)
+        for p in self.program.structure.fixed:
+            errors[p.name] = np.ma.masked_all(p.shape)
+        return {name: errors[name] for name in self.leaves}
+
+    @cached_property
+    def shapes(self) -> dict[str, tuple]:
+        """{site: shape} of the free parameters."""
+        return {p.name: p.shape for p in self.program.structure.free}
+
+    @cached_property
+    def _gram(self) -> np.ndarray:
+        return gram(self.program, inside(self.program, jax.device_get(self.settled)), self.rows)
+
+    @cached_property
+    def settled(self) -> Params:
+        """The free parameters, with probabilities on their way to 0 or 1 put there."""
+        return settled(self.program, self.free, self.rows)
+
+    @property
+    def free(self) -> Params:
+        """The free parameters."""
+        return {p.name: self.leaves[p.name] for p in self.program.structure.free}
+
+    def _undetermined(self) -> list[str]:
+        found = info.reasons(self.information, self.shapes)
+        names = [n for n, why in found.items() if (why == "not identified").any()]
+        return names or list(found)
+
+    def _edges(self) -> list[str]:
+        never = self.never_observed
+        return _few(
+            _entries({n: m & np.logical_not(never.get(n, False)) for n, m in self.boundary.items()})
+        )
+
+
+def _entries(marks: Mapping[str, np.ndarray]) -> list[str]:
+    """The names of the entries that are marked."""
+    return [
+        name + (f"[{', '.join(map(str, index))}]" if index.size else "")
+        for name, mark in marks.items()
+        for index in np.argwhere(mark)
+    ]
+
+
+def _few(names: list[str]) -> list[str]:
+    return names if len(names) <= 8 else [*names[:8], f"and {len(names) - 8} more"]

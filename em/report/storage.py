@@ -1,0 +1,205 @@
+"""Fits in files: NumPy arrays and JSON in one ``.npz``, readable without this library."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..climb.selection import Restarts
+from ..climb.status import Status
+from ..programs import prepare, program_for
+from ..read.arguments import split
+from ..read.call import Call
+from .result import Result
+
+_FORMAT = 1
+
+
+def save(fit: Result, path: str | Path) -> None:
+    """Write ``fit``: its numbers, and the arguments of the model (the data included).
+
+    Raises:
+        ValueError: an argument that JSON cannot hold, such as a function.
+    """
+    marked = fit.call.rebuild(tuple(_Array(i) for i in range(len(fit.call.arrays))))
+    found = fit.restart_results
+    meta = {
+        "format": _FORMAT,
+        "library": "mixpyro",
+        "arguments": _encode(list(marked)),
+        "columns": [list(c) if c and all(map(_named, c)) else None for c in fit.call.columns],
+        "parameters": list(fit.leaves),
+        "log_likelihood": fit.log_likelihood,
+        "objective": fit.objective,
+        "num_steps": fit.num_steps,
+        "total_weight": fit.total_weight,
+        "status": fit.base_status.name,
+        "reseeded": fit.reseeded,
+        "chosen": found.chosen,
+        "spec": str(fit.spec),
+        "posterior": fit.program.posterior,
+    }
+    arrays = {
+        "trace": fit.trace,
+        "counts": fit.counts,
+        "restarts/objective": found.objective,
+        "restarts/num_steps": found.num_steps,
+        "restarts/status": found.status,
+        "restarts/smallest_scale": found.smallest_scale,
+        **{f"params/{name}": np.asarray(value) for name, value in fit.leaves.items()},
+        **{f"arguments/{i}": np.asarray(a) for i, a in enumerate(fit.call.arrays)},
+    }
+    if fit.labels is not None:
+        arrays["labels"] = np.asarray(fit.labels)
+    arrays["meta"] = np.array(json.dumps(meta))
+    with open(path, "wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **arrays)
+
+
+def load[R: Result](kind: type[R], path: str | Path, model: Callable) -> R:
+    """Read a fit of this kind back; ``model`` is the function that was fitted.
+
+    Raises:
+        ValueError: the file holds no fit, or one whose parameters the model does not have.
+    """
+    with np.load(path, allow_pickle=False) as file:
+        stored = {name: file[name] for name in file.files}
+    if "meta" not in stored:
+        raise ValueError(f"{path} holds no mixpyro fit")
+    meta = json.loads(str(stored["meta"]))
+    if meta.get("format") != _FORMAT:
+        raise ValueError(f"{path} has format {meta.get('format')!r}; this version reads {_FORMAT}")
+    arrays = [jnp.asarray(stored[f"arguments/{i}"]) for i in range(_count(stored))]
+    args, kwargs = _decode(meta["arguments"], arrays)
+    columns = [None if c is None else tuple(c) for c in meta.get("columns", [None] * len(arrays))]
+    call: Call = replace(split(tuple(args), kwargs), columns=tuple(columns))
+    program = program_for(model, call, bool(meta.get("posterior", False)))
+    names = [p.name for p in program.structure.parameters]
+    expected = {p.name: p.shape for p in program.structure.parameters}
+    found = {n: stored[f"params/{n}"].shape for n in meta["parameters"]}
+    if expected != found:
+        raise ValueError(
+            f"{path} has the parameters {_shapes(found)}; the model has {_shapes(expected)}. "
+            "Give the model that was fitted"
+        )
+    rows, _ = prepare(program, call.arrays)
+    restarts = Restarts(
+        objective=stored["restarts/objective"],
+        num_steps=stored["restarts/num_steps"],
+        status=stored["restarts/status"],
+        smallest_scale=stored["restarts/smallest_scale"],
+        chosen=int(meta["chosen"]),
+    )
+    return kind(
+        program=program,
+        call=call,
+        rows=rows,
+        leaves={n: jnp.asarray(stored[f"params/{n}"]) for n in names},
+        log_likelihood=meta["log_likelihood"],
+        objective=meta["objective"],
+        trace=stored["trace"],
+        num_steps=meta["num_steps"],
+        total_weight=meta["total_weight"],
+        counts=stored["counts"],
+        base_status=Status[meta["status"]],
+        reseeded=meta["reseeded"],
+        restart_results=restarts,
+        labels=jnp.asarray(stored["labels"]) if "labels" in stored else None,
+    )
+
+
+_NUMBERS = tuple(
+    f.name for f in fields(Result) if f.name not in ("program", "call", "rows", "leaves", "labels")
+)
+
+
+def parts(fit: Result) -> tuple[Any, ...]:
+    """What `restored` makes a fit of: the model, its arguments, and NumPy arrays."""
+    args = fit.call.rebuild(tuple(map(np.asarray, fit.call.arrays)))
+    leaves = {n: np.asarray(v) for n, v in fit.leaves.items()}
+    labels = None if fit.labels is None else np.asarray(fit.labels)
+    numbers = {name: getattr(fit, name) for name in _NUMBERS}
+    reading = (fit.program.given, *args, fit.call.columns, fit.program.posterior)
+    return (*reading, leaves, labels, numbers)
+
+
+def restored[R: Result](
+    kind: type[R],
+    model: Callable,
+    args: tuple,
+    kwargs: dict,
+    columns: tuple,
+    posterior: bool,
+    leaves: dict[str, np.ndarray],
+    labels: np.ndarray | None,
+    numbers: dict[str, Any],
+) -> R:
+    """The fit of these parts: the model is read again, or found where it was read before."""
+    call = replace(split(args, kwargs), columns=columns)
+    program = program_for(model, call, posterior)
+    return kind(
+        program=program,
+        call=call,
+        rows=prepare(program, call.arrays)[0],
+        leaves={n: jnp.asarray(v) for n, v in leaves.items()},
+        labels=None if labels is None else jnp.asarray(labels),
+        **numbers,
+    )
+
+
+class _Array:
+    """The place of an array among the arguments."""
+
+    def __init__(self, place: int) -> None:
+        self.place = place
+
+
+def _encode(value: Any) -> Any:
+    if isinstance(value, _Array):
+        return {"array": value.place}
+    if isinstance(value, np.generic):
+        return value.item()
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, list):
+        return {"list": [_encode(v) for v in value]}
+    if isinstance(value, tuple):
+        return {"tuple": [_encode(v) for v in value]}
+    if isinstance(value, dict) and all(isinstance(k, str) for k in value):
+        return {"dict": {k: _encode(v) for k, v in value.items()}}
+    raise ValueError(
+        f"an argument of type {type(value).__name__} cannot be saved; save fits whose arguments "
+        "are arrays, numbers, strings, tuples, lists and dicts of these"
+    )
+
+
+def _decode(value: Any, arrays: list[jax.Array]) -> Any:
+    if not isinstance(value, dict):
+        return value
+    ((kind, inner),) = value.items()
+    if kind == "array":
+        return arrays[inner]
+    if kind == "dict":
+        return {k: _decode(v, arrays) for k, v in inner.items()}
+    decoded = [_decode(v, arrays) for v in inner]
+    return tuple(decoded) if kind == "tuple" else decoded
+
+
+def _named(column: Any) -> bool:
+    """Whether a column has a name that JSON can hold."""
+    return isinstance(column, str | int)
+
+
+def _shapes(shapes: dict[str, tuple[int, ...]]) -> str:
+    return f"{', '.join(shapes)} (shapes {', '.join(map(str, shapes.values()))})"
+
+
+def _count(stored: dict) -> int:
+    return sum(name.startswith("arguments/") for name in stored)

@@ -1,0 +1,143 @@
+"""The table of estimates: `Fit.summary`."""
+
+from __future__ import annotations
+
+import itertools
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+
+from ..climb.boundary import POSITIVE
+from ..plan.program import Params
+from . import information as info
+from .deterministic import values as deterministics
+from .profile import profile
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from .result import Result
+
+
+# A step of one standard error, in the logit or logarithm, from which on Wald's interval is poor:
+# the estimate is nearer to the edge than its error.
+_POOR = 1.0
+_NEAR_EDGE = "near the edge: take interval='profile'"
+
+
+def summary(fit: Result, level: float, kind: str, kind_of_interval: str) -> pd.DataFrame:
+    """One row an entry: estimate, standard error, interval, note (see `Fit.summary`)."""
+    import pandas as pd
+
+    if kind_of_interval not in ("wald", "profile"):
+        raise ValueError(f"interval must be 'wald' or 'profile', not {kind_of_interval!r}")
+    quantile = NormalDist().inv_cdf((1 + level) / 2)
+    support = {p.name: p.constraint for p in fit.program.structure.free}
+    errors, why = fit.standard_errors(kind), info.reasons(fit.information, fit.shapes)
+    values: dict[str, Any] = dict(fit.leaves)
+    for name, (value, error, reason) in derived(fit, kind).items():
+        values[name], errors[name], why[name] = value, error, reason
+    table = []
+    for name, value in values.items():
+        array = np.asarray(value, float)
+        for index in itertools.product(*map(range, array.shape)):
+            estimate, error = float(array[index]), errors[name][index]
+            missing = error is np.ma.masked
+            low, high = (np.nan, np.nan)
+            note = str(why[name][index]) if name in why else "fixed"
+            if not missing and kind_of_interval == "profile" and name in support and error > 0:
+                low, high = profile(fit, name, index, quantile**2 / 2)
+                note = "" if low <= high else "no profile interval found"
+            elif not missing:
+                low, high = interval(estimate, float(error), quantile, support.get(name, ""))
+                if relative(estimate, float(error), support.get(name, "")) > _POOR:
+                    note = _NEAR_EDGE
+            if name in fit.never_observed and fit.never_observed[name][index]:
+                note = "never observed"
+            label = name + (f"[{', '.join(map(str, index))}]" if index else "")
+            se = np.nan if missing else float(error)
+            table.append((label, estimate, se, low, high, note))
+    columns = ["parameter", "estimate", "standard_error", "lower", "upper", "note"]
+    return pd.DataFrame(table, columns=columns).set_index("parameter")
+
+
+def derived(fit: Result, kind: str) -> dict[str, tuple[np.ndarray, np.ma.MaskedArray, np.ndarray]]:
+    """{deterministic site: (values, standard errors, notes)}, by the delta method.
+
+    Sites with a value for every row are left out: they are in ``fit.deterministics``.
+    """
+    program, information = fit.program, fit.information
+    lengths = {n for level in program.structure.levels for n in (level.num_rows, *level.rows)}
+    own = {n: v for n, v in fit.deterministics.items() if not lengths & set(v.shape)}
+    if not own:
+        return {}
+    free = {p.name: fit.leaves[p.name] for p in program.structure.free}
+
+    def values_at(free: Params) -> Params:
+        found = deterministics(program, free, fit.call.arrays)
+        return {n: found[n] for n in own}
+
+    slopes = jax.jacfwd(values_at)(free)
+    variance = info.covariance(information, kind)
+    out = {}
+    for name, value in own.items():
+        by_site = {n: np.asarray(s, float).reshape(value.size, -1) for n, s in slopes[name].items()}
+        touched = sum(
+            (np.abs(by_site[n]) @ information.boundary[n].reshape(-1, 1)).ravel() for n in by_site
+        )
+        jacobian = sum(by_site[n] @ information.jacobian[n] for n in by_site)
+        flat = information.directions.undetermined(jacobian)
+        note = np.where(touched > 0, "boundary", np.where(flat, "not identified", ""))
+        if not np.isfinite(information.matrix).all():
+            note = np.full(value.size, "no finite information")
+        squared = np.einsum("ij,jk,ik->i", jacobian, variance, jacobian)
+        error = np.sqrt(np.maximum(squared, 0))
+        masked = np.ma.MaskedArray(np.where(note == "", error, 0), mask=note != "")
+        shape = value.shape
+        out[name] = np.asarray(value), masked.reshape(shape), note.astype(object).reshape(shape)
+    return out
+
+
+def profile_interval(
+    fit: Result, site: str, index: tuple[int, ...], level: float
+) -> tuple[float, float]:
+    """See `Fit.profile_interval`."""
+    errors = fit.standard_errors()
+    if site not in fit.shapes:
+        raise ValueError(f"{site!r} is no free parameter; those are {', '.join(fit.shapes)}")
+    try:
+        error = errors[site][index]
+    except IndexError:
+        error = None
+    if np.shape(error) or error is None:
+        raise ValueError(f"{index} is no entry of {site!r}, of shape {fit.shapes[site]}")
+    if error is np.ma.masked:
+        reason = info.reasons(fit.information, fit.shapes)[site][index]
+        raise ValueError(f"entry {index} of {site!r} has no standard error: {reason}")
+    return profile(fit, site, index, NormalDist().inv_cdf((1 + level) / 2) ** 2 / 2)
+
+
+def relative(estimate: float, error: float, support: str) -> float:
+    """The standard error on the scale of the support's logarithm or logit, where it has one."""
+    if support in POSITIVE and estimate > 0:
+        return error / estimate
+    if support in ("unitinterval", "simplex") and 0 < estimate < 1:
+        return error / (estimate * (1 - estimate))
+    return 0.0
+
+
+def interval(estimate: float, error: float, quantile: float, support: str) -> tuple[float, float]:
+    """Wald's interval on the scale of the support's logarithm or logit, where it has one."""
+    step = min(quantile * relative(estimate, error, support), 700.0)
+    if step and support in POSITIVE:
+        return estimate * np.exp(-step), estimate * np.exp(step)
+    if step:
+        logit = np.log(estimate / (1 - estimate))
+        return _expit(logit - step), _expit(logit + step)
+    return estimate - quantile * error, estimate + quantile * error
+
+
+def _expit(x: float) -> float:
+    return float(np.exp(-np.logaddexp(0.0, -x)))

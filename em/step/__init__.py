@@ -1,0 +1,1 @@
+"""One step of EM: E-step, M-step, and what they climb."""

@@ -1,0 +1,316 @@
+"""The E-step: responsibilities and statistics of all rows, in chunks of rows.
+
+For sites with finite statistics the log joint of a chunk is one matrix product of its features
+with the components' natural parameters, and the statistics are one product back; no array of
+shape (n, k, d) exists. How a log joint becomes responsibilities (soft, hard) is a value of type
+`Assign`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from ..classes.assignment import Assign, in_chunk
+from ..classes.posterior import evidence, reduce_rows, within_units
+from ..families import Augmented, Statistics
+from ..plan.chunks import Chunk, Rows, in_chunks, in_order
+from ..plan.program import Params, Program
+from ..rows import point, row_density
+
+# From so many features on, sums are products with vectors (`_sums_of`).
+_WIDE = 32
+# From so many on, the log joint is worked out before anything reads it: a tenth of binary items'
+# time less; with few features it costs a loop more.
+_SEVERAL = 8
+
+
+class Expectation(NamedTuple):
+    """What an E-step leaves for the M-step.
+
+    ``counts`` (k,) sums the units' weighted responsibilities, ``inner_counts`` {level: (k,)} those
+    of rows within units, ``sums`` (k, c q) each site's features: `site_statistics` makes additive
+    statistics of them. Row by row only where it is needed: ``responsibilities`` {level: (k, n)}
+    for densities that are replayed, ``labels`` (n,) and ``row_objective`` (n,) for hard
+    assignment.
+    """
+
+    objective: jax.Array
+    counts: jax.Array
+    inner_counts: dict[int, jax.Array]
+    sums: dict[str, jax.Array]
+    responsibilities: dict[int, jax.Array]
+    labels: jax.Array | None
+    row_objective: jax.Array | None
+
+
+class Factors(NamedTuple):
+    """What is multiplied with rows, by site: natural parameters (k, c q), linear forms (k, w)."""
+
+    natural: dict[str, jax.Array]
+    forms: dict[str, jax.Array]
+
+
+class Joint(NamedTuple):
+    """How a level's log joint (k, n) is made of its rows."""
+
+    factors: Factors
+    bias: jax.Array
+    contexts: dict[str, Any]
+    by_row: jax.Array | None
+
+    def of(self, program: Program, chunk: Chunk, features: Mapping, level: int) -> jax.Array:
+        """The log joint of some rows."""
+        natural, forms = self.factors
+        log_joint = self.bias[:, None] + sum(_product(natural[s], features[s]) for s in natural)
+        log_joint -= sum(0.5 * _product(f, chunk.u[s][0]) ** 2 for s, f in forms.items())
+        log_joint = jnp.broadcast_to(log_joint, (log_joint.shape[0], chunk.weights.shape[-1]))
+        if sum(a.shape[-1] for a in natural.values()) >= _SEVERAL:
+            log_joint = jax.lax.optimization_barrier(log_joint)
+        for name, context in self.contexts.items():
+            family, u, pattern = _augmented(program, name, chunk)
+            log_joint += jax.vmap(family.log_density, (None, None, 0))(u, pattern, context)
+        return log_joint + evidence(program, chunk.labels, level)
+
+
+def e_step(program: Program, assign: Assign, params: Params, rows: Rows) -> Expectation:
+    """Responsibilities at ``params``, and the statistics that they weight.
+
+    Rows within units come first: their classes are summed out given the units' class, and what is
+    left adds to the log joint of their unit. The units' responsibilities then weight theirs.
+    """
+    joints = {
+        level: _joint(program, params, rows, level)
+        for level in range(len(program.structure.levels))
+    }
+    given: dict[int, jax.Array] = {}
+    units = joints[0].by_row
+    for level, inner in rows.inner.items():
+        features = program.features(inner.chunk, rows.reference)
+        log_joint = joints[level].of(program, inner.chunk, features, level)
+        by_row = joints[level].by_row
+        if by_row is not None:
+            log_joint += by_row
+        given[level], within = reduce_rows(program, assign, log_joint, inner.owner, level)
+        units = within if units is None else units + within
+
+    def responsibilities(
+        chunk: Chunk,
+        features: Mapping,
+        by_row: jax.Array | None,
+        factors: Factors | None,
+        number: jax.Array,
+    ) -> tuple[jax.Array, jax.Array]:
+        assert factors is not None
+        log_joint = joints[0]._replace(factors=factors).of(program, chunk, features, 0)
+        own = in_chunk(assign, number)
+        return own(log_joint if by_row is None else log_joint + by_row)
+
+    contexts = {n: c for joint in joints.values() for n, c in joint.contexts.items()}
+    factors, hard = joints[0].factors, assign.hard
+    return _accumulate(program, rows, responsibilities, factors, units, given, contexts, hard)
+
+
+def statistics_of(
+    program: Program, start: jax.Array, rows: Rows, hard: bool, given: dict[int, jax.Array]
+) -> Expectation:
+    """The statistics of given responsibilities (n, k); labels that are known prevail.
+
+    ``given`` {level: (k, n)} are those of the rows' classes within units, given the units' class.
+    """
+    start = start.T
+    if rows.chunks.labels:
+        labels = {n: in_order(v, rows.num_units) for n, v in rows.chunks.labels.items()}
+        allowed = jnp.exp(evidence(program, labels, 0))
+        total = (start * allowed).sum(0)
+        start = jnp.where(total > 0, start, 1) * allowed
+        start = start / start.sum(0)
+
+    def responsibilities(
+        chunk: Chunk,
+        features: Mapping,
+        by_row: jax.Array | None,
+        factors: Factors | None,
+        number: jax.Array,
+    ) -> tuple[jax.Array, jax.Array]:
+        del chunk, features, factors, number
+        assert by_row is not None
+        return by_row, jnp.zeros(by_row.shape[1:], by_row.dtype)
+
+    found = _accumulate(program, rows, responsibilities, None, start, given, None, hard)
+    return found._replace(objective=jnp.full_like(found.objective, -jnp.inf))
+
+
+def _joint(program: Program, params: Params, rows: Rows, level: int) -> Joint:
+    args = point.arguments(program, params, rows)
+    size = program.structure.num_components(level)
+    natural, forms, contexts, bias = {}, {}, {}, jnp.zeros((size,))
+    for site in program.statistical:
+        if site.level != level:
+            continue
+        reference, own = rows.reference[site.name], args[site.name]
+        if isinstance(site.family, Augmented):
+            patterns = rows.patterns[site.name]
+            make = partial(site.family.context, patterns=patterns, reference=reference)
+            contexts[site.name] = jax.vmap(make)(own)
+            continue
+        eta, normaliser = site.family.natural(own, reference)
+        if site.name in program.incomplete:
+            eta = jnp.concatenate([eta, -normaliser[..., None]], -1)
+        else:
+            bias = bias - normaliser.sum(-1)
+            form = site.family.form(own, reference)
+            if form is not None:
+                forms[site.name] = form
+                continue
+        natural[site.name] = eta.reshape(eta.shape[0], -1)
+    by_row = None
+    replayed = program.replayed_sites
+    if any(s.level == level for s in program.sites if s.name in replayed):
+        by_row = row_density.log_density(program, params, rows, replayed, level)
+    for row_site in program.scored:
+        if row_site.level == level:
+            mine = row_density.own_log_density(row_site, args[row_site.name], rows)
+            by_row = mine if by_row is None else by_row + mine
+    log_weights = point.log_weights(program, params, rows, level)
+    if log_weights.ndim == 1:
+        bias = bias + log_weights
+    else:
+        by_row = log_weights if by_row is None else by_row + log_weights
+    # Or XLA works them out anew for every row, within the loops over rows.
+    factors, bias = jax.lax.optimization_barrier((Factors(natural, forms), bias))
+    return Joint(factors, bias, contexts, by_row)
+
+
+def _product(a: jax.Array, b: jax.Array) -> jax.Array:
+    return jnp.matmul(a, b, precision="highest")
+
+
+def _accumulate(
+    program: Program,
+    rows: Rows,
+    responsibilities: Callable[..., tuple[jax.Array, jax.Array]],
+    factors: Factors | None,
+    by_row: jax.Array | None,
+    given: Mapping[int, jax.Array],
+    contexts: Mapping[str, Any] | None,
+    hard: bool,
+) -> Expectation:
+    shape = rows.chunks.weights.shape
+    turns, together, _ = shape
+    keep = program.needs_rows
+
+    def totals(
+        chunk: Chunk, by_row: jax.Array | None, number: jax.Array, factors: Factors | None
+    ) -> tuple[tuple, tuple]:
+        # Without contexts (at a start) augmented rows count with the values they were filled with.
+        features = program.features(chunk, rows.reference, augmented=contexts is None)
+        resp, objective = responsibilities(chunk, features, by_row, factors, number)
+        weighted = resp * chunk.weights
+        sums = _sums(program, chunk, features, weighted, contexts, together)
+        used = chunk.weights > 0
+        total = jnp.where(used, chunk.weights * objective, 0).sum()
+        labels = resp.argmax(0) if hard else None
+        cost = jnp.where(used, objective, jnp.inf) if hard else None
+        return (total, weighted.sum(1), sums), (labels, cost, resp if keep else None)
+
+    def turn(chunks: Chunk, by_row: jax.Array | None, numbers: jax.Array) -> tuple[tuple, tuple]:
+        if together == 1:
+            chunk, own, number = jax.tree.map(lambda a: a[0], (chunks, by_row, numbers))
+            found, each = totals(chunk, own, number, factors)
+            return found, jax.tree.map(lambda a: a[None], each)
+        # One product a chunk, batched: XLA shares a batch among cores, one wide product badly.
+        copies = jax.tree.map(lambda a: jnp.broadcast_to(a, (together, *a.shape)), factors)
+        every, each = jax.vmap(totals)(chunks, by_row, numbers, copies)
+        return jax.tree.map(lambda a: a.sum(0), every), each
+
+    def add(carry: tuple, work: tuple) -> tuple[tuple, tuple]:
+        new, each = turn(*work)
+        return jax.tree.map(jnp.add, carry, new), each
+
+    numbers = jnp.arange(turns * together).reshape(turns, together)
+    work = (rows.chunks, None if by_row is None else in_chunks(by_row, shape), numbers)
+    first = jax.tree.map(lambda a: a[0], work)
+    if turns == 1:
+        found, each = turn(*first)
+    else:
+        zeros = jax.tree.map(jnp.zeros_like, jax.eval_shape(turn, *first)[0])
+        found, each = jax.lax.scan(add, zeros, work)
+    objective, counts, sums = found
+    labels, cost, units = each
+    if hard:
+        labels, cost = (in_order(a, rows.num_units) for a in (labels, cost))
+    units = None if units is None else units[0]  # all rows are one chunk
+    kept = {} if units is None else {0: units}
+    inner_counts = {}
+    for level, inner in rows.inner.items():
+        assert units is not None
+        kept[level] = within_units(program, units, given[level], inner.owner)
+        weighted = kept[level] * inner.chunk.weights
+        features = program.features(inner.chunk, rows.reference, augmented=contexts is None)
+        sums |= _sums(program, inner.chunk, features, weighted, contexts)
+        inner_counts[level] = weighted.sum(1)
+    sums = {s: total.T for s, total in sums.items()}
+    return Expectation(objective + rows.log_base, counts, inner_counts, sums, kept, labels, cost)
+
+
+def _sums(
+    program: Program,
+    chunk: Chunk,
+    features: Mapping[str, jax.Array],
+    weighted: jax.Array,
+    contexts: Mapping[str, Any] | None,
+    together: int = 1,
+) -> dict[str, jax.Array]:
+    """{site: (c q, k)} for so many chunks at a time."""
+    sums = {s: _sums_of(weighted, f, together) for s, f in features.items()}
+    for name, context in (contexts or {}).items():
+        if name in chunk.u:
+            own = partial(_component_sums, *_augmented(program, name, chunk))
+            sums[name] = jax.lax.map(own, (weighted, context)).T
+    return sums
+
+
+def _sums_of(weighted: jax.Array, features: jax.Array, together: int) -> jax.Array:
+    """(q, k) the sums of features (q, n) weighted by (k, n).
+
+    On CPUs this order of the factors can take half the time of the other, and k products with a
+    vector half the time again where there are many features and no batch.
+    """
+    if together == 1 and len(features) >= _WIDE and jax.default_backend() == "cpu":
+        return _product(features, weighted[..., None])[..., 0].T
+    along_rows = (((1,), (1,)), ((), ()))
+    return jax.lax.dot_general(features, weighted, along_rows, precision="highest")
+
+
+def _component_sums(
+    family: Augmented, u: jax.Array, pattern: jax.Array, given: tuple[jax.Array, Any]
+) -> jax.Array:
+    weight, context = given
+    return family.sums(u, pattern, weight, context).ravel()
+
+
+def _augmented(program: Program, name: str, chunk: Chunk) -> tuple[Augmented, Any, Any]:
+    (family,) = (s.family for s in program.statistical if s.name == name)
+    assert isinstance(family, Augmented)
+    return family, chunk.u[name], chunk.pattern[name]
+
+
+def site_statistics(program: Program, expected: Expectation, rows: Rows) -> dict[str, Statistics]:
+    """{site: additive statistics}, as the families take them."""
+    cells = {n: u.shape[2] for n, u in rows.chunks.u.items()}
+    for inner in rows.inner.values():
+        cells |= {n: u.shape[0] for n, u in inner.chunk.u.items()}
+    counts = {0: expected.counts, **expected.inner_counts}
+    found = program.statistics(counts, expected.sums, cells)
+    return {n: with_pooled(v, n, rows) for n, v in found.items()}
+
+
+def with_pooled(statistics: Statistics, name: str, rows: Rows) -> Statistics:
+    """A site's statistics with those of observations beside the rows."""
+    added = rows.pooled.get(name)
+    return statistics if added is None else jax.tree.map(jnp.add, statistics, added)

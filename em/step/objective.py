@@ -1,0 +1,57 @@
+"""What EM climbs: the log-likelihood of the rows, of what is beside them, and the log prior."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..classes.assignment import Assign, Soft
+from ..classes.posterior import posterior
+from ..machine.jit import quick_jit
+from ..plan.chunks import Rows
+from ..plan.program import Params, Program
+from .expectation import Expectation, e_step
+from .prior import log_prior
+
+
+def evaluate(program: Program, assign: Assign, params: Params, rows: Rows) -> Expectation:
+    """The E-step, with the objective that is climbed: the log prior is added where asked for."""
+    found = e_step(program, assign, params, rows)
+    objective = found.objective + program.auxiliary(params, rows.arrays)
+    if program.posterior:
+        objective = objective + log_prior(program, params, rows.arrays)
+    return found._replace(objective=objective)
+
+
+def log_likelihood(program: Program, params: Params, rows: Rows) -> jax.Array:
+    """``sum_n w_n log p(x_n | params)``, and the log density of what is beside the rows."""
+    rest = program.auxiliary(params, rows.arrays)
+    return e_step(program, Soft(), params, rows).objective + rest
+
+
+class Own(NamedTuple):
+    """The log-likelihood by NumPyro's own densities, and the sum of its terms' sizes."""
+
+    value: float
+    size: float
+
+    def agrees(self, reported: float, dtype: np.dtype) -> bool:
+        """Whether a reported log-likelihood is this one, but for rounding."""
+        tolerance = 1e-6 if np.finfo(dtype).bits > 32 else 1e-4
+        return bool(abs(reported - self.value) <= tolerance * self.size)
+
+
+def own_log_likelihood(program: Program, params: Params, rows: Rows) -> Own:
+    """`log_likelihood` again, from the model's function replayed row by row."""
+
+    def total(params: Params, weights: jax.Array, arrays: tuple) -> tuple[jax.Array, jax.Array]:
+        found = posterior(program, params, arrays).log_density
+        terms = jnp.where(weights > 0, weights * found, 0)
+        rest = program.auxiliary(params, arrays)
+        return terms.sum() + rest, jnp.abs(terms).sum() + jnp.abs(rest) + 1
+
+    compiled = program.compiled("own", lambda: quick_jit(program, total))
+    return Own(*map(float, compiled(params, rows.weights, rows.arrays)))

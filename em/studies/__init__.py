@@ -1,0 +1,1 @@
+"""Many fits: replicates, grids, folds, tests."""

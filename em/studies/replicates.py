@@ -1,0 +1,121 @@
+"""Fits of other data like these, many in one compiled call: rows reweighed, or simulated anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpyro import handlers
+
+from ..classes.assignment import Soft
+from ..climb.loop import climb
+from ..climb.state import Outcome, Settings
+from ..plan.chunks import Rows, in_chunks
+from ..plan.program import Params, Program
+from ..report.fit import Fit
+from ..rows.prepare import prepare as read_rows
+from ..step.objective import evaluate
+
+# So many multiplications of an E-step are worth doing side by side.
+_SIDE_BY_SIDE = 2e6
+
+
+def reweighed(rows: Rows, weights: jax.Array) -> Rows:
+    """The same rows with other weights (n,); a weight of 0 leaves a row out.
+
+    ``log_base`` stays: objectives of different weights do not compare.
+    """
+    filled = in_chunks(weights, rows.chunks.weights.shape)
+    inner = {
+        level: part._replace(chunk=part.chunk._replace(weights=weights[part.owner]))
+        for level, part in rows.inner.items()
+    }
+    chunks = rows.chunks._replace(weights=filled)
+    return rows._replace(weights=weights, chunks=chunks, inner=inner)
+
+
+def each(program: Program, function: Callable, inputs: Any) -> Any:
+    """``function`` of every entry of ``inputs`` (b, ...), some of them at a time."""
+    number = len(jax.tree.leaves(inputs)[0])
+    batch = int(np.clip(_SIDE_BY_SIDE // max(program.work, 1), 1, number))
+    return jax.lax.map(function, inputs, batch_size=batch if batch > 1 else None)
+
+
+def from_params(
+    program: Program, rows: Rows, params: Params, max_steps: int, tolerance: float
+) -> Outcome:
+    """Soft EM from given parameters, one climb (without a leading axis)."""
+    settings = Settings(Soft(), max_steps)
+    start = jax.tree.map(lambda a: a[None], (params, evaluate(program, Soft(), params, rows)))
+    bound = jnp.asarray(tolerance, rows.weights.dtype)
+    key = jax.random.key(0)[None]  # soft EM draws nothing
+    outcome = climb(program, settings, rows, start[0], start[1], bound, max_steps, key)
+    return jax.tree.map(lambda a: a[0], outcome)
+
+
+def simulator(fit: Fit, program: Program) -> Callable[[jax.Array], Rows]:
+    """A function of a key that gives rows simulated from ``fit``, as ``program`` reads them.
+
+    Raises:
+        ValueError: observations that are no argument of the model, or rows that are weighted.
+    """
+    refuse_auxiliary(program)
+    if not np.all(np.asarray(fit.rows.weights) == 1):
+        raise ValueError(
+            "a parametric bootstrap simulates rows, so it cannot keep row weights; repeat the rows "
+            "as often as their weights say, or use kind='weighted'"
+        )
+    if program.augmented or fit.program.structure.latent.labels is not None:
+        raise ValueError(
+            "a parametric bootstrap does not know how labels or entries came to be missing; use "
+            "kind='weighted'"
+        )
+    places = observed_arguments(fit)
+    positional, keywords = fit.call.rebuild()
+    model = handlers.substitute(handlers.uncondition(fit.program.model), data=fit.leaves)
+
+    def simulate(rng_key: jax.Array) -> Rows:
+        trace = handlers.trace(handlers.seed(model, rng_key)).get_trace(*positional, **keywords)
+        arrays = list(fit.call.arrays)
+        for name, place in places.items():
+            old = arrays[place]
+            new = trace[name]["value"].reshape(old.shape).astype(old.dtype)
+            missing = jnp.isnan(old) if jnp.issubdtype(old.dtype, jnp.floating) else None
+            arrays[place] = new if missing is None else jnp.where(missing, jnp.nan, new)
+        return read_rows(program, tuple(arrays))
+
+    return simulate
+
+
+def refuse_auxiliary(program: Program) -> None:
+    """Raise where more than the rows is observed: replicates are of rows."""
+    for beside in program.structure.auxiliary:
+        raise ValueError(
+            f"the bootstrap replicates the rows of {program.structure.latent.name!r}, and site "
+            f"{beside.name!r} is observed beside them: use fit.standard_errors()"
+        )
+
+
+def observed_arguments(fit: Fit) -> dict[str, int]:
+    """{site: which of the call's arrays it observes}, found by comparing their numbers."""
+    program, arrays = fit.program, fit.call.arrays
+    trace = program.run(program.probe_values, arrays, 0)
+    places = {}
+    for data in program.structure.data:
+        value = np.asarray(trace[data.name]["value"], float)
+        same = [
+            i
+            for i, a in enumerate(arrays)
+            if a.size == value.size
+            and np.array_equal(np.asarray(a, float).ravel(), value.ravel(), equal_nan=True)
+        ]
+        if not same:
+            raise ValueError(
+                f"the observations of site {data.name!r} are no argument of the model, so that "
+                "simulated ones cannot take their place; pass them to the model as they are"
+            )
+        places[data.name] = same[0]
+    return places
