@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .calls.arguments import split
 from .classes.assignment import Assign, Hard, Soft
 from .classes.schedule import Annealed, Schedule, Stochastic, at
 from .climb import acceleration, corners, engine, starts
@@ -25,9 +26,9 @@ from .options import as_key, either, positive
 from .plan.chunks import Rows
 from .plan.program import Params, Program
 from .programs import prepare, program_for
-from .read.arguments import split
 from .report.fit import Fit, from_outcome
-from .rows.checks import check, check_params, check_responsibilities
+from .rows.checks import check
+from .rows.given import check_params, check_responsibilities
 from .step.expectation import Expectation, statistics_of
 from .step.maximisation import FIRST_STEPS, m_step
 from .step.objective import evaluate

@@ -8,14 +8,14 @@ from types import MethodType
 import jax
 import numpy as np
 
+from .calls.call import Call
+from .calls.fingerprint import fingerprint
 from .machine.jit import quick_jit
 from .machine.recent import Recent
 from .plan.build import build
 from .plan.chunks import Rows
 from .plan.program import Program
 from .plan.resize import resized
-from .read.call import Call
-from .read.fingerprint import fingerprint
 from .read.model import read_model
 from .rows.checks import findings
 from .rows.prepare import find_patterns

@@ -13,14 +13,15 @@ import numpy as np
 from numpyro import handlers
 
 from ..em import Fit
-from ..em.machine.jit import quick_jit
 from ..em.plan.program import Params
 from .density import deterministics
 from .draws import site_draws, variable
+from .groups import attributes_of, classes_of, estimates_of, observations, scored_site
 from .latent import rows_given
+from .names import ROW, Names
 from .relabel import Relabelling, diagnostics
 from .relabel import relabel as match
-from .symmetry import Symmetry, symmetries_of
+from .symmetry import symmetries_of
 
 if TYPE_CHECKING:
     from xarray import Dataset, DataTree
@@ -34,7 +35,6 @@ STATISTICS = {
     "diverging": "diverging",
     "adapt_state.step_size": "step_size",
 }
-_COMPONENT, _ROW = "component", "row"
 _OUTPUT = ("relabel", "log_likelihood", "posterior_predictive", "each", "dims", "coords")
 
 
@@ -174,7 +174,7 @@ def tree(
             **names.by_latent("responsibilities_sd", rows.spread),
         },
         "relabelling": names.by_latent("permutations", done.permutations) | _mixing(done),
-        "em": _estimates(fit) | names.by_latent("responsibilities", classes_of(fit)),
+        "em": estimates_of(fit) | names.by_latent("responsibilities", classes_of(fit)),
     }
     if log_likelihood:
         groups["log_likelihood"] = {scored_site(fit): rows.log_likelihood}
@@ -187,7 +187,7 @@ def tree(
     found = DataTree.from_dict(
         {group: _dataset(group, values, names) for group, values in groups.items() if values}
     )
-    found["em"].attrs.update(_fit_attributes(fit))
+    found["em"].attrs.update(attributes_of(fit))
     found["relabelling"].attrs["message"] = done.message
     found.attrs.update(
         {
@@ -212,90 +212,6 @@ def prepare(fit: Fit) -> None:
     fit.standard_errors()
 
 
-class Names:
-    """The names of every variable's axes."""
-
-    def __init__(
-        self,
-        fit: Fit,
-        symmetries: Mapping[str, Symmetry],
-        dims: Mapping[str, Sequence[str]] | None,
-        coords: Mapping[str, Any] | None,
-    ) -> None:
-        structure = fit.program.structure
-        self.dims = dict(dims or {})
-        self.suffix = suffixes(fit)
-        self.component = {n: _COMPONENT + suffix for n, suffix in self.suffix.items()}
-        self.row = {z.name: _row(z.level, self.suffix[z.name]) for z in structure.latents}
-        # {variable: the names of its axes}, where the axes are known to belong to classes.
-        self.known: dict[str, list[str]] = {"loss": ["step"]}
-        self.axes: dict[str, dict[int, str]] = {}
-        self.sizes = {z.name: z.num_components for z in structure.latents}
-        shapes = {p.name: p.shape for p in structure.free}
-        for latent, symmetry in symmetries.items():
-            for site, axes in symmetry.axes.items():
-                named = self.axes.setdefault(site, {})
-                for place, axis in enumerate(axes):
-                    name = self._numbering(latent, shapes[site][axis])
-                    named[axis] = f"{name}_{place}" if place else name
-        self.coords = {
-            **{self.component[z.name]: np.arange(z.num_components) for z in structure.latents},
-            **{self.row[z.name]: np.arange(z.num_rows) for z in structure.latents},
-            **(coords or {}),
-        }
-        self.row_data = {
-            d.name: len(d.shape) for d in structure.data if d.shape[0] == fit.program.num_rows
-        }
-
-    def _numbering(self, latent: str, size: int) -> str:
-        """The name of an axis that numbers a latent's components, or the first of them."""
-        all_of_them = size == self.sizes[latent]
-        return self.component[latent] if all_of_them else f"first_{size}_{self.component[latent]}s"
-
-    def by_latent(self, name: str, values: Mapping[str, Any]) -> dict[str, Any]:
-        """{variable: values} of something that each latent has, with the names of its axes."""
-        found = {}
-        for latent, value in values.items():
-            rows = [] if name == "permutations" else [self.row[latent]]
-            self.known[name + self.suffix[latent]] = [*rows, self.component[latent]]
-            found[name + self.suffix[latent]] = value
-        return found
-
-    def of(self, name: str, rank: int) -> list[str]:
-        """The names of the last ``rank`` axes of a variable."""
-        if name in self.known:
-            return self.known[name]
-        if name in self.row and rank == 1:
-            return [self.row[name]]
-        base = name.removesuffix("_se")
-        for suffix in ("_rhat", "_ess"):
-            base = base.removesuffix(f"{suffix}_before").removesuffix(f"{suffix}_after")
-        given = list(self.dims.get(base, []))
-        if len(given) == rank:
-            return given
-        named = self.axes.get(base, {})
-        if self.row_data.get(base) == rank:
-            named = {0: _ROW}
-        if given and len(given) + len(named) != rank:
-            raise ValueError(
-                f"dims[{base!r}] names {len(given)} axes; the site has {rank}, of which "
-                f"{len(named)} are named already"
-            )
-        rest = iter(given)
-        return [named[i] if i in named else next(rest, f"{base}_dim_{i}") for i in range(rank)]
-
-
-def suffixes(fit: Fit) -> dict[str, str]:
-    """{latent: what names about it end in}: nothing where there is but one."""
-    latents = fit.program.structure.latents
-    return {z.name: f"_{z.name}" if len(latents) > 1 else "" for z in latents}
-
-
-def _row(level: int, suffix: str) -> str:
-    """The dimension of a level's rows: the independent units, or rows within them."""
-    return _ROW if level == 0 else _ROW + suffix
-
-
 def _dataset(group: str, values: Mapping[str, Any], names: Names) -> Dataset:
     import xarray
 
@@ -306,7 +222,7 @@ def _dataset(group: str, values: Mapping[str, Any], names: Names) -> Dataset:
         array = np.asarray(value)
         drawn = group in by_draw or name.startswith(("each", "permutations"))
         ahead = ["chain", "draw"] if drawn else []
-        own = [_ROW] if group == "log_likelihood" else names.of(name, array.ndim - len(ahead))
+        own = [ROW] if group == "log_likelihood" else names.of(name, array.ndim - len(ahead))
         if variable(name) in variables:
             raise ValueError(f"two sites are called {variable(name)!r} in the tree; rename one")
         variables[variable(name)] = ([variable(d) for d in (*ahead, *own)], array)
@@ -333,54 +249,6 @@ def _mixing(done: Relabelling) -> dict[str, np.ndarray]:
         for name, (rhat, ess) in values.items():
             found[f"{name}_rhat_{when}"], found[f"{name}_ess_{when}"] = rhat, ess
     return found
-
-
-def scored_site(fit: Fit) -> str:
-    """The name of the rows' log-likelihood: that of the data, or "rows" for several sites."""
-    data = fit.program.structure.data
-    return data[0].name if len(data) == 1 else "rows"
-
-
-def observations(fit: Fit) -> dict[str, np.ndarray]:
-    """{site: the observed values}, labels included."""
-    program = fit.program
-    names = [d.name for d in program.structure.data]
-
-    def values(params: Params, arrays: tuple) -> dict[str, jax.Array]:
-        trace = program.run(params, arrays, 0)
-        return {n: jnp.asarray(trace[n]["value"]) for n in names}
-
-    observed = quick_jit(program, values)(fit.leaves, fit.call.arrays)
-    found = {n: np.asarray(v) for n, v in observed.items()}
-    for level in range(len(program.structure.levels)):
-        labels = program.labels(fit.call.arrays, level)
-        found |= {name: np.asarray(values) for name, values in labels.items()}
-    return found
-
-
-def _estimates(fit: Fit) -> dict[str, np.ndarray]:
-    found = {n: np.asarray(v) for n, v in fit.leaves.items()}
-    for name, error in fit.standard_errors().items():
-        found[f"{name}_se"] = np.ma.filled(np.ma.asarray(error, float), np.nan)
-    return found
-
-
-def classes_of(fit: Fit) -> dict[str, np.ndarray]:
-    """{latent: (n, k) the fit's responsibilities}, however many latents there are."""
-    found = fit.responsibilities()
-    if not isinstance(found, dict):
-        found = {fit.program.structure.latent.name: found}
-    return {n: np.asarray(v) for n, v in found.items()}
-
-
-def _fit_attributes(fit: Fit) -> dict[str, Any]:
-    numbers = ("log_likelihood", "aic", "bic", "icl", "num_free_params", "num_steps")
-    return {
-        **{n: getattr(fit, n) for n in numbers},
-        "status": fit.status.name,
-        "ok": int(fit.status.ok),
-        "message": fit.message,
-    }
 
 
 def _predictive(draws: Mapping[str, np.ndarray], fit: Fit, rng_key: jax.Array) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,27 +11,30 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..em import Fit
-from .arviz import classes_of, suffixes
-from .density import prior_slope
 from .draws import site_draws
-from .marginal import row_log_density
-from .posterior import posterior_of
+from .groups import classes_of
+from .names import suffixes
 from .relabel import diagnostics
+from .rule import (
+    DISTANCE,
+    EDGE_DISTANCE,
+    ESS,
+    FACTOR,
+    FINE,
+    PARETO,
+    RHAT,
+    VARIATION,
+    near_edge,
+    prior_pull,
+    quantities,
+    verdict,
+    worst,
+)
+from .sum_out import row_log_density
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
-
-# The rule. Estimates: posterior standard deviations that the mean may be away, and the factor by
-# which the standard deviation may differ from EM's standard error.
-DISTANCE, FACTOR = 0.5, 1.5
-# At the edge of a support no normal approximation holds, and the mean lies inside.
-EDGE_DISTANCE = 2.0
-# Responsibilities: total variation that a row may be away, or its own spread if larger.
-VARIATION = 0.1
-# Sampling: R-hat and effective sample size that are good enough to judge by.
-RHAT, ESS = 1.05, 100
-PARETO = 0.7
 
 RULE = (
     f"Agrees: the posterior mean is within {DISTANCE} posterior standard deviations of the "
@@ -50,7 +52,6 @@ _WHY = {
     "approximation": f"the approximation is poor (Pareto k above {PARETO}): trust NUTS instead",
     "not finite": "a number is missing or infinite",
 }
-_FINE = ("agrees", "agrees (edge)", "fixed", "")
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +78,7 @@ class CrossCheck:
     @property
     def message(self) -> str:
         """The outcome in sentences."""
-        bad = self.table["verdict"][~self.table["verdict"].isin(_FINE)]
+        bad = self.table["verdict"][~self.table["verdict"].isin(FINE)]
         if self.agrees:
             parts = ["EM and the posterior agree."]
         else:
@@ -172,7 +173,7 @@ def cross_check(fit: Fit, nuts: Any = None, svi: Any = None, laplace: Any = None
             if constant:
                 verdicts.append("agrees" if np.isclose(mean, estimate, 1e-5) else "few data")
                 continue
-            edge = bool(edges[site][index]) or _near(estimate, se, supports[site])
+            edge = bool(edges[site][index]) or near_edge(estimate, se, supports[site])
             ratio = sd / se if se != 0 else np.nan
             verdicts.append(verdict(diff, ratio, rhat, ess, shift, edge, quality[name]))
             if abs(shift) > DISTANCE and label not in moved:
@@ -181,68 +182,8 @@ def cross_check(fit: Fit, nuts: Any = None, svi: Any = None, laplace: Any = None
     _whole(fit, trees, draws, rows)
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("quantity")
     table["verdict"] = table.pop("verdict")  # last
-    agrees = bool(table["verdict"].isin(_FINE).all())
+    agrees = bool(table["verdict"].isin(FINE).all())
     return CrossCheck(table, agrees, tuple(moved), tuple(_notes(fit, trees, quality)), intervals)
-
-
-def verdict(
-    diff: float, ratio: float, rhat: float, ess: float, shift: float, edge: bool, pareto: float
-) -> str:
-    """The rule for one parameter entry, and the reason where it is not met.
-
-    ``diff`` and ``shift`` (what the prior alone explains of it) are in posterior standard
-    deviations, ``ratio`` is posterior standard deviation over standard error.
-    """
-    if not np.isfinite(diff):
-        return "not finite"
-    if rhat > RHAT or ess < ESS:
-        return "chains disagree"
-    allowed = (EDGE_DISTANCE if edge else DISTANCE) + 3 / np.sqrt(ess)
-    near = abs(diff) <= allowed
-    if edge and near:
-        return "agrees (edge)"
-    if near and (np.isnan(ratio) or 1 / FACTOR <= ratio <= FACTOR):
-        return "agrees"
-    if pareto > PARETO:
-        return "approximation"
-    if (not near and shift * diff >= 0.5 * diff**2) or (near and abs(shift) > DISTANCE):
-        return "prior"
-    return "few data"
-
-
-def _near(estimate: float, error: float, support: str) -> bool:
-    """Whether Wald's 95% interval reaches the edge of the support."""
-    low, high = estimate - 2 * error, estimate + 2 * error
-    if support in ("unitinterval", "simplex"):
-        return low <= 0 or high >= 1
-    return support in ("positive", "nonnegative", "softpluspositive") and low <= 0
-
-
-def worst(verdicts: list[str]) -> str:
-    """The reasons of all posteriors that disagree; or that they agree."""
-    bad = list(dict.fromkeys(v for v in verdicts if v not in _FINE))
-    return ", ".join(bad) if bad else verdicts[0]
-
-
-def quantities(fit: Fit) -> Iterator[tuple[str, str, tuple[int, ...]]]:
-    """Label, site and index of every free parameter entry that is not the copy of another."""
-    for p in fit.program.structure.free:
-        for index in itertools.product(*map(range, p.shape)):
-            if p.constraint == "positivedefinite" and index[-1] > index[-2]:
-                continue
-            yield p.name + (f"[{', '.join(map(str, index))}]" if index else ""), p.name, index
-
-
-def prior_pull(fit: Fit) -> dict[str, np.ndarray]:
-    """{site: the step that the prior alone makes from the estimate}, to first order.
-
-    ``J H^-1 g``, with g the gradient of the log prior density (on the parameters' own scale) in
-    unconstrained coordinates u, H the posterior's information and J the parameters' Jacobian.
-    """
-    posterior = posterior_of(fit)
-    step = posterior.covariance @ prior_slope(fit, posterior.start)
-    jacobian = posterior.jacobian
-    return {n: (j @ step).reshape(np.shape(fit.leaves[n])) for n, j in jacobian.items()}
 
 
 def _whole(
@@ -285,7 +226,7 @@ def _whole(
             near = (distance <= np.maximum(VARIATION, spread)) | ~counted
             verdicts[label].append("agrees" if near.all() else "few data")
     parameters = [r["verdict"] for r in rows.values()]
-    reasons = [v for v in dict.fromkeys(parameters) if v not in _FINE]
+    reasons = [v for v in dict.fromkeys(parameters) if v not in FINE]
     for label, row in found.items():
         reason = worst(verdicts[label]) if verdicts[label] else ""
         if reason == "few data" and reasons:

@@ -23,7 +23,8 @@ from ..em.machine.jit import quick_jit
 from ..em.plan.chunks import Rows
 from ..em.plan.program import Params, Program
 from ..em.step.objective import log_likelihood
-from .marginal import SumOut, read
+from .marginal import read
+from .sum_out import SumOut
 
 # Energies are computed at this many points at once.
 POINTS = 20

@@ -66,3 +66,8 @@ def test_rooms_know_what_they_may(room, siblings):
     for module, targets in GRAPH.items():
         if module.split(".")[0] == room:
             assert not {t for t in targets if t.split(".")[0] in siblings}, module
+
+
+def test_files_have_one_subject():
+    long = {m: n for m, path in FILES.items() if (n := len(path.read_text().splitlines())) > 300}
+    assert long == {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +14,9 @@ from ..plan.program import Program
 from .reach import felt
 from .state import Outcome
 from .status import Status
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # A component is nearly singular if its smallest scale is this small a part of the data's ...
 _SMALL_SCALE = 0.05
@@ -35,6 +38,20 @@ class Restarts:
     smallest_scale: np.ndarray
     chosen: int
     ranking: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
+
+    def table(self) -> pd.DataFrame:
+        """One row a start."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                "objective": self.objective,
+                "num_steps": self.num_steps,
+                "status": [Status(int(c)).name for c in self.status],
+                "smallest_scale": self.smallest_scale,
+                "chosen": np.arange(len(self.status)) == self.chosen,
+            }
+        ).rename_axis("start")
 
 
 def select(program: Program, outcome: Outcome, rows: Rows, scored_rows: float) -> Restarts:

@@ -12,7 +12,7 @@ from ..families import standardise
 from ..plan.chunks import Rows, in_order
 from ..plan.program import Params, Program
 from ..step.expectation import Expectation
-from ..step.maximisation import expected_log_likelihood
+from ..step.expected import expected_log_likelihood
 from ..step.prior import log_prior
 
 NAMES = ("kmeans++", "random", "quantile")

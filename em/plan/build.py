@@ -11,11 +11,11 @@ import jax
 import jax.numpy as jnp
 from numpyro.distributions import constraints
 
+from ..calls.call import Call
 from ..families import Family, RowFamily, Ties, find, incomplete
 from ..families.linear_regression import LinearRegression
 from ..machine.jit import once_jit
 from ..read import layout, replay
-from ..read.call import Call
 from ..read.examples import example as example_of
 from ..read.latents import Latent, plain_name
 from ..read.provenance import dependencies

@@ -18,8 +18,8 @@ import numpy as np
 import numpyro.distributions as dist
 
 from ... import distributions
+from ..calls.call import Call
 from ..families import Ties
-from ..read.call import Call
 from ..read.inspection import unreached
 from ..read.latents import log_prob, unwrap
 from ..read.provenance import dependencies

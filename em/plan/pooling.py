@@ -22,7 +22,7 @@ from . import ties
 from .blocks import Pool
 
 if TYPE_CHECKING:
-    from ..read.call import Call
+    from ..calls.call import Call
     from .blocks import StatisticalSite
     from .program import Params, Program
 

@@ -16,7 +16,7 @@ from ..read import layout
 from ..read.structure import Data
 
 if TYPE_CHECKING:
-    from ..read.call import Call
+    from ..calls.call import Call
     from ..read.reader import Params, Reader
 
 _MAX_ENTRIES = 1024

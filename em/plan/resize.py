@@ -14,8 +14,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from ..calls.call import Call
 from ..read import replay
-from ..read.call import Call
 from ..read.latents import log_prob, masks
 from ..read.structure import Structure
 from .program import Program

@@ -12,7 +12,7 @@ from ..machine.jit import once_jit
 from ..read.examples import example as example_of
 
 if TYPE_CHECKING:
-    from ..read.call import Call
+    from ..calls.call import Call
     from .program import Block, Program
 
 

@@ -13,10 +13,10 @@ from dataclasses import replace
 import jax
 import jax.numpy as jnp
 
+from ..calls.arguments import has_gaps, with_values
+from ..calls.call import Call
+from ..calls.fingerprint import fingerprint
 from . import replay
-from .arguments import has_gaps, with_values
-from .call import Call
-from .fingerprint import fingerprint
 from .latents import Latent, arrange, find_latents, unwrap
 from .sites import Outputs, has_rows, level_of, read_data, read_parameter, repeats_of, same_plate
 from .structure import Auxiliary, Data, Structure

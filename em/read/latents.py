@@ -12,9 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 
+from ..calls.call import Call
 from ..machine.arrays import array as as_jax
 from . import replay
-from .call import Call
 from .provenance import dependencies
 
 # Of the classes of one row.

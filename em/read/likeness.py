@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 import jax
 
-from .arguments import places
-from .call import Call
+from ..calls.arguments import places
+from ..calls.call import Call
 from .reader import Reader
 
 

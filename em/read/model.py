@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import jax
 
+from ..calls.call import Call
+from ..calls.unchanged import Unchanged
 from . import replay
-from .call import Call
 from .inspection import read
 from .proof import prove
 from .reading import Reading
-from .unchanged import Unchanged
 
 
 def read_model(model: Callable, call: Call, to_fit: bool = True, priors: bool = False) -> Reading:

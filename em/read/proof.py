@@ -20,9 +20,9 @@ import numpy as np
 from numpyro import handlers, validation_enabled
 from numpyro.infer.util import log_density
 
+from ..calls.call import Call
 from ..machine.jit import every, once_jit
 from . import layout
-from .call import Call
 from .densities import level_density, natural_shape
 from .examples import example as example_of
 from .latents import Level

@@ -14,11 +14,11 @@ import numpy as np
 import numpyro.distributions as dist
 from numpyro.distributions import biject_to, constraints
 
+from ..calls.call import Call
 from ..machine.arrays import array as as_jax
 from ..machine.kept import Compiled
 from ..machine.recent import Recent
 from . import layout, replay
-from .call import Call
 from .edges import differentiable
 from .reading import Reading
 from .trees import by_leaves

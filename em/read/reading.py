@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import jax
 
-from .call import Call
+from ..calls.call import Call
+from ..calls.unchanged import Unchanged
 from .structure import Structure
-from .unchanged import Unchanged
 
 
 @dataclass(frozen=True, eq=False)

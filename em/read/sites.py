@@ -11,9 +11,9 @@ import jax.numpy as jnp
 import numpyro.distributions as dist
 from numpyro.distributions import biject_to, constraints
 
+from ..calls.call import Call
 from ..families import find, incomplete
 from . import replay
-from .call import Call
 from .latents import Latent, Level, log_prob, masks, unwrap
 from .provenance import Dependencies, dependencies
 from .structure import Data, Parameter

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..calls.call import Call
 from ..climb.selection import Restarts
 from ..climb.state import Outcome
 from ..climb.status import Status
@@ -16,7 +17,6 @@ from ..machine.arrays import array as as_jax
 from ..machine.jit import quick_jit
 from ..plan.chunks import Rows
 from ..plan.program import Program
-from ..read.call import Call
 from ..step import objective as objective_of
 from . import storage
 from . import summary as tables

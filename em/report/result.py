@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -11,14 +10,14 @@ import jax
 import numpy as np
 from numpyro import handlers
 
+from ..calls.arguments import merge
+from ..calls.call import Call
 from ..climb.boundary import boundary, inside, settled
 from ..climb.selection import Restarts
 from ..climb.status import Status
 from ..plan.chunks import Rows
 from ..plan.program import Program
 from ..plan.spec import Spec, describe
-from ..read.arguments import merge
-from ..read.call import Call
 from ..read.reader import Params
 from ..read.trees import join
 from ..rows.unobserved import dimensions, never_observed
@@ -27,6 +26,7 @@ from .deterministic import values
 from .identification import combinations
 from .scores import clearly_identified, gram
 from .scoring import score
+from .words import entries, few, of_starts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -107,40 +107,21 @@ class Result:
             parts.append(f"Undetermined: {', '.join(self._undetermined())}.")
             for moves in combinations(self.information, self.shapes)[:3]:
                 parts.append(f"Nothing changes when these move together: {moves}.")
-        chosen = self.restart_results.chosen
-        others = self.restart_results.status
-        for code, words in (
-            (Status.COLLAPSED, "collapsed on a singularity and were discarded"),
-            (Status.NEARLY_SINGULAR, "rest on a nearly singular component of a few rows"),
-        ):
-            number = int((others == code).sum()) - int(others[chosen] == code)
-            if number:
-                parts.append(f"{number} of {len(others)} starts {words}.")
+        parts += of_starts(self.restart_results)
         if self.reseeded:
             parts.append(f"Emptied clusters were re-seeded {self.reseeded} times.")
         edges = self._edges()
         if edges:
             parts.append(f"At the boundary: {', '.join(edges)}.")
         if self.never_observed:
-            names = _few(_entries(self.never_observed))
+            names = few(entries(self.never_observed))
             parts.append(f"Never observed, and no dimensions: {', '.join(names)}.")
         return " ".join(parts)
 
     @property
     def restarts(self) -> pd.DataFrame:
         """One row a start: final objective, steps, status, smallest relative scale, chosen."""
-        import pandas as pd
-
-        found = self.restart_results
-        return pd.DataFrame(
-            {
-                "objective": found.objective,
-                "num_steps": found.num_steps,
-                "status": [Status(int(c)).name for c in found.status],
-                "smallest_scale": found.smallest_scale,
-                "chosen": np.arange(len(found.status)) == found.chosen,
-            }
-        ).rename_axis("start")
+        return self.restart_results.table()
 
     def __repr__(self) -> str:
         return (
@@ -311,19 +292,6 @@ class Result:
 
     def _edges(self) -> list[str]:
         never = self.never_observed
-        return _few(
-            _entries({n: m & np.logical_not(never.get(n, False)) for n, m in self.boundary.items()})
+        return few(
+            entries({n: m & np.logical_not(never.get(n, False)) for n, m in self.boundary.items()})
         )
-
-
-def _entries(marks: Mapping[str, np.ndarray]) -> list[str]:
-    """The names of the entries that are marked."""
-    return [
-        name + (f"[{', '.join(map(str, index))}]" if index.size else "")
-        for name, mark in marks.items()
-        for index in np.argwhere(mark)
-    ]
-
-
-def _few(names: list[str]) -> list[str]:
-    return names if len(names) <= 8 else [*names[:8], f"and {len(names) - 8} more"]

@@ -7,12 +7,12 @@ from typing import Protocol
 import jax
 import numpy as np
 
+from ..calls.arguments import merge
+from ..calls.call import Call
 from ..classes.posterior import posterior
 from ..machine.jit import once_jit, quick_jit
 from ..plan.program import Program
 from ..plan.resize import resized
-from ..read.arguments import merge
-from ..read.call import Call
 from ..read.likeness import check_parameters, misshapen
 from ..read.model import read_model
 from ..read.reader import Params, Reader

@@ -12,11 +12,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..calls.arguments import split
+from ..calls.call import Call
 from ..climb.selection import Restarts
 from ..climb.status import Status
 from ..programs import prepare, program_for
-from ..read.arguments import split
-from ..read.call import Call
 from .result import Result
 
 _FORMAT = 1

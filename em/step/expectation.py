@@ -20,13 +20,10 @@ from ..classes.posterior import evidence, reduce_rows, within_units
 from ..families import Augmented, Statistics
 from ..plan.chunks import Chunk, Rows, in_chunks, in_order
 from ..plan.program import Params, Program
-from ..rows import point, row_density
+from .joint import Factors, augmented_site, joint_of, product
 
 # From so many features on, sums are products with vectors (`_sums_of`).
 _WIDE = 32
-# From so many on, the log joint is worked out before anything reads it: a tenth of binary items'
-# time less; with few features it costs a loop more.
-_SEVERAL = 8
 
 
 class Expectation(NamedTuple):
@@ -48,35 +45,6 @@ class Expectation(NamedTuple):
     row_objective: jax.Array | None
 
 
-class Factors(NamedTuple):
-    """What is multiplied with rows, by site: natural parameters (k, c q), linear forms (k, w)."""
-
-    natural: dict[str, jax.Array]
-    forms: dict[str, jax.Array]
-
-
-class Joint(NamedTuple):
-    """How a level's log joint (k, n) is made of its rows."""
-
-    factors: Factors
-    bias: jax.Array
-    contexts: dict[str, Any]
-    by_row: jax.Array | None
-
-    def of(self, program: Program, chunk: Chunk, features: Mapping, level: int) -> jax.Array:
-        """The log joint of some rows."""
-        natural, forms = self.factors
-        log_joint = self.bias[:, None] + sum(_product(natural[s], features[s]) for s in natural)
-        log_joint -= sum(0.5 * _product(f, chunk.u[s][0]) ** 2 for s, f in forms.items())
-        log_joint = jnp.broadcast_to(log_joint, (log_joint.shape[0], chunk.weights.shape[-1]))
-        if sum(a.shape[-1] for a in natural.values()) >= _SEVERAL:
-            log_joint = jax.lax.optimization_barrier(log_joint)
-        for name, context in self.contexts.items():
-            family, u, pattern = _augmented(program, name, chunk)
-            log_joint += jax.vmap(family.log_density, (None, None, 0))(u, pattern, context)
-        return log_joint + evidence(program, chunk.labels, level)
-
-
 def e_step(program: Program, assign: Assign, params: Params, rows: Rows) -> Expectation:
     """Responsibilities at ``params``, and the statistics that they weight.
 
@@ -84,7 +52,7 @@ def e_step(program: Program, assign: Assign, params: Params, rows: Rows) -> Expe
     left adds to the log joint of their unit. The units' responsibilities then weight theirs.
     """
     joints = {
-        level: _joint(program, params, rows, level)
+        level: joint_of(program, params, rows, level)
         for level in range(len(program.structure.levels))
     }
     given: dict[int, jax.Array] = {}
@@ -143,51 +111,6 @@ def statistics_of(
 
     found = _accumulate(program, rows, responsibilities, None, start, given, None, hard)
     return found._replace(objective=jnp.full_like(found.objective, -jnp.inf))
-
-
-def _joint(program: Program, params: Params, rows: Rows, level: int) -> Joint:
-    args = point.arguments(program, params, rows)
-    size = program.structure.num_components(level)
-    natural, forms, contexts, bias = {}, {}, {}, jnp.zeros((size,))
-    for site in program.statistical:
-        if site.level != level:
-            continue
-        reference, own = rows.reference[site.name], args[site.name]
-        if isinstance(site.family, Augmented):
-            patterns = rows.patterns[site.name]
-            make = partial(site.family.context, patterns=patterns, reference=reference)
-            contexts[site.name] = jax.vmap(make)(own)
-            continue
-        eta, normaliser = site.family.natural(own, reference)
-        if site.name in program.incomplete:
-            eta = jnp.concatenate([eta, -normaliser[..., None]], -1)
-        else:
-            bias = bias - normaliser.sum(-1)
-            form = site.family.form(own, reference)
-            if form is not None:
-                forms[site.name] = form
-                continue
-        natural[site.name] = eta.reshape(eta.shape[0], -1)
-    by_row = None
-    replayed = program.replayed_sites
-    if any(s.level == level for s in program.sites if s.name in replayed):
-        by_row = row_density.log_density(program, params, rows, replayed, level)
-    for row_site in program.scored:
-        if row_site.level == level:
-            mine = row_density.own_log_density(row_site, args[row_site.name], rows)
-            by_row = mine if by_row is None else by_row + mine
-    log_weights = point.log_weights(program, params, rows, level)
-    if log_weights.ndim == 1:
-        bias = bias + log_weights
-    else:
-        by_row = log_weights if by_row is None else by_row + log_weights
-    # Or XLA works them out anew for every row, within the loops over rows.
-    factors, bias = jax.lax.optimization_barrier((Factors(natural, forms), bias))
-    return Joint(factors, bias, contexts, by_row)
-
-
-def _product(a: jax.Array, b: jax.Array) -> jax.Array:
-    return jnp.matmul(a, b, precision="highest")
 
 
 def _accumulate(
@@ -270,7 +193,7 @@ def _sums(
     sums = {s: _sums_of(weighted, f, together) for s, f in features.items()}
     for name, context in (contexts or {}).items():
         if name in chunk.u:
-            own = partial(_component_sums, *_augmented(program, name, chunk))
+            own = partial(_component_sums, *augmented_site(program, name, chunk))
             sums[name] = jax.lax.map(own, (weighted, context)).T
     return sums
 
@@ -282,7 +205,7 @@ def _sums_of(weighted: jax.Array, features: jax.Array, together: int) -> jax.Arr
     vector half the time again where there are many features and no batch.
     """
     if together == 1 and len(features) >= _WIDE and jax.default_backend() == "cpu":
-        return _product(features, weighted[..., None])[..., 0].T
+        return product(features, weighted[..., None])[..., 0].T
     along_rows = (((1,), (1,)), ((), ()))
     return jax.lax.dot_general(features, weighted, along_rows, precision="highest")
 
@@ -292,12 +215,6 @@ def _component_sums(
 ) -> jax.Array:
     weight, context = given
     return family.sums(u, pattern, weight, context).ravel()
-
-
-def _augmented(program: Program, name: str, chunk: Chunk) -> tuple[Augmented, Any, Any]:
-    (family,) = (s.family for s in program.statistical if s.name == name)
-    assert isinstance(family, Augmented)
-    return family, chunk.u[name], chunk.pattern[name]
 
 
 def site_statistics(program: Program, expected: Expectation, rows: Rows) -> dict[str, Statistics]:

@@ -11,13 +11,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..calls.arguments import split
 from ..classes.assignment import Soft
 from ..classes.posterior import posterior
 from ..climb.selection import highest
 from ..driver import EM
 from ..plan.chunks import Rows
 from ..programs import prepare, program_for
-from ..read.arguments import split
 from ..report.fit import Fit
 from ..rows.checks import check
 from .bootstrap import from_starts

@@ -11,6 +11,7 @@ import pytest
 from numpyro import handlers
 
 from mixpyro import em, models
+from mixpyro.em.calls.arguments import split
 from mixpyro.em.classes.assignment import Hard, Soft
 from mixpyro.em.climb import engine
 from mixpyro.em.climb.loop import climb
@@ -18,7 +19,6 @@ from mixpyro.em.climb.state import Settings
 from mixpyro.em.driver import _begin
 from mixpyro.em.plan.chunks import size_class
 from mixpyro.em.programs import prepare, program_for
-from mixpyro.em.read.arguments import split
 
 KEY = jax.random.key(0)
 _rng = np.random.default_rng(3)

@@ -9,9 +9,9 @@ import pytest
 
 from mixpyro import em, models
 from mixpyro.em import programs
+from mixpyro.em.calls.arguments import split
 from mixpyro.em.machine.recent import Recent
 from mixpyro.em.read import replay
-from mixpyro.em.read.arguments import split
 
 KEY = jax.random.key(0)
 _rng = np.random.default_rng(9)

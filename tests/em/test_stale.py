@@ -14,7 +14,7 @@ import pytest
 from numpyro import handlers
 
 from mixpyro import em
-from mixpyro.em.read.fingerprint import fingerprint
+from mixpyro.em.calls.fingerprint import fingerprint
 from mixpyro.inference.marginal import marginalize
 
 KEY = jax.random.key(0)

@@ -278,7 +278,7 @@ def test_a_shifted_posterior_is_found_out(fit, laplace):
     ],
 )
 def test_the_rule(case, expected):
-    from mixpyro.inference.cross_check import verdict
+    from mixpyro.inference.rule import verdict
 
     usual = {"diff": 0.1, "ratio": 1.0, "rhat": 1.0, "ess": 1e6, "shift": 0.0, "edge": False}
     assert verdict(**{**usual, "pareto": 0.3, **case}) == expected

@@ -11,10 +11,10 @@ from scipy import linalg, optimize, stats
 
 from mixpyro import em
 from mixpyro.distributions import EigenNormal, HaarRotation, rotation
+from mixpyro.em.calls.arguments import split
 from mixpyro.em.families import Statistics, Ties, find
 from mixpyro.em.families._axes import _rounds, plane_rotations, principal_axes, rotations
 from mixpyro.em.programs import program_for
-from mixpyro.em.read.arguments import split
 
 from .case import Case
 

@@ -9,12 +9,12 @@ import jax
 import jax.numpy as jnp
 from numpyro.infer.util import log_density
 
+from mixpyro.em.calls.arguments import split
 from mixpyro.em.classes.assignment import Soft
 from mixpyro.em.machine.interpret import interpreted
 from mixpyro.em.plan.chunks import Rows
 from mixpyro.em.programs import program_for
 from mixpyro.em.read import trees
-from mixpyro.em.read.arguments import split
 from mixpyro.em.rows.prepare import find_patterns, prepare
 from mixpyro.em.step.objective import evaluate
 from mixpyro.inference import marginalize

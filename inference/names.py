@@ -1,0 +1,101 @@
+"""Names of dimensions and coordinates in DataTrees."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..em import Fit
+from .symmetry import Symmetry
+
+if TYPE_CHECKING:
+    pass
+
+
+COMPONENT, ROW = "component", "row"
+
+
+class Names:
+    """The names of every variable's axes."""
+
+    def __init__(
+        self,
+        fit: Fit,
+        symmetries: Mapping[str, Symmetry],
+        dims: Mapping[str, Sequence[str]] | None,
+        coords: Mapping[str, Any] | None,
+    ) -> None:
+        structure = fit.program.structure
+        self.dims = dict(dims or {})
+        self.suffix = suffixes(fit)
+        self.component = {n: COMPONENT + suffix for n, suffix in self.suffix.items()}
+        self.row = {z.name: row_of(z.level, self.suffix[z.name]) for z in structure.latents}
+        # {variable: the names of its axes}, where the axes are known to belong to classes.
+        self.known: dict[str, list[str]] = {"loss": ["step"]}
+        self.axes: dict[str, dict[int, str]] = {}
+        self.sizes = {z.name: z.num_components for z in structure.latents}
+        shapes = {p.name: p.shape for p in structure.free}
+        for latent, symmetry in symmetries.items():
+            for site, axes in symmetry.axes.items():
+                named = self.axes.setdefault(site, {})
+                for place, axis in enumerate(axes):
+                    name = self._numbering(latent, shapes[site][axis])
+                    named[axis] = f"{name}_{place}" if place else name
+        self.coords = {
+            **{self.component[z.name]: np.arange(z.num_components) for z in structure.latents},
+            **{self.row[z.name]: np.arange(z.num_rows) for z in structure.latents},
+            **(coords or {}),
+        }
+        self.row_data = {
+            d.name: len(d.shape) for d in structure.data if d.shape[0] == fit.program.num_rows
+        }
+
+    def _numbering(self, latent: str, size: int) -> str:
+        """The name of an axis that numbers a latent's components, or the first of them."""
+        all_of_them = size == self.sizes[latent]
+        return self.component[latent] if all_of_them else f"first_{size}_{self.component[latent]}s"
+
+    def by_latent(self, name: str, values: Mapping[str, Any]) -> dict[str, Any]:
+        """{variable: values} of something that each latent has, with the names of its axes."""
+        found = {}
+        for latent, value in values.items():
+            rows = [] if name == "permutations" else [self.row[latent]]
+            self.known[name + self.suffix[latent]] = [*rows, self.component[latent]]
+            found[name + self.suffix[latent]] = value
+        return found
+
+    def of(self, name: str, rank: int) -> list[str]:
+        """The names of the last ``rank`` axes of a variable."""
+        if name in self.known:
+            return self.known[name]
+        if name in self.row and rank == 1:
+            return [self.row[name]]
+        base = name.removesuffix("_se")
+        for suffix in ("_rhat", "_ess"):
+            base = base.removesuffix(f"{suffix}_before").removesuffix(f"{suffix}_after")
+        given = list(self.dims.get(base, []))
+        if len(given) == rank:
+            return given
+        named = self.axes.get(base, {})
+        if self.row_data.get(base) == rank:
+            named = {0: ROW}
+        if given and len(given) + len(named) != rank:
+            raise ValueError(
+                f"dims[{base!r}] names {len(given)} axes; the site has {rank}, of which "
+                f"{len(named)} are named already"
+            )
+        rest = iter(given)
+        return [named[i] if i in named else next(rest, f"{base}_dim_{i}") for i in range(rank)]
+
+
+def suffixes(fit: Fit) -> dict[str, str]:
+    """{latent: what names about it end in}: nothing where there is but one."""
+    latents = fit.program.structure.latents
+    return {z.name: f"_{z.name}" if len(latents) > 1 else "" for z in latents}
+
+
+def row_of(level: int, suffix: str) -> str:
+    """The dimension of a level's rows: the independent units, or rows within them."""
+    return ROW if level == 0 else ROW + suffix
