@@ -218,7 +218,7 @@ def test_nineteen_of_twenty_intervals_cover(name):
     args = tuple(first if i == place else a for i, a in enumerate(args))
     fit = em.EM(model, max_steps=1).run(KEY, *args, init_params=truth)
     program = fit.program
-    simulate = simulator(dataclasses.replace(fit, params=truth), program)
+    simulate = simulator(dataclasses.replace(fit, leaves=truth), program)
 
     def replicate(key):
         rows = simulate(key)
