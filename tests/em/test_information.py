@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +16,7 @@ from scipy import stats
 from mixpyro import em, models
 from mixpyro.em.classes.assignment import Soft
 from mixpyro.em.report import information
+from mixpyro.em.report.directions import directions
 from mixpyro.em.report.summary import interval
 from mixpyro.em.studies.replicates import each, from_params, simulator
 
@@ -233,13 +235,15 @@ def test_nineteen_of_twenty_intervals_cover(name):
     quantile = stats.norm.ppf(0.975)
     nothing = {n: np.zeros(v.shape, bool) for n, v in truth.items()}
     covered = {n: np.zeros(v.shape) for n, v in truth.items()}
+    gram = partial(np.eye, hessian.shape[-1])
     for i in range(500):
+        own = -np.asarray(hessian[i])
         found = information.Information(
-            -np.asarray(hessian[i]),
-            lambda: np.zeros(()),
+            own,
+            gram,
             {n: np.asarray(j[i]) for n, j in jacobian.items()},
             nothing,
-            np.zeros((len(hessian[i]), 0)),
+            directions(own, np.zeros(len(own)), gram, gram(), own.dtype),
         )
         errors = information.standard_errors(found, {n: v.shape for n, v in truth.items()})
         for n, value in truth.items():
