@@ -54,8 +54,10 @@ def _gram(program: Program, params: Params, rows: Rows) -> jax.Array:
 def scaling(matrix: np.ndarray) -> np.ndarray:
     """Factors that give a Gram or information matrix a unit diagonal: units do not matter."""
     diagonal = np.diagonal(matrix)
-    # An entry without any information of its own is a flat direction by itself.
-    floor = max(float(diagonal.max(initial=0.0)) * np.finfo(float).eps, np.finfo(float).tiny)
+    # An entry without any information of its own is a flat direction by itself. The rounding of a
+    # score leaves eps squared; units may be many powers of ten apart.
+    floor = float(diagonal.max(initial=0.0)) * np.finfo(float).eps ** 1.5
+    floor = max(floor, np.finfo(float).tiny)
     return 1 / np.sqrt(np.maximum(diagonal, floor))
 
 

@@ -21,10 +21,10 @@ def _dot_general(
     if preferred_element_type is not None:
         x, y = x.astype(preferred_element_type), y.astype(preferred_element_type)
     summed = int(np.prod([x.shape[d] for d in x_sum], dtype=int))
-    left = np.transpose(x, (*x_batch, *x_own, *x_sum)).reshape(*batch, -1, summed)
-    right = np.transpose(y, (*y_batch, *y_sum, *y_own)).reshape(*batch, summed, -1)
     if 0 in shape or summed == 0:
         return np.zeros(shape, x.dtype)
+    left = np.transpose(x, (*x_batch, *x_own, *x_sum)).reshape(*batch, -1, summed)
+    right = np.transpose(y, (*y_batch, *y_sum, *y_own)).reshape(*batch, summed, -1)
     return np.matmul(left, right).reshape(shape)
 
 

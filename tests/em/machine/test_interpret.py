@@ -166,6 +166,7 @@ CASES = {
     "sorted": (lambda x: [jnp.sort(x, 0), jnp.argsort(x), jnp.sort(jnp.append(x, jnp.nan))], X),
     "products": (lambda x, y: [x @ y.T, jnp.einsum("ij,kj->ikj", x, y), x[0] @ y[0]], X, X + 1),
     "products in batches": (lambda a: [a @ a, jnp.einsum("bij,bkj->ik", a, a)], STACK),
+    "products of nothing": (lambda x: [x[:, :0] @ x[:0], x[:0] @ x.T], X),
     "whole products": (lambda i: i @ i.T, I),
     "factors": (lambda a: jnp.linalg.cholesky(a), STACK),
     "no factor": (lambda a: jnp.linalg.cholesky(a - 9 * jnp.eye(3)), STACK),
