@@ -72,8 +72,8 @@ class EM:
             natural-log units of the total objective; the default is 1e-8. A parameter is then
             about ``sqrt(2 * tolerance)`` of its standard error from the optimum. Where rounding
             is coarser (float32, many rows), rounding decides.
-        accelerate: None, ``"quasi-newton"`` or ``"squarem"`` (`mixpyro.em.acceleration`), for soft
-            assignment: the same optimum in a fraction of the steps where EM crawls.
+        accelerate: None, ``"quasi-newton"`` or ``"squarem"`` (`mixpyro.em.climb.acceleration`),
+            for soft assignment: the same optimum in a fraction of the steps where EM crawls.
         throw: raise `FitError` unless the status is ok.
         progress_bar: show the steps as they go.
 

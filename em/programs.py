@@ -31,10 +31,11 @@ def program_for(model: Callable, call: Call, posterior: bool = False) -> Program
 
     A model is read anew where all that it reads cannot be told.
     """
-    key = (cache_key(model, call), posterior)
+    own = cache_key(model, call)
+    key = (own, posterior)
     found = _programs.get(key)
     if found is None or not found.serves(call):
-        pattern = (cache_key(model, call, call.pattern), posterior)
+        pattern = (call.pattern, *own[:1], *own[2:], posterior)
         other = _patterns.get(pattern)
         found = resized(other, call) if other is not None and found is None else None
         found = found or build(read_model(model, call, priors=posterior), call, posterior)
@@ -44,14 +45,13 @@ def program_for(model: Callable, call: Call, posterior: bool = False) -> Program
     return found
 
 
-def cache_key(model: Callable, call: Call, signature: Hashable = None) -> Hashable:
+def cache_key(model: Callable, call: Call) -> tuple[Hashable, ...]:
     """What a reading of a model is kept by, if it is kept: it has to hold the model."""
     identity: Hashable = id(model)
     if isinstance(model, MethodType):  # made anew at every look
         identity = (id(model.__self__), id(model.__func__))
     backend = (jax.default_backend(), jax.config.jax_default_device, jax.config.jax_enable_x64)
-    signature = call.signature if signature is None else signature
-    return (identity, signature, fingerprint(model, *call.objects).key, backend)
+    return (identity, call.signature, fingerprint(model, *call.objects).key, backend)
 
 
 def prepare(program: Program, arrays: tuple) -> tuple[Rows, dict]:

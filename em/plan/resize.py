@@ -43,10 +43,15 @@ def resized(program: Program, call: Call) -> Program | None:
     if not _plain(_with_rows(program.structure, n, m), m):
         return None
     try:
-        same = _text(program, known, program.shapes, n) == _text(program, call, call.arrays, m)
+        text = program.compiled("text", lambda: _text(program, known, program.shapes, n))
+        same = text == _text(program, call, call.arrays, m)
     except Exception:  # whatever the model does with data of that shape: the reading will say
         return None
-    return _made(program, call, n, m) if same else None
+    if not same:
+        return None
+    new = _made(program, call, n, m)
+    new.compiled("text", lambda: text)  # the same, but for the number that is left out
+    return new
 
 
 def _plain(structure: Structure, n: int) -> bool:

@@ -34,22 +34,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """A fitted mixture: see `Fit`, which adds tables and files.
-
-    Attributes:
-        leaves: {parameter: value}, constrained, as `params`, but each leaf of a pytree by itself:
-            ``nn['w']`` of ``numpyro.param("nn", {"w": ...})``. Tables and errors name these.
-        log_likelihood: ``sum_n w_n log p(x_n | params)``, natural log; where labels are known,
-            ``log p(x_n, z_n | params)``.
-        objective: what EM climbed: the log-likelihood, or for hard assignment the
-            classification log-likelihood; plus the log prior for ``objective="posterior"``.
-        trace: (num_steps,) the objective after each step.
-        num_steps: EM steps of the chosen start.
-        counts: (k,) the weighted number of rows of each component.
-        labels: (n,) the components that hard assignment gave; None for soft EM.
-        total_weight: the sum of the row weights, the number of rows if there are none: of all
-            rows where z is one for a group of them. Observations beside the rows count too.
-    """
+    """A fitted mixture: see `Fit`, which says what the attributes are and adds tables and files."""
 
     program: Program
     call: Call
