@@ -20,6 +20,7 @@ from .climb.selection import Restarts, select
 from .climb.state import Outcome, Settings
 from .climb.status import FitError, Status
 from .machine.arrays import array as as_jax
+from .machine.garbage import collected_seldom
 from .machine.jit import loop_jit, quick_jit
 from .machine.progress import Progress
 from .options import as_key, either, positive
@@ -130,6 +131,7 @@ class EM:
         self.throw = throw
         self.progress_bar = progress_bar
 
+    @collected_seldom
     def run(
         self,
         rng_key: jax.Array,

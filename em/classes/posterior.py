@@ -7,11 +7,13 @@ take the shorter way over statistics (`expectation`).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from ..machine.traced import traced
 from ..read.reader import Params, Reader
 from ..read.units import owners as owners_of
 from .assignment import Assign, Soft, in_chunk
@@ -59,7 +61,14 @@ class Classes(NamedTuple):
 
 
 def posterior(reader: Reader, params: Params, arrays: tuple) -> Classes:
-    """The classes of units, and of rows within them, with densities as NumPyro scores them."""
+    """The classes of units, and of rows within them, with densities as NumPyro scores them.
+
+    The model is traced once for all who ask.
+    """
+    return reader.compiled("posterior", lambda: traced(partial(_posterior, reader)))(params, arrays)
+
+
+def _posterior(reader: Reader, params: Params, arrays: tuple) -> Classes:
     joints = {0: level_joint(reader, params, arrays, 0)}
     given, owners = {}, {}
     for level in reader.inner_levels:

@@ -14,8 +14,10 @@ import numpy as np
 from jax.extend.core import Literal
 
 from .primitives import ON_KEYS, TABLE
+from .traced import kind_of
 
-Step = tuple[Callable[..., Any], tuple[int, ...], tuple[int, ...], tuple[Any, ...]]
+# What to do, with which places, into which of these dtypes, and what nobody reads afterwards.
+Step = tuple[Callable[..., Any], tuple[int, ...], tuple[int, ...], tuple[Any, ...], tuple[int, ...]]
 # Calls that only wrap a jaxpr: the parameter that holds it.
 _CALLS = {
     "jit": "jaxpr",
@@ -39,7 +41,7 @@ def interpreted(function: Callable) -> Callable:
         leaves, tree = jax.tree.flatten(args)
         if any(isinstance(v, jax.core.Tracer) for v in leaves):
             return function(*args)
-        kinds = [_kind(v) for v in leaves]
+        kinds = [kind_of(v) for v in leaves]
         key = tree, tuple((k.shape, k.dtype, k.weak_type) for k in kinds)
         if key not in programs:
             given = jax.tree.unflatten(tree, kinds)
@@ -53,11 +55,6 @@ def interpreted(function: Callable) -> Callable:
         return jax.tree.unflatten(out_tree, arrays)
 
     return run
-
-
-def _kind(value: Any) -> jax.ShapeDtypeStruct:
-    aval = jax.typeof(value)
-    return jax.ShapeDtypeStruct(aval.shape, aval.dtype, weak_type=aval.weak_type)
 
 
 def _given(value: Any, dtype: Any) -> np.ndarray:
@@ -85,12 +82,19 @@ class Program:
         inputs = [*jaxpr.constvars, *jaxpr.invars]
         self._inputs = [self._place(v) for v in inputs]
         self._steps: list[Step] = []
-        for equation in _needed(jaxpr):
+        equations = _needed(jaxpr)
+        last = {
+            v: i for i, e in enumerate(equations) for v in e.invars if not isinstance(v, Literal)
+        }
+        kept = {v for v in jaxpr.outvars if not isinstance(v, Literal)}
+        for number, equation in enumerate(equations):
             own = tuple(map(self._place, equation.invars))
             made = tuple(map(self._place, equation.outvars))
             kinds = (v.aval.dtype for v in equation.outvars)
             dtypes = tuple(None if _keyed(dtype) else dtype for dtype in kinds)
-            self._steps.append((_carry_out(equation), own, made, dtypes))
+            read = {v for v in equation.invars if not isinstance(v, Literal)} - kept
+            gone = tuple(self._places[v] for v in read if last[v] == number)
+            self._steps.append((_carry_out(equation), own, made, dtypes, gone))
         self._outputs = [self._place(v) for v in jaxpr.outvars]
         self.dtypes = [v.aval.dtype for v in jaxpr.outvars]
 
@@ -109,13 +113,15 @@ class Program:
         values = list(self._first)
         for place, value in zip(self._inputs, [*self._consts, *arrays], strict=True):
             values[place] = value
-        for function, own, made, dtypes in self._steps:
+        for function, own, made, dtypes, gone in self._steps:
             found = function(*[values[i] for i in own])
             several = found if isinstance(found, list | tuple) else (found,)
             for place, value, dtype in zip(made, several, dtypes, strict=True):
                 if value.dtype != dtype and dtype is not None:
                     value = np.asarray(value, dtype)
                 values[place] = value
+            for place in gone:
+                values[place] = None
         return [values[i] for i in self._outputs]
 
 

@@ -7,6 +7,7 @@ from functools import cache, partial
 from typing import Any, Protocol
 
 import jax
+import jax.numpy as jnp
 
 from .interpret import interpreted
 
@@ -24,8 +25,8 @@ class Working(Protocol):
 _SMALL = 1e6
 # And thousands of steps of one that does fewer than this take less than optimising it would.
 _TINY = 1e4
-# What does fewer than this is carried out by NumPy, which is not much slower than XLA then.
-_MINUTE = 3e4
+# What does fewer than this is carried out by NumPy, which takes less than XLA takes to compile.
+_MINUTE = 3e6
 # Numbers that may stand side by side.
 _ROOM = 1e6
 _ONCE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
@@ -69,10 +70,31 @@ def effort(program: Working) -> str:
 
 
 def every(program: Working, number: int) -> Callable[[Callable], Callable]:
-    """`jax.vmap` over so many where that takes little room, else one after the other."""
-    if program.work * number < _ROOM:
+    """`jax.vmap` over so many where that takes little room, else as many at a time as it takes."""
+    together = max(int(_ROOM // max(program.work, 1)), 1)
+    if number <= together:
         return jax.vmap
-    return lambda function: partial(jax.lax.map, function)
+    if together == 1:
+        return lambda function: partial(jax.lax.map, function)
+    batches = -(-number // together)
+    size = -(-number // batches)
+    more = batches * size - number  # the last of them again, or JAX would trace the rest by itself
+
+    def filled(values: jax.Array) -> jax.Array:
+        padded = jnp.pad(values, [(0, more)] + [(0, 0)] * (values.ndim - 1), mode="edge")
+        return padded.reshape(batches, size, *values.shape[1:])
+
+    def flat(values: jax.Array) -> jax.Array:
+        return values.reshape(-1, *values.shape[2:])[:number]
+
+    def mapped(function: Callable) -> Callable:
+        def run(inputs: Any) -> Any:
+            found = jax.lax.map(jax.vmap(function), jax.tree.map(filled, inputs))
+            return jax.tree.map(flat, found)
+
+        return run
+
+    return mapped
 
 
 def _small(program: Working) -> bool:

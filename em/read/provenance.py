@@ -181,6 +181,12 @@ def _may_mix(equation: Any, marks: list[bool], rows: set[int]) -> bool:
         return axis != len(shape) - 1 and bool(rows.intersection(joined))
     if name.startswith(("reduce_", "arg")) and "axes" in params:
         return any(shape[axis] in rows for axis in params["axes"])
+    if name in ("cholesky", "eigh"):  # matrix by matrix
+        return bool(rows.intersection(shape[-2:]))
+    if name == "triangular_solve":  # and the other side's vectors one by one
+        other = equation.invars[1].aval.shape
+        own = other[-2] if params["left_side"] else other[-1]
+        return bool(rows.intersection((*shape[-2:], own)))
     if name == "dot_general":
         contracted = params["dimension_numbers"][0]
         sizes = [

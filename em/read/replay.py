@@ -30,11 +30,20 @@ def leave_prior(message: dict) -> None:
     ``handlers.scale`` with one weight a row may stand around a whole model: it is about rows, and
     no prior has any. A scale that a prior's own shape can take is its own.
     """
-    scale, fn = message["scale"], message["fn"]
+    scale = message["scale"]
     if scale is None or jnp.ndim(scale) == 0:
         return
-    if not _takes(fn.batch_shape, jnp.shape(scale)):
+    if not _takes(_batch_of(message), jnp.shape(scale)):
         message["scale"] = None
+
+
+def _batch_of(message: dict) -> tuple[int, ...]:
+    """The shape of a site's log density: observations may have more rows than what they are of."""
+    fn, value = message["fn"], message["value"]
+    if not message["is_observed"]:
+        return fn.batch_shape
+    rank = jnp.ndim(value) - fn.event_dim
+    return jnp.broadcast_shapes(fn.batch_shape, jnp.shape(value)[: max(rank, 0)])
 
 
 class RowMask(Messenger):
@@ -50,13 +59,9 @@ class RowMask(Messenger):
 
     def process_message(self, msg: dict) -> None:
         """Mask what has rows."""
-        if msg["type"] == "sample" and msg["is_observed"]:
-            shape = jnp.broadcast_shapes(
-                msg["fn"].batch_shape,
-                jnp.shape(msg["value"])[: jnp.ndim(msg["value"]) - msg["fn"].event_dim],
-            )
-            if _takes(shape, jnp.shape(self.mask)):
-                msg["fn"] = msg["fn"].mask(self.mask)
+        observed = msg["type"] == "sample" and msg["is_observed"]
+        if observed and _takes(_batch_of(msg), jnp.shape(self.mask)):
+            msg["fn"] = msg["fn"].mask(self.mask)
 
 
 def _takes(shape: tuple[int, ...], other: tuple[int, ...]) -> bool:

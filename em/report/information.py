@@ -11,7 +11,8 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from ..climb.boundary import boundary, inside
-from ..machine.jit import quick_jit
+from ..machine.garbage import collected_seldom
+from ..machine.jit import every, quick_jit
 from ..plan.chunks import Rows
 from ..plan.program import Params, Program
 from ..step import objective
@@ -49,6 +50,7 @@ def cost(program: Program) -> float:
     return 6.0 * size * (program.work + program.num_rows * program.num_components)
 
 
+@collected_seldom
 def observed_information(
     program: Program, params: Params, rows: Rows, gram: Callable[[], np.ndarray]
 ) -> Information:
@@ -112,7 +114,7 @@ def _derivatives(program: Program, params: Params, rows: Rows) -> Derivatives:
     if not start.size:
         return Derivatives(log_likelihood(start), start, jnp.zeros((0, 0)), jax.jacfwd(flat)(start))
     eye = jnp.eye(start.size, dtype=start.dtype)
-    (values, slopes), (_, hessian) = jax.lax.map(column, eye)
+    (values, slopes), (_, hessian) = every(program, start.size)(column)(eye)
     return Derivatives(values[0], slopes[0], hessian, jax.jacfwd(flat)(start))
 
 

@@ -8,7 +8,8 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from ..classes.posterior import posterior
-from ..machine.jit import quick_jit
+from ..machine.garbage import collected_seldom
+from ..machine.jit import every, quick_jit
 from ..plan.chunks import Rows
 from ..plan.program import Params, Program
 
@@ -16,6 +17,7 @@ from ..plan.program import Params, Program
 _CLEARLY = 1e-3
 
 
+@collected_seldom
 def gram(program: Program, params: Params, rows: Rows) -> np.ndarray:
     """(m, m) ``G = sum_n w_n s_n s_n'`` with the scores ``s_n = d log p(x_n) / du``.
 
@@ -46,7 +48,7 @@ def _gram(program: Program, params: Params, rows: Rows) -> jax.Array:
     # A row of weight 0 may have no density at all.
     weights = jnp.concatenate([rows.weights, program.beside(params, rows.arrays)[1]])
     weights = jnp.sqrt(weights)
-    scores = jax.lax.map(along, jnp.eye(start.size, dtype=start.dtype))
+    scores = every(program, start.size)(along)(jnp.eye(start.size, dtype=start.dtype))
     weighted = jnp.where(weights > 0, scores * weights, 0)
     return jnp.matmul(weighted, weighted.T, precision="highest")
 

@@ -10,6 +10,7 @@ import numpy as np
 from ..calls.arguments import merge
 from ..calls.call import Call
 from ..classes.posterior import posterior
+from ..machine.garbage import collected_seldom
 from ..machine.jit import once_jit, quick_jit
 from ..plan.program import Program
 from ..plan.resize import resized
@@ -38,6 +39,7 @@ class Scored(Protocol):
         ...
 
 
+@collected_seldom
 def score(result: Scored, args: tuple, kwargs: dict) -> tuple[dict[str, jax.Array], jax.Array]:
     """{latent: (n, k)} responsibilities, and (n,) log densities of the units."""
     call = merge(result.program.source, result.call, args, kwargs)

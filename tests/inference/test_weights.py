@@ -142,3 +142,22 @@ def test_every_run_takes_them(case):
     assert report.agrees, str(report)
     drawn = inference.draw_latent(nuts, fit, KEY)
     assert drawn.z.shape == (2, 500, 40)
+
+
+def test_weights_stay_on_observations_without_a_plate_beside_the_class():
+    w, y = WEIGHTS[:5], np.abs(X[:5]) + 0.1
+    probs = np.array([0.3, 0.7])
+
+    def model():
+        push = numpyro.sample("push", dist.Normal(0, 1))
+        rate = numpyro.param("rate", 1.0, constraint=dist.constraints.positive)
+        with handlers.scale(scale=w):
+            z = numpyro.sample("z", dist.Categorical(probs).expand([5]))
+            numpyro.sample("y", dist.Exponential(rate), obs=y)  # all of one rate, without a plate
+            numpyro.factor("by class", 0.1 * push * (z + 1))
+
+    with jax.enable_x64(True):
+        found = log_density(inference.marginalize(model), (), {}, {"push": 0.4, "rate": 0.7})[0]
+    by_class = np.log(probs @ np.exp(0.04 * np.array([1, 2])))
+    expected = w @ scipy.stats.expon.logpdf(y, scale=1 / 0.7) + w.sum() * by_class
+    assert float(found) == pytest.approx(expected + scipy.stats.norm.logpdf(0.4), rel=1e-12)

@@ -15,6 +15,7 @@ from mixpyro.em.machine.interpret import interpreted
 from mixpyro.em.plan.chunks import Rows
 from mixpyro.em.programs import program_for
 from mixpyro.em.read import trees
+from mixpyro.em.rows.checks import check, findings
 from mixpyro.em.rows.prepare import find_patterns, prepare
 from mixpyro.em.step.objective import evaluate
 from mixpyro.inference import marginalize
@@ -34,6 +35,7 @@ def climbed(model: Callable, args: tuple, kwargs: Mapping, params: Mapping[str, 
 
     given = {n: jax.tree.map(jnp.asarray, v) for n, v in params.items()}
     given = trees.split(given, program.structure.trees)
+    check(program, call.arrays, interpreted(lambda arrays: findings(program, arrays))(call.arrays))
     if program.augmented:  # patterns of gaps are counted on the host
         rows = find_patterns(program, interpreted(read)(call.arrays))
         return interpreted(objective)(given, rows)
