@@ -128,33 +128,22 @@ class Case:
 
 def check_density(case: Case) -> None:
     """EM's objective and the marginal model's density at random parameters are the hand's."""
-    for v in case.vectors(3):
-        params = case.params(v)
-        for way in (reading.climbed, reading.marginal):
-            try:
-                found = float(way(case.model, case.args, case.kwargs, params))
-            except ValueError as error:
-                case.refuse(error)
-                continue
-            assert case.outcome != "refused", f"{way.__name__} was not refused"
-            assert case.likelihood is not None
+    points = [case.params(v) for v in case.vectors(3)]
+    prior = brute.log_prior(case.model, case.args, case.kwargs)
+    for way in (reading.climbed, reading.marginal):
+        try:
+            density = way(case.model, case.args, case.kwargs)
+            found = [float(density(params)) for params in points]
+        except ValueError as error:
+            case.refuse(error)
+            continue
+        assert case.outcome != "refused", f"{way.__name__} was not refused"
+        assert case.likelihood is not None
+        for params, value in zip(points, found, strict=True):
             expected = case.likelihood(params)
             if way is reading.marginal:
-                expected += log_prior(case, params)
-            assert found == pytest.approx(expected, rel=1e-9, abs=1e-9), way.__name__
-
-
-def log_prior(case: Case, params: Mapping[str, Any]) -> float:
-    """NumPyro's log density of the parameters."""
-    traced = brute.sites(case.model, case.args, case.kwargs)
-    scores, _ = brute.compute_log_probs(
-        _seeded(case.model), case.args, dict(case.kwargs), dict(params)
-    )
-    return float(sum(v for n, v in scores.items() if n in brute.parameters(traced)))
-
-
-def _seeded(model: Callable) -> Callable:
-    return brute.handlers.seed(model, KEY)
+                expected += prior(params)
+            assert value == pytest.approx(expected, rel=1e-9, abs=1e-9), way.__name__
 
 
 def check_fit(case: Case) -> None:

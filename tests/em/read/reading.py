@@ -1,4 +1,4 @@
-"""What mixpyro makes of a model at given parameters, by each of the ways that it has."""
+"""What mixpyro makes of a model, as a function of parameters, by each of the ways that it has."""
 
 from __future__ import annotations
 
@@ -20,31 +20,42 @@ from mixpyro.em.step.objective import evaluate
 from mixpyro.inference import marginalize
 from mixpyro.inference.marginal import reading_of
 
+Density = Callable[[Mapping[str, Any]], jax.Array]
 
-def climbed(model: Callable, args: tuple, kwargs: Mapping, params: Mapping[str, Any]) -> jax.Array:
+
+def climbed(model: Callable, args: tuple, kwargs: Mapping) -> Density:
     """The log-likelihood that EM climbs: the E-step's, over statistics where there are some."""
     call = split(args, dict(kwargs))
     program = program_for(model, call)
 
-    def read(arrays: tuple) -> Rows:
-        return prepare(program, arrays)
-
     def objective(params: dict, rows: Rows) -> jax.Array:
         return evaluate(program, Soft(), params, rows).objective
 
-    given = {n: jax.tree.map(jnp.asarray, v) for n, v in params.items()}
-    given = trees.split(given, program.structure.trees)
-    if program.augmented:  # patterns of gaps are counted on the host
-        rows = find_patterns(program, interpreted(read)(call.arrays))
-        return interpreted(objective)(given, rows)
-    return interpreted(lambda params, arrays: objective(params, read(arrays)))(given, call.arrays)
+    def read(arrays: tuple) -> Rows:
+        return prepare(program, arrays)
+
+    whole = interpreted(lambda params, arrays: objective(params, read(arrays)))
+    parts = interpreted(objective)
+
+    def density(params: Mapping[str, Any]) -> jax.Array:
+        given = trees.split(_arrays(params), program.structure.trees)
+        if program.augmented:  # patterns of gaps are counted on the host
+            return parts(given, find_patterns(program, interpreted(read)(call.arrays)))
+        return whole(given, call.arrays)
+
+    return density
 
 
-def marginal(model: Callable, args: tuple, kwargs: Mapping, params: Mapping[str, Any]) -> jax.Array:
+def marginal(model: Callable, args: tuple, kwargs: Mapping) -> Density:
     """The log density of the model with z summed out, priors included."""
     reading_of(model, split(args, dict(kwargs)))  # once and kept, not under jit
 
+    @interpreted
     def density(params: dict) -> jax.Array:
         return log_density(marginalize(model), args, dict(kwargs), params)[0]
 
-    return interpreted(density)({n: jax.tree.map(jnp.asarray, v) for n, v in params.items()})
+    return lambda params: density(_arrays(params))
+
+
+def _arrays(params: Mapping[str, Any]) -> dict[str, Any]:
+    return {n: jax.tree.map(jnp.asarray, v) for n, v in params.items()}

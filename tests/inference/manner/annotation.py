@@ -7,17 +7,10 @@ import numpyro
 import numpyro.distributions as dist
 from numpyro.ops.indexing import Vindex
 
+from .data import LEVELS, RATERS, VOTES
 from .parts import mixed, shares
 
-_rng = np.random.default_rng(110)
 MODELS: dict[str, tuple] = {}
-
-
-ITEMS, LEVELS = 60, 3
-RATERS = np.array([0, 0, 1, 2, 2])
-TRUTH = np.arange(ITEMS) % LEVELS
-_wrong = _rng.random((ITEMS, len(RATERS))) < 0.25
-VOTES = np.where(_wrong, _rng.integers(LEVELS, size=_wrong.shape), TRUTH[:, None])
 
 
 def votes_given(confusion):

@@ -6,13 +6,10 @@ import numpyro
 import numpyro.distributions as dist
 from scipy import special, stats
 
+from .data import ANSWERS, GRADES
 from .parts import mixed, shares
 
-_rng = np.random.default_rng(113)
 MODELS: dict[str, tuple] = {}
-
-
-ANSWERS = (_rng.random((150, 6)) < np.where(np.arange(150)[:, None] < 80, 0.8, 0.25)).astype(int)
 
 
 def latent_classes(y):
@@ -29,10 +26,6 @@ MODELS["latent classes of binary items"] = (
     (ANSWERS,),
     lambda p: mixed(p["weights"], stats.bernoulli.logpmf(ANSWERS[:, None], p["p"]).sum(2)),
 )
-
-_ability = np.where(np.arange(150) < 80, -1.0, 1.2)
-_latent = _ability[:, None] + _rng.logistic(size=(150, 4))
-GRADES = (_latent > -0.5).astype(int) + (_latent > 1.0)
 
 
 def ordinal(y):

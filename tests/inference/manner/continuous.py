@@ -6,16 +6,10 @@ import numpyro
 import numpyro.distributions as dist
 from scipy import stats
 
+from .data import CROSSED, DIED, LINE, POINTS, T2, TIMES, T
 from .parts import mixed, shares
 
-_rng = np.random.default_rng(112)
 MODELS: dict[str, tuple] = {}
-
-
-_half = np.arange(160) < 90
-POINTS = np.where(_half[:, None], [-1.5, -1.0], [2.0, 1.5]) + _rng.normal(size=(160, 2)) @ np.array(
-    [[1.0, 0.4], [0.0, 0.8]]
-)
 
 
 def lkj(x):
@@ -38,11 +32,6 @@ def lkj_likelihood(p):
 
 
 MODELS["normals with an LKJ prior"] = (lkj, (POINTS,), lkj_likelihood)
-
-T = np.linspace(-2, 2, 120)
-LINE = np.where(
-    np.arange(120) % 8 == 0, _rng.normal(0, 8, 120), 1.0 + 2.0 * T + 0.5 * _rng.normal(size=120)
-)
 
 
 def outliers(t, y):
@@ -73,10 +62,6 @@ MODELS["a line with outliers"] = (
     ),
 )
 
-_which = np.arange(160) % 2
-T2 = np.linspace(-2, 2, 160)
-CROSSED = np.where(_which == 0, 1 + 2 * T2, -1 - T2) + 0.5 * _rng.normal(size=160)
-
 
 def regressions(t, y):
     weights = shares()
@@ -97,9 +82,6 @@ MODELS["a mixture of regressions"] = (
         stats.norm.logpdf(CROSSED[:, None], p["a"] + p["b"] * T2[:, None], p["sigma"]),
     ),
 )
-
-_life = _rng.exponential(np.where(np.arange(200) < 120, 1.0, 8.0))
-TIMES, DIED = np.minimum(_life, 10.0), _life < 10.0
 
 
 def lifetimes(time, died):

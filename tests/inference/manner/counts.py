@@ -6,13 +6,10 @@ import numpyro
 import numpyro.distributions as dist
 from scipy import special, stats
 
+from .data import DISASTERS, HISTORIES, OCCASIONS, VISITS, YEARS
 from .parts import mixed, shares
 
-_rng = np.random.default_rng(111)
 MODELS: dict[str, tuple] = {}
-
-
-VISITS = _rng.poisson(3.0, 150) * (_rng.random(150) < 0.7)
 
 
 def zero_inflated(y):
@@ -32,9 +29,6 @@ MODELS["zero-inflated counts by hand"] = (
     ),
 )
 
-YEARS = 60
-DISASTERS = np.where(np.arange(YEARS) < 25, _rng.poisson(4.0, YEARS), _rng.poisson(1.2, YEARS))
-
 
 def changepoint(y):
     early = numpyro.sample("early", dist.Gamma(2.0, 0.5))
@@ -52,11 +46,6 @@ def changepoint_likelihood(p):
 
 
 MODELS["a changepoint"] = (changepoint, (DISASTERS,), changepoint_likelihood)
-
-OCCASIONS = 5
-_caught = _rng.random(220) < 0.5
-_capture = _rng.random((220, OCCASIONS)) < np.where(_caught, 0.55, 0.2)[:, None]
-HISTORIES = _capture[_capture.any(1)].astype(int)
 
 
 def captures(y):

@@ -11,17 +11,10 @@ from numpyro.ops.indexing import Vindex
 from scipy import special
 
 from ..case import Case, positive, real, simplex, unit
+from .data import ANNOTATORS, LEVELS, POSITIONS, VOTES
 from .normals import mixed
 
-_rng = np.random.default_rng(41)
 CASES: dict[str, Case] = {}
-
-
-ITEMS, POSITIONS, LEVELS = 15, 4, 3
-ANNOTATORS = np.array([0, 0, 1, 2])
-_true = np.arange(ITEMS) % LEVELS
-_wrong = _rng.random((ITEMS, POSITIONS)) < 0.3
-VOTES = np.where(_wrong, _rng.integers(LEVELS, size=(ITEMS, POSITIONS)), _true[:, None])
 
 
 def sizes(votes):

@@ -8,10 +8,9 @@ from numpyro.distributions import constraints
 from scipy import stats
 
 from ..case import Case, real, simplex, tree, unit
-from .normals import HALF, NORMALS, N, X, mixed, normal_mixture, normals
+from .data import N, X, Y
+from .normals import NORMALS, mixed, normal_mixture, normals
 
-_rng = np.random.default_rng(42)
-Y = np.stack([X, _rng.normal(size=N) + HALF], 1)
 CASES: dict[str, Case] = {}
 
 

@@ -9,14 +9,10 @@ import numpyro.distributions as dist
 from scipy import special, stats
 
 from ..case import Case, positive, real, simplex
-from .normals import NORMALS, P, X, classes_in_a_loop, normal_mixture, normals
+from .data import EVENTS, TIME, X
+from .normals import NORMALS, P, classes_in_a_loop, normal_mixture, normals
 
-_rng = np.random.default_rng(40)
 CASES: dict[str, Case] = {}
-
-
-TIME = np.arange(40)
-EVENTS = np.where(TIME < 17, _rng.poisson(4.0, 40), _rng.poisson(1.0, 40))
 
 
 def changepoint(y):

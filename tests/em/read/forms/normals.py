@@ -8,11 +8,8 @@ from numpyro.ops.indexing import Vindex
 from scipy import special, stats
 
 from ..case import positive, real, simplex
+from .data import X
 
-_rng = np.random.default_rng(4)
-N = 24
-HALF = np.arange(N) < N // 2
-X = np.where(HALF, -1.5, 2.0) + _rng.normal(size=N)
 NORMALS = {"weights": simplex(2), "loc": real(2), "scale": positive()}
 
 

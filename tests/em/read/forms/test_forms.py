@@ -12,18 +12,19 @@ from numpyro.infer.util import log_density
 from mixpyro import em
 from mixpyro.inference import marginalize
 
-from ..case import Case, check_density, check_fit, log_prior
+from .. import brute
+from ..case import Case, check_density, check_fit
 from . import annotation, declarations, loops
-from .normals import NORMALS, N, X, classes_in_a_loop, normal_mixture, normals
+from .data import SERIES, N, X
+from .normals import NORMALS, classes_in_a_loop, normal_mixture, normals
 
 pytestmark = pytest.mark.usefixtures("x64")
 
-_rng = np.random.default_rng(4)
 CASES = {**loops.CASES, **annotation.CASES, **declarations.CASES}
 
 
 def test_too_many_combinations_are_refused_before_anything_is_allocated():
-    series = _rng.normal(size=30)
+    series = SERIES
     for run in (
         lambda: em.EM(classes_in_a_loop).run(jax.random.key(0), series),
         lambda: handlers.seed(marginalize(classes_in_a_loop), 0)(series),
@@ -78,5 +79,6 @@ def test_marginalize_is_read_under_jit_with_arrays_in_the_closure():
     case = Case(model, (X,), lambda p: normal_mixture(p, X - np.asarray(shift)), NORMALS)
     params = case.params(case.vectors(1)[0])
     density = jax.jit(lambda p: log_density(marginalize(model), (X,), {}, p)[0])
-    expected = case.likelihood(params) + log_prior(case, params)
+    prior = brute.log_prior(model, (X,), {})(params)
+    expected = case.likelihood(params) + prior
     assert density(params) == pytest.approx(expected, rel=1e-9)

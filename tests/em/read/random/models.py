@@ -8,7 +8,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import numpyro
 import numpyro.distributions as dist
 from numpyro import handlers
@@ -17,8 +16,8 @@ from .observations import observation
 from .plans import FIXED, PRIORS, Argument, Plan, Site, size_of, support_of
 
 
-def build(plan: Plan, only: int | None = None) -> Callable:
-    """The model of a plan; ``only`` masks all rows but one (-1: all), and leaves weights out."""
+def build(plan: Plan, only: jax.Array | None = None) -> Callable:
+    """The model of a plan; ``only``, the rows that count, leaves weights out."""
 
     def model(**given: Any) -> None:
         parameters: dict[str, jax.Array] = {}
@@ -38,8 +37,7 @@ def build(plan: Plan, only: int | None = None) -> Callable:
             if plan.scaled and only is None:
                 around.enter_context(handlers.scale(scale=given["row_weights"]))
             if only is not None:
-                chosen = np.arange(plan.n).reshape(plan.row_shape) == only
-                around.enter_context(handlers.mask(mask=chosen))
+                around.enter_context(handlers.mask(mask=only.reshape(plan.row_shape)))
             _rows(plan, weights, parameters, given)
         if plan.outer_factor:
             numpyro.factor("outer", -0.3 * (parameters["push"] - 0.5) ** 2)

@@ -62,23 +62,25 @@ def draw_params(plan, given_data, spread=1.0):
     return interpreted(draw)()
 
 
-def exactly(plan, given_data, params):
-    return brute.once(lambda p: scores(plan, given_data, p), params)
-
-
-def scores(plan, given_data, params):
-    """(log-likelihood, log prior) by brute force; rows of weights one by one."""
+def scorer(plan, given_data):
+    """Of parameters (log-likelihood, log prior) by brute force; rows of weights one by one."""
     fixed = held(plan)[0]
     if not plan.scaled:
-        return brute.log_likelihood_and_prior(build(plan), (), given_data, params, fixed)
+        return brute.scorer(build(plan), (), given_data, fixed)
     # A weight multiplies its row's log-likelihood, outside of the sum over z.
-    score = brute.log_likelihood_and_prior
-    none, prior = score(build(plan, -1), (), given_data, params, fixed)
-    total = none
-    for row, weight in enumerate(given_data["row_weights"].ravel()):
-        own, _ = score(build(plan, row), (), given_data, params, fixed)
-        total = total + weight * (own - none)
-    return total, prior
+    masks = [np.zeros(plan.n, bool), *np.eye(plan.n, dtype=bool)]
+    score = brute.scorer_by_mask(partial(build, plan), masks, (), given_data, fixed)
+
+    def total(params):
+        (none, *own), prior = score(params)
+        weights = given_data["row_weights"].ravel()
+        return none + sum(w * (o - none) for w, o in zip(weights, own, strict=True)), prior
+
+    return total
+
+
+def exactly(plan, given_data, params):
+    return interpreted(scorer(plan, given_data))(params)
 
 
 def named(error):
@@ -96,7 +98,7 @@ def check_reading(plan, gradients=False):
         (reading.marginal, likelihood + prior),
     ):
         try:
-            found = way(build(plan), (), given_data, params)
+            found = way(build(plan), (), given_data)(params)
         except ValueError as error:
             named(error)
             outcomes.append("refused")
@@ -106,9 +108,10 @@ def check_reading(plan, gradients=False):
     if gradients and outcomes[1] == "read":
         model = build(plan)
         density = marginalize(model)
+        score = scorer(plan, given_data)
         own = jax.grad(lambda p: log_density(density, (), given_data, p)[0])
         found = brute.once(own, params)
-        expected = brute.once(jax.grad(lambda p: sum(scores(plan, given_data, p))), params)
+        expected = brute.once(jax.grad(lambda p: sum(score(p))), params)
         for name, value in expected.items():
             np.testing.assert_allclose(found[name], value, rtol=1e-7, atol=1e-7, err_msg=name)
     return outcomes

@@ -7,16 +7,13 @@ import numpyro.distributions as dist
 from scipy import stats
 
 from ..case import Case, positive, real, simplex
-from .normals import HALF, NORMALS, N, X, mixed, normal_mixture, normals, shares
+from .data import COUNTS, LABEL, W, X
+from .normals import NORMALS, mixed, normal_mixture, normals, shares
 
-_rng = np.random.default_rng(30)
 CASES: dict[str, Case] = {}
 
 
 # ---- 1. observed sites without z ----------------------------------------------------------------
-
-LABEL = np.arange(8) % 2
-W = np.where(LABEL == 0, -1.0, 1.5) + 0.6 * _rng.normal(size=8)
 
 
 def labelled_apart(x, w, label):
@@ -75,7 +72,6 @@ CASES["a sample with a parameter of its own"] = Case(
 
 # ---- 2. factors ---------------------------------------------------------------------------------
 
-COUNTS = np.where(HALF, _rng.poisson(0.8, N), _rng.poisson(5.0, N)) + 0
 SEEN = COUNTS[COUNTS > 0]
 
 

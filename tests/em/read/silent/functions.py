@@ -8,11 +8,10 @@ import numpyro.distributions as dist
 from scipy import stats
 
 from ..case import Case, real, simplex
+from .data import N, X
 from .normals import (
     LOCATIONS,
     NORMALS,
-    N,
-    X,
     mixed,
     normal_mixture,
     normals,

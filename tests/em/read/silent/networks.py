@@ -11,16 +11,13 @@ from numpyro.contrib.control_flow import scan
 from scipy import special, stats
 
 from ..case import Case, positive, simplex, unit
-from .normals import LOCATIONS, X, normals_of_scale_one, shares
+from .data import COLUMNS, LINKS, ROWS, SEQUENCES, X
+from .normals import LOCATIONS, normals_of_scale_one, shares
 
-_rng = np.random.default_rng(34)
 CASES: dict[str, Case] = {}
 
 
 # ---- 14. chains ---------------------------------------------------------------------------------
-
-TIMES, SERIES = 5, 2
-SEQUENCES = _rng.poisson(3.0, size=(TIMES, SERIES))
 
 
 def hidden_markov(y):
@@ -93,9 +90,6 @@ CASES["an associative scan"] = Case(
 
 
 # ---- 16. networks, shapes of z ------------------------------------------------------------------
-
-ROWS, COLUMNS = 4, 4
-LINKS = (_rng.random((ROWS, COLUMNS)) < 0.5).astype(int)
 
 
 def two_plates(y):

@@ -7,11 +7,7 @@ import numpyro.distributions as dist
 from scipy import special, stats
 
 from ..case import positive, real, simplex
-
-_rng = np.random.default_rng(3)
-N = 24
-HALF = np.arange(N) < N // 2
-X = np.where(HALF, -1.5, 2.0) + _rng.normal(size=N)
+from .data import X
 
 
 def shares(k=2):

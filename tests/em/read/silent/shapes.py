@@ -8,18 +8,16 @@ from numpyro import handlers
 from scipy import special, stats
 
 from ..case import Case
-from .normals import LOCATIONS, NORMALS, N, X, mixed, normal_mixture, normals, normals_of_scale_one
+from .data import FAMILY, MANY, N, X
+from .normals import LOCATIONS, NORMALS, mixed, normal_mixture, normals, normals_of_scale_one
 
-_rng = np.random.default_rng(33)
 CASES: dict[str, Case] = {}
 
 
 # ---- 9. one row that reads another's class ------------------------------------------------------
 
-MANY = 200
 PARENT = np.arange(MANY)
 PARENT[100:110] = np.arange(10)
-FAMILY = _rng.normal(np.where(np.arange(MANY) % 2 == 0, -1.0, 1.0))
 
 
 def parents(x, parent):

@@ -7,16 +7,15 @@ import numpyro.distributions as dist
 from scipy import stats
 
 from ..case import Case, simplex, unit
-from .normals import HALF, NORMALS, N, X, mixed, normal_mixture, normals, shares
+from .data import HITS, SQUARE, N, S, X
+from .normals import NORMALS, mixed, normal_mixture, normals, shares
 
-_rng = np.random.default_rng(32)  # no row has more hits than the fewer trials
 CASES: dict[str, Case] = {}
 
 
 # ---- 4. data that depend on the class -----------------------------------------------------------
 
 TRIALS = np.array([12, 14])
-HITS = np.where(HALF, _rng.binomial(12, 0.2, N), _rng.binomial(14, 0.7, N))
 
 
 def trials_by_class(y):
@@ -82,9 +81,6 @@ CASES["a value divided by a parameter"] = Case(standardised, (X,), normal_mixtur
 
 
 # ---- 6. square data -----------------------------------------------------------------------------
-
-S = 6
-SQUARE = (_rng.random((S, S)) < np.where(np.arange(S) < 3, 0.2, 0.8)[:, None]).astype(int)
 
 
 def square(by_column):
