@@ -99,7 +99,8 @@ def test_svi_settles_and_agrees(fit, nuts):
         np.testing.assert_allclose(ours.std(0), sd, rtol=0.15)
 
 
-@pytest.mark.parametrize("covariance", ["full", "diagonal"])  # by events, by independent columns
+# By independent columns, by events.
+@pytest.mark.parametrize("covariance", ["diagonal", pytest.param("full", marks=pytest.mark.slow)])
 def test_svi_by_another_guide_starts_at_the_fit(covariance):
     rng = np.random.default_rng(2)
     x = rng.normal(size=(60, 2)) + np.repeat([[0.0], [6.0]], 30, 0)

@@ -153,7 +153,14 @@ def hessian(function, at, step=1e-3):
     return (4 * plain(step / 2) - plain(step)) / 3
 
 
-@pytest.mark.parametrize("name", list(cases()))
+# Of each kind (closed, numeric with covariates, two parameters) one is fast.
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(n, marks=[pytest.mark.slow] * (n in ("Poisson", "negative binomial by row")))
+        for n in cases()
+    ],
+)
 def test_estimates_and_errors_are_those_of_the_likelihood_written_out(name):
     fit, (*_, log_likelihood, names) = fitted(name), cases()[name]
     assert fit.status.ok, fit.message

@@ -25,7 +25,7 @@ from .mixtures import (
 pytestmark = pytest.mark.usefixtures("x64")
 
 
-@pytest.mark.parametrize("k", [2, 3, 4, 5])
+@pytest.mark.parametrize("k", [2, *(pytest.param(k, marks=pytest.mark.slow) for k in (3, 4, 5))])
 def test_a_shifted_parameter_is_a_function_however_few_there_are(k):
     """A function of a parameter is never taken for a constant."""
 

@@ -140,7 +140,7 @@ def test_a_restriction_takes_what_params_are(fit, plain):
     np.testing.assert_allclose(found.statistic, expected.statistic, rtol=1e-8)
 
 
-@pytest.mark.parametrize("kind", ["weighted", "parametric"])
+@pytest.mark.parametrize("kind", ["weighted", pytest.param("parametric", marks=pytest.mark.slow)])
 def test_bootstrap(fit, plain, kind):
     found, expected = (em.bootstrap(f, KEY, num_replicates=5, kind=kind) for f in (fit, plain))
     assert list(found.params) == list(fit.leaves)
