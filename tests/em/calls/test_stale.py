@@ -146,7 +146,11 @@ def test_a_change_is_in_the_fingerprint(case, monkeypatch):
     assert fingerprint(made).key != before.key
 
 
-@pytest.mark.parametrize("case", ["attribute of a callable object", "a rebound frame"])
+# That each change is in the fingerprint is shown above.
+@pytest.mark.parametrize(
+    "case",
+    ["attribute of a callable object", pytest.param("a rebound frame", marks=pytest.mark.slow)],
+)
 def test_a_change_leads_to_a_new_fit_and_the_old_one_says_so(case, monkeypatch):
     make, change = CHANGES[case]
     model = Shifted()
