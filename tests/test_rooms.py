@@ -1,4 +1,4 @@
-"""What the folders promise: imports go one way."""
+"""What the folders promise: imports go one way, files are short, tests mirror the rooms."""
 
 import ast
 from pathlib import Path
@@ -71,3 +71,14 @@ def test_rooms_know_what_they_may(room, siblings):
 def test_files_have_one_subject():
     long = {m: n for m, path in FILES.items() if (n := len(path.read_text().splitlines())) > 300}
     assert long == {}
+
+
+def test_files_of_tests_have_one_subject():
+    lines = {path: len(path.read_text().splitlines()) for path in (ROOT / "tests").rglob("*.py")}
+    assert not {path: n for path, n in lines.items() if n > 300}
+
+
+def test_the_folders_of_the_tests_are_the_rooms():
+    rooms = {path.name for path in (ROOT / "em").iterdir() if list(path.glob("*.py"))}
+    tested = {path.name for path in (ROOT / "tests" / "em").iterdir() if list(path.glob("*.py"))}
+    assert tested == rooms

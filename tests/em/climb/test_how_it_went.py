@@ -1,0 +1,77 @@
+"""Restarts, collapses and emptied clusters: what climbs report of themselves."""
+
+import jax
+import numpy as np
+import pytest
+from scipy import special
+
+from mixpyro import em, models
+
+from ..two_normals import KEY, N, X, joint, normals
+
+pytestmark = pytest.mark.usefixtures("x64")
+_rng = np.random.default_rng(23)
+
+
+def test_twenty_tied_values_never_give_a_singular_component_silently():
+    """A component on 20 equal values has no positive scale: its likelihood is unbounded."""
+    x = np.concatenate([np.full(20, 1.5), _rng.normal(0, 2, 40)])
+    fit = em.EM(normals, num_restarts=4).run(KEY, x, num_components=2)
+    params = {n: np.asarray(v) for n, v in fit.params.items()}
+    assert all(np.isfinite(v).all() for v in params.values())
+    if fit.status is em.Status.CONVERGED:
+        assert params["scale"].min() > 0.01
+        expected = special.logsumexp(joint(x, params), axis=1).sum()
+        assert fit.log_likelihood == pytest.approx(expected, abs=1e-6)
+    else:
+        assert fit.status in (em.Status.COLLAPSED, em.Status.NEARLY_SINGULAR)
+        assert "hare the scale" in fit.message
+        assert "fewer components" in fit.message
+
+
+def test_a_start_on_the_tied_values_collapses_and_says_so():
+    x = np.concatenate([np.full(20, 1.5), _rng.normal(0, 2, 40)])
+    init = {"weights": np.array([0.4, 0.6]), "loc": np.array([1.5, 0.0]), "scale": [0.02, 2.0]}
+    fit = em.EM(normals).run(KEY, x, num_components=2, init_params=init)
+    assert fit.status is em.Status.COLLAPSED
+    assert not fit.status.ok
+    for remedy in ("Share the scale", "handlers.condition", "fewer components", "prior"):
+        assert remedy in fit.message
+    assert all(np.isfinite(v).all() for v in fit.params.values())
+    assert list(fit.restarts["status"]) == ["COLLAPSED"]
+    with pytest.raises(em.FitError, match="unbounded"):
+        em.EM(normals, throw=True).run(KEY, x, num_components=2, init_params=init)
+
+
+@pytest.fixture(scope="module")
+def collapsed():
+    with jax.enable_x64(True):
+        x = np.column_stack([X, np.full(N, 2.0)])
+        return em.EM(models.gaussian_mixture, num_restarts=2).run(KEY, x, num_components=2)
+
+
+def test_a_constant_column_collapses_with_finite_parameters(collapsed):
+    assert collapsed.status is em.Status.COLLAPSED
+    assert "unbounded" in collapsed.message
+    assert all(np.isfinite(v).all() for v in collapsed.params.values())
+
+
+def test_no_nan_leaves_the_summary_of_a_collapsed_fit(collapsed):
+    table = collapsed.summary()
+    assert np.isfinite(table["estimate"]).all()
+    missing = table["standard_error"].isna()
+    assert (table.loc[missing, "note"] != "").all()
+
+
+def test_kmeans_reseeds_an_emptied_cluster_and_says_so():
+    x = np.array([[0.0, 0.0], [0.2, 0.0], [0.0, 0.2], [5.0, 5.0], [5.2, 5.0], [5.0, 5.2]])
+    found = em.kmeans(x, 2, KEY, init=np.array([[2.5, 2.5], [1e3, 1e3]]))
+    assert np.bincount(found.labels, minlength=2).tolist() in ([3, 3],)
+    centroids = np.asarray(found.centroids)
+    expected = np.array([x[:3].mean(0), x[3:].mean(0)])
+    np.testing.assert_allclose(centroids[np.argsort(centroids[:, 0])], expected, atol=1e-9)
+    inertia = sum(((part - part.mean(0)) ** 2).sum() for part in (x[:3], x[3:]))
+    assert found.inertia == pytest.approx(inertia)
+    assert found.fit.reseeded >= 1
+    assert "re-seeded" in found.message
+    assert found.status is em.Status.CONVERGED
