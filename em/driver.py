@@ -13,16 +13,20 @@ import numpy as np
 from .calls.arguments import split
 from .classes.assignment import Assign, Hard, Soft
 from .classes.schedule import Annealed, Schedule, Stochastic, at
-from .climb import acceleration, corners, engine, starts
+from .climb import acceleration, corners, engine
 from .climb.acceleration import Accelerate
+from .climb.first_guess import first_guess
 from .climb.loop import climb
 from .climb.selection import Restarts, select
+from .climb.starting import begin
+from .climb.starts import CATALOGUE as STARTS
+from .climb.starts import Start
 from .climb.state import Outcome, Settings
 from .climb.status import FitError, Status
 from .machine.arrays import array as as_jax
 from .machine.jit import loop_jit, quick_jit
 from .machine.progress import Progress
-from .options import as_key, either, positive
+from .options import as_key, chosen, either, positive
 from .plan.chunks import Rows
 from .plan.program import Params, Program
 from .programs import prepare, program_for
@@ -62,8 +66,9 @@ class EM:
         assign: ``"soft"`` (EM), ``"hard"`` (classification EM), ``"stochastic"`` (classes are drawn
             at first), ``"annealed"`` (responsibilities are tempered at first), or a value: an
             `Assign`, `em.Stochastic(...)` or `em.Annealed(...)`. The last two end as soft EM.
-        start: ``"kmeans++"``, ``"random"`` responsibilities, or ``"quantile"`` groups. With
-            regressions every other k-means++ start is random: crossing lines are no clusters.
+        start: ``"kmeans++"``, ``"random"`` responsibilities, or ``"quantile"`` groups, or a value:
+            a `Start` (`mixpyro.em.climb.starts`). With regressions every other k-means++ start is
+            random: crossing lines are no clusters.
         num_restarts: how many starts climb at once; the best sound one is kept. With many rows
             the others stop once they are within 0.5 of their end, by the same estimate; of more
             than 30, all take eight steps and the best three go on.
@@ -87,7 +92,7 @@ class EM:
         *,
         objective: str = "likelihood",
         assign: str | Assign = "soft",
-        start: str = "kmeans++",
+        start: str | Start = "kmeans++",
         num_restarts: int = 10,
         max_steps: int = 10_000,
         tolerance: float = 1e-8,
@@ -105,8 +110,6 @@ class EM:
             raise ValueError(f"assign {assign!r} is not available; use {either(ASSIGN)}")
         if not isinstance(assign, str) and not callable(assign):
             raise ValueError(f"assign must be a name or an Assign value, not {assign!r}")
-        if start not in starts.NAMES:
-            raise ValueError(f"start {start!r} is not available; use {either(starts.NAMES)}")
         if isinstance(accelerate, str) and accelerate not in acceleration.NAMES:
             raise ValueError(
                 f"accelerate {accelerate!r} is not available; use {either(acceleration.NAMES)}"
@@ -123,7 +126,7 @@ class EM:
         )
         if self.accelerate is not None and not isinstance(self.assign, Soft):
             raise ValueError("accelerate needs assign='soft': other climbs are not smooth")
-        self.start = start
+        self.start: Start = chosen("start", start, STARTS, Start)
         self.num_restarts = num_restarts
         self.max_steps = max_steps
         self.tolerance = tolerance
@@ -167,7 +170,7 @@ class EM:
             given = check_responsibilities(program, init_responsibilities)
         alone = given is not None and not self._partial(program, given)
         alone = alone or bool(found.get("known", False)) or program.num_components == 1
-        number = 1 if alone or self.start == "quantile" else self.num_restarts
+        number = self.num_restarts if self.start.chance and not alone else 1
         with Progress(self.max_steps, self.progress_bar) as progress:
             climb_from = partial(self._climb, program, rows, progress.number)
             total = float(found["total"])
@@ -261,7 +264,7 @@ class EM:
 def _begin(
     program: Program,
     assign: Assign,
-    start: str,
+    start: Start,
     number_of_starts: int,
     rows: Rows,
     rng_key: jax.Array,
@@ -279,11 +282,11 @@ def _begin(
         number, key = numbered
         if set(fixed_start) == free and fixed_start:
             return fixed_start, evaluate(program, first(key), fixed_start, rows)
-        begun = starts.begin(program, rows, start, hard, key, number)
+        begun = begin(program, rows, start, hard, key, number)
         units = begun.units if given is None or isinstance(given, dict) else given
         expected = statistics_of(program, units, rows, hard, begun.given)
         jitter = jax.random.fold_in(key, 1)
-        guess = starts.first_guess(program, rows, expected, jitter, number)
+        guess = first_guess(program, rows, expected, jitter, number)
         if not fixed_start:
             return guess, expected
         params = m_step(program, expected, guess, rows, FIRST_STEPS) | fixed_start
