@@ -13,8 +13,9 @@ import numpy as np
 from .calls.arguments import split
 from .classes.assignment import Assign, Hard, Soft
 from .classes.schedule import Annealed, Schedule, Stochastic, at
-from .climb import acceleration, corners, engine
-from .climb.acceleration import Accelerate
+from .climb import corners, engine
+from .climb.accelerations import CATALOGUE as ACCELERATIONS
+from .climb.accelerations import Accelerate
 from .climb.first_guess import first_guess
 from .climb.loop import climb
 from .climb.selection import Restarts, select
@@ -77,8 +78,9 @@ class EM:
             natural-log units of the total objective; the default is 1e-8. A parameter is then
             about ``sqrt(2 * tolerance)`` of its standard error from the optimum. Where rounding
             is coarser (float32, many rows), rounding decides.
-        accelerate: None, ``"quasi-newton"`` or ``"squarem"`` (`mixpyro.em.climb.acceleration`),
-            for soft assignment: the same optimum in a fraction of the steps where EM crawls.
+        accelerate: None, ``"quasi-newton"`` or ``"squarem"``, or a value: an `Accelerate`
+            (`mixpyro.em.climb.accelerations`). For soft assignment: the same optimum in a fraction
+            of the steps where EM crawls.
         throw: raise `FitError` unless the status is ok.
         progress_bar: show the steps as they go.
 
@@ -110,10 +112,6 @@ class EM:
             raise ValueError(f"assign {assign!r} is not available; use {either(ASSIGN)}")
         if not isinstance(assign, str) and not callable(assign):
             raise ValueError(f"assign must be a name or an Assign value, not {assign!r}")
-        if isinstance(accelerate, str) and accelerate not in acceleration.NAMES:
-            raise ValueError(
-                f"accelerate {accelerate!r} is not available; use {either(acceleration.NAMES)}"
-            )
         positive("num_restarts", num_restarts)
         positive("max_steps", max_steps)
         if not (isinstance(tolerance, int | float) and tolerance >= 0 and np.isfinite(tolerance)):
@@ -121,9 +119,9 @@ class EM:
         self.model = model
         self.objective = objective
         self.assign: Assign = ASSIGN[assign] if isinstance(assign, str) else assign
-        self.accelerate: Accelerate | None = (
-            acceleration.NAMES[accelerate] if isinstance(accelerate, str) else accelerate
-        )
+        self.accelerate: Accelerate | None = None
+        if accelerate is not None:
+            self.accelerate = chosen("accelerate", accelerate, ACCELERATIONS, Accelerate)
         if self.accelerate is not None and not isinstance(self.assign, Soft):
             raise ValueError("accelerate needs assign='soft': other climbs are not smooth")
         self.start: Start = chosen("start", start, STARTS, Start)

@@ -17,7 +17,7 @@ from ..step.maximisation import FIRST_STEPS, INNER_STEPS, m_step
 from ..step.objective import evaluate
 from ..step.prior import without_mode
 from ..step.reseeding import reseed
-from .acceleration import begin, leap
+from .leap import begin, leap
 from .state import RUNNING, Flight, Outcome, Settings, State
 from .status import Status
 from .stopping import judge, judge_leap

@@ -12,7 +12,7 @@ import numpy as np
 from ..classes.assignment import Assign
 from ..plan.program import Params
 from ..step.expectation import Expectation
-from .acceleration import Accelerate
+from .accelerations import Accelerate
 from .status import Status
 
 RUNNING = -1
