@@ -11,8 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from .calls.arguments import split
-from .classes.assignment import Assign, Hard, Soft
-from .classes.schedule import Annealed, Schedule, Stochastic, at
+from .classes.assignments import CATALOGUE as ASSIGNMENTS
+from .classes.assignments import Assign, Schedule, at
+from .classes.assignments.soft import Soft
 from .climb import corners, engine
 from .climb.accelerations import CATALOGUE as ACCELERATIONS
 from .climb.accelerations import Accelerate
@@ -27,7 +28,7 @@ from .climb.status import FitError, Status
 from .machine.arrays import array as as_jax
 from .machine.jit import loop_jit, quick_jit
 from .machine.progress import Progress
-from .options import as_key, chosen, either, positive
+from .options import as_key, chosen, positive
 from .plan.chunks import Rows
 from .plan.program import Params, Program
 from .programs import prepare, program_for
@@ -38,12 +39,6 @@ from .step.expectation import Expectation, statistics_of
 from .step.maximisation import FIRST_STEPS, m_step
 from .step.objective import evaluate
 
-ASSIGN: dict[str, Assign] = {
-    "soft": Soft(),
-    "hard": Hard(),
-    "stochastic": Stochastic(),
-    "annealed": Annealed(),
-}
 # Steps of all starts together that cost more multiplications than this are worth saving.
 _COSTLY = 1e6
 _SHORT_TOLERANCE = 0.5
@@ -108,17 +103,13 @@ class EM:
             raise ValueError(
                 f"objective {objective!r} is not available; use 'likelihood' or 'posterior'"
             )
-        if isinstance(assign, str) and assign not in ASSIGN:
-            raise ValueError(f"assign {assign!r} is not available; use {either(ASSIGN)}")
-        if not isinstance(assign, str) and not callable(assign):
-            raise ValueError(f"assign must be a name or an Assign value, not {assign!r}")
         positive("num_restarts", num_restarts)
         positive("max_steps", max_steps)
         if not (isinstance(tolerance, int | float) and tolerance >= 0 and np.isfinite(tolerance)):
             raise ValueError(f"tolerance must be a number >= 0, not {tolerance!r}")
         self.model = model
         self.objective = objective
-        self.assign: Assign = ASSIGN[assign] if isinstance(assign, str) else assign
+        self.assign: Assign = chosen("assign", assign, ASSIGNMENTS, Assign)
         self.accelerate: Accelerate | None = None
         if accelerate is not None:
             self.accelerate = chosen("accelerate", accelerate, ACCELERATIONS, Accelerate)

@@ -7,8 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from ..classes.assignment import Assign
-from ..classes.schedule import at, settles_after
+from ..classes.assignments import Assign, at, settles_after
 from ..plan.chunks import Rows
 from ..plan.program import Params, Program
 from ..rows.point import arguments

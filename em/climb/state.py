@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from ..classes.assignment import Assign
+from ..classes.assignments import Assign
 from ..plan.program import Params
 from ..step.expectation import Expectation
 from .accelerations import Accelerate

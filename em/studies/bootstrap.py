@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..classes.assignment import Soft
+from ..classes.assignments.soft import Soft
 from ..climb.first_guess import first_guess
 from ..climb.loop import climb
 from ..climb.selection import highest

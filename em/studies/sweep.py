@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..calls.arguments import split
-from ..classes.assignment import Soft
+from ..classes.assignments.soft import Soft
 from ..classes.posterior import posterior
 from ..climb.selection import highest
 from ..climb.starts.kmeans_plus_plus import KMeansPlusPlus

@@ -12,7 +12,8 @@ from numpyro import handlers
 
 from mixpyro import em, models
 from mixpyro.em.calls.arguments import split
-from mixpyro.em.classes.assignment import Hard, Soft
+from mixpyro.em.classes.assignments.hard import Hard
+from mixpyro.em.classes.assignments.soft import Soft
 from mixpyro.em.climb import engine
 from mixpyro.em.climb.loop import climb
 from mixpyro.em.climb.starts.kmeans_plus_plus import KMeansPlusPlus
