@@ -9,7 +9,6 @@ import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
-from ..plan.blocks import CLOSED_FORMS
 from ..plan.chunks import Rows
 from ..plan.program import Params, Program
 from .boundary import BOUNDED, POSITIVE, inside
@@ -38,7 +37,7 @@ def coordinates(program: Program, params: Params, rows: Rows) -> Coordinates:
     values = program.unconstrain(params, rows.arrays, names)
     vector, unravel = ravel_pytree(values)
     free = {p.name: p.constraint in _UNITLESS for p in program.structure.free}
-    numeric = {n for b in program.blocks if b.rung not in CLOSED_FORMS for n in b.parameters}
+    numeric = {n for b in program.blocks if not b.rung.closed for n in b.parameters}
 
     def back(vector: jax.Array) -> Params:
         return program.constrain(unravel(vector), params, rows.arrays)
