@@ -20,13 +20,13 @@ FILES = {p.stem for p in Path(assignments.__file__).parent.glob("[!_]*.py")}
 def test_each_file_is_an_assignment():
     found = assignments.CATALOGUE.values()
     assert {type(a).__module__.rpartition(".")[2] for a in found} == FILES
-    assert set(assignments.CATALOGUE) == {"annealed", "hard", "soft", "stochastic"}
+    assert set(assignments.CATALOGUE) >= {"annealed", "hard", "soft", "stochastic"}
     assert len(assignments.CATALOGUE) == len(FILES)
     assert em.Stochastic is type(assignments.CATALOGUE["stochastic"])
 
 
 def test_an_unknown_assignment_is_refused_with_those_that_exist():
-    with pytest.raises(ValueError, match=r"'warp'.*'annealed' or 'hard' or 'soft' or 'stochastic'"):
+    with pytest.raises(ValueError, match=" or ".join(map(repr, assignments.CATALOGUE))):
         em.EM(models.poisson_mixture, assign="warp")
     for other in (3, em.Stochastic):
         with pytest.raises(ValueError, match="a name or an Assign value"):

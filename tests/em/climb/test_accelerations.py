@@ -20,7 +20,7 @@ FILES = {p.stem for p in Path(accelerations.__file__).parent.glob("[!_]*.py")}
 def test_each_file_is_an_acceleration():
     found = accelerations.CATALOGUE.values()
     assert {type(a).__module__.rpartition(".")[2] for a in found} == FILES
-    assert set(accelerations.CATALOGUE) == {"quasi-newton", "squarem"}
+    assert set(accelerations.CATALOGUE) >= {"quasi-newton", "squarem"}
     assert len(accelerations.CATALOGUE) == len(FILES)
 
 

@@ -1,5 +1,6 @@
 """Starts: each file of the folder is one, each gives responsibilities, and so may a user's own."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,12 +21,12 @@ FILES = {p.stem for p in Path(starts.__file__).parent.glob("[!_]*.py")}
 
 def test_each_file_is_a_start():
     assert {type(s).__module__.rpartition(".")[2] for s in starts.CATALOGUE.values()} == FILES
-    assert set(starts.CATALOGUE) == {"kmeans++", "quantile", "random"}
+    assert set(starts.CATALOGUE) >= {"kmeans++", "quantile", "random"}
     assert len(starts.CATALOGUE) == len(FILES)
 
 
 def test_an_unknown_start_is_refused_with_those_that_exist():
-    with pytest.raises(ValueError, match=r"'warp'.*'kmeans\+\+' or 'quantile' or 'random'"):
+    with pytest.raises(ValueError, match=re.escape(" or ".join(map(repr, starts.CATALOGUE)))):
         em.EM(models.gaussian_mixture, start="warp")
     for other in (3, KMeansPlusPlus):
         with pytest.raises(ValueError, match="a name or a Start value"):
