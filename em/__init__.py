@@ -1,7 +1,8 @@
 """Fit finite mixtures by EM: read a NumPyro model, climb its likelihood, return a `Fit`."""
 
 from .. import _numpyro  # noqa: F401  (before all that imports NumPyro)
-from .classes.schedule import Annealed, Stochastic
+from .classes.assignments.annealed import Annealed
+from .classes.assignments.stochastic import Stochastic
 from .climb.status import FitError, Status
 from .driver import EM
 from .kmeans import KMeans, kmeans

@@ -11,19 +11,25 @@ import jax.numpy as jnp
 import numpy as np
 
 from .calls.arguments import split
-from .classes.assignment import Assign, Hard, Soft
-from .classes.schedule import Annealed, Schedule, Stochastic, at
-from .climb import acceleration, corners, engine, starts
-from .climb.acceleration import Accelerate
+from .classes.assignments import CATALOGUE as ASSIGNMENTS
+from .classes.assignments import Assign, Schedule, at
+from .classes.assignments.soft import Soft
+from .climb import corners, engine
+from .climb.accelerations import CATALOGUE as ACCELERATIONS
+from .climb.accelerations import Accelerate
+from .climb.first_guess import first_guess
 from .climb.loop import climb
 from .climb.selection import Restarts, select
+from .climb.starting import begin
+from .climb.starts import CATALOGUE as STARTS
+from .climb.starts import Start
 from .climb.state import Outcome, Settings
 from .climb.status import FitError, Status
 from .machine.arrays import array as as_jax
 from .machine.garbage import collected_seldom
 from .machine.jit import loop_jit, quick_jit
 from .machine.progress import Progress
-from .options import as_key, either, positive
+from .options import as_key, chosen, positive
 from .plan.chunks import Rows
 from .plan.program import Params, Program
 from .programs import prepare, program_for
@@ -34,12 +40,6 @@ from .step.expectation import Expectation, statistics_of
 from .step.maximisation import FIRST_STEPS, m_step
 from .step.objective import evaluate
 
-ASSIGN: dict[str, Assign] = {
-    "soft": Soft(),
-    "hard": Hard(),
-    "stochastic": Stochastic(),
-    "annealed": Annealed(),
-}
 # Steps of all starts together that cost more multiplications than this are worth saving.
 _COSTLY = 1e6
 _SHORT_TOLERANCE = 0.5
@@ -63,8 +63,9 @@ class EM:
         assign: ``"soft"`` (EM), ``"hard"`` (classification EM), ``"stochastic"`` (classes are drawn
             at first), ``"annealed"`` (responsibilities are tempered at first), or a value: an
             `Assign`, `em.Stochastic(...)` or `em.Annealed(...)`. The last two end as soft EM.
-        start: ``"kmeans++"``, ``"random"`` responsibilities, or ``"quantile"`` groups. With
-            regressions every other k-means++ start is random: crossing lines are no clusters.
+        start: ``"kmeans++"``, ``"random"`` responsibilities, or ``"quantile"`` groups, or a value:
+            a `Start` (`mixpyro.em.climb.starts`). With regressions every other k-means++ start is
+            random: crossing lines are no clusters.
         num_restarts: how many starts climb at once; the best sound one is kept. With many rows
             the others stop once they are within 0.5 of their end, by the same estimate; of more
             than 30, all take eight steps and the best three go on.
@@ -73,8 +74,9 @@ class EM:
             natural-log units of the total objective; the default is 1e-8. A parameter is then
             about ``sqrt(2 * tolerance)`` of its standard error from the optimum. Where rounding
             is coarser (float32, many rows), rounding decides.
-        accelerate: None, ``"quasi-newton"`` or ``"squarem"`` (`mixpyro.em.climb.acceleration`),
-            for soft assignment: the same optimum in a fraction of the steps where EM crawls.
+        accelerate: None, ``"quasi-newton"`` or ``"squarem"``, or a value: an `Accelerate`
+            (`mixpyro.em.climb.accelerations`). For soft assignment: the same optimum in a fraction
+            of the steps where EM crawls.
         throw: raise `FitError` unless the status is ok.
         progress_bar: show the steps as they go.
 
@@ -88,7 +90,7 @@ class EM:
         *,
         objective: str = "likelihood",
         assign: str | Assign = "soft",
-        start: str = "kmeans++",
+        start: str | Start = "kmeans++",
         num_restarts: int = 10,
         max_steps: int = 10_000,
         tolerance: float = 1e-8,
@@ -102,29 +104,19 @@ class EM:
             raise ValueError(
                 f"objective {objective!r} is not available; use 'likelihood' or 'posterior'"
             )
-        if isinstance(assign, str) and assign not in ASSIGN:
-            raise ValueError(f"assign {assign!r} is not available; use {either(ASSIGN)}")
-        if not isinstance(assign, str) and not callable(assign):
-            raise ValueError(f"assign must be a name or an Assign value, not {assign!r}")
-        if start not in starts.NAMES:
-            raise ValueError(f"start {start!r} is not available; use {either(starts.NAMES)}")
-        if isinstance(accelerate, str) and accelerate not in acceleration.NAMES:
-            raise ValueError(
-                f"accelerate {accelerate!r} is not available; use {either(acceleration.NAMES)}"
-            )
         positive("num_restarts", num_restarts)
         positive("max_steps", max_steps)
         if not (isinstance(tolerance, int | float) and tolerance >= 0 and np.isfinite(tolerance)):
             raise ValueError(f"tolerance must be a number >= 0, not {tolerance!r}")
         self.model = model
         self.objective = objective
-        self.assign: Assign = ASSIGN[assign] if isinstance(assign, str) else assign
-        self.accelerate: Accelerate | None = (
-            acceleration.NAMES[accelerate] if isinstance(accelerate, str) else accelerate
-        )
+        self.assign: Assign = chosen("assign", assign, ASSIGNMENTS, Assign)
+        self.accelerate: Accelerate | None = None
+        if accelerate is not None:
+            self.accelerate = chosen("accelerate", accelerate, ACCELERATIONS, Accelerate)
         if self.accelerate is not None and not isinstance(self.assign, Soft):
             raise ValueError("accelerate needs assign='soft': other climbs are not smooth")
-        self.start = start
+        self.start: Start = chosen("start", start, STARTS, Start)
         self.num_restarts = num_restarts
         self.max_steps = max_steps
         self.tolerance = tolerance
@@ -169,7 +161,7 @@ class EM:
             given = check_responsibilities(program, init_responsibilities)
         alone = given is not None and not self._partial(program, given)
         alone = alone or bool(found.get("known", False)) or program.num_components == 1
-        number = 1 if alone or self.start == "quantile" else self.num_restarts
+        number = self.num_restarts if self.start.chance and not alone else 1
         with Progress(self.max_steps, self.progress_bar) as progress:
             climb_from = partial(self._climb, program, rows, progress.number)
             total = float(found["total"])
@@ -263,7 +255,7 @@ class EM:
 def _begin(
     program: Program,
     assign: Assign,
-    start: str,
+    start: Start,
     number_of_starts: int,
     rows: Rows,
     rng_key: jax.Array,
@@ -281,11 +273,11 @@ def _begin(
         number, key = numbered
         if set(fixed_start) == free and fixed_start:
             return fixed_start, evaluate(program, first(key), fixed_start, rows)
-        begun = starts.begin(program, rows, start, hard, key, number)
+        begun = begin(program, rows, start, hard, key, number)
         units = begun.units if given is None or isinstance(given, dict) else given
         expected = statistics_of(program, units, rows, hard, begun.given)
         jitter = jax.random.fold_in(key, 1)
-        guess = starts.first_guess(program, rows, expected, jitter, number)
+        guess = first_guess(program, rows, expected, jitter, number)
         if not fixed_start:
             return guess, expected
         params = m_step(program, expected, guess, rows, FIRST_STEPS) | fixed_start

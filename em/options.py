@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -22,6 +23,21 @@ def positive(name: str, value: Any) -> None:
     """Refuse what is no whole number >= 1."""
     if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
         raise ValueError(f"{name} must be a whole number >= 1, not {value!r}")
+
+
+def chosen(option: str, value: Any, catalogue: Mapping[str, Any], kind: Any) -> Any:
+    """The entry of a catalogue that a name means, or a value of that kind as it is."""
+    if isinstance(value, str):
+        if value not in catalogue:
+            raise ValueError(f"{option} {value!r} is not available; use {either(catalogue)}")
+        return catalogue[value]
+    if not isinstance(value, kind) or isinstance(value, type):
+        raise ValueError(f"{option} must be a name or {_a(kind.__name__)} value, not {value!r}")
+    return value
+
+
+def _a(noun: str) -> str:
+    return f"{'an' if noun[0] in 'AEIOU' else 'a'} {noun}"
 
 
 def either(names: Any) -> str:

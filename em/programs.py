@@ -20,6 +20,7 @@ from .read.model import read_model
 from .rows.checks import findings
 from .rows.prepare import find_patterns
 from .rows.prepare import prepare as read_rows
+from .step.rungs import LADDER
 
 _programs: Recent[Program] = Recent(64)
 # The last of each number of rows.
@@ -38,7 +39,7 @@ def program_for(model: Callable, call: Call, posterior: bool = False) -> Program
         pattern = (call.pattern, *own[:1], *own[2:], posterior)
         other = _patterns.get(pattern)
         found = resized(other, call) if other is not None and found is None else None
-        found = found or build(read_model(model, call, priors=posterior), call, posterior)
+        found = found or build(read_model(model, call, priors=posterior), call, LADDER, posterior)
         if found.unchanged.steady:
             _programs.keep(key, found)
             _patterns.keep(pattern, found)

@@ -1,1 +1,1 @@
-"""From log joints to classes: soft, hard, stochastic, annealed."""
+"""From log joints to classes."""

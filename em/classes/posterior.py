@@ -16,7 +16,8 @@ import jax.numpy as jnp
 from ..machine.traced import traced
 from ..read.reader import Params, Reader
 from ..read.units import owners as owners_of
-from .assignment import Assign, Soft, in_chunk
+from .assignments import Assign, in_chunk
+from .assignments.soft import Soft
 
 # What a level's rows are counted from, among chunks of rows.
 _LEVELS = 1 << 30

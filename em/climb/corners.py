@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from ..classes.assignment import Assign
+from ..classes.assignments import Assign
 from ..machine.arrays import array as as_jax
 from ..machine.jit import every, quick_jit
 from ..plan.chunks import Rows

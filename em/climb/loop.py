@@ -7,8 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from ..classes.assignment import Assign
-from ..classes.schedule import at, settles_after
+from ..classes.assignments import Assign, at, settles_after
 from ..plan.chunks import Rows
 from ..plan.program import Params, Program
 from ..rows.point import arguments
@@ -17,7 +16,7 @@ from ..step.maximisation import FIRST_STEPS, INNER_STEPS, m_step
 from ..step.objective import evaluate
 from ..step.prior import without_mode
 from ..step.reseeding import reseed
-from .acceleration import begin, leap
+from .leap import begin, leap
 from .state import RUNNING, Flight, Outcome, Settings, State
 from .status import Status
 from .stopping import judge, judge_leap

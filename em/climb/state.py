@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from ..classes.assignment import Assign
+from ..classes.assignments import Assign
 from ..plan.program import Params
 from ..step.expectation import Expectation
-from .acceleration import Accelerate
+from .accelerations import Accelerate
 from .status import Status
 
 RUNNING = -1

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from ..step.expectation import Expectation
-from .acceleration import Leap
+from .leap import Leap
 from .state import RUNNING, State
 from .status import Status
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-
 import numpyro.distributions as dist
 
+from ..machine.catalogue import classes
 from ._family import Args, Augmented, Family, Statistics, Ties, standardise
 from ._rows import RowFamily
 
@@ -27,16 +25,11 @@ __all__ = [
 def _discover() -> tuple[dict[type, Family], dict[type, Augmented]]:
     catalogue: dict[type, Family] = {}
     incomplete: dict[type, Augmented] = {}
-    for module in pkgutil.iter_modules(__path__):
-        if module.name.startswith("_"):
-            continue
-        name = f"{__name__}.{module.name}"
-        for item in vars(importlib.import_module(name)).values():
-            own = isinstance(item, type) and item.__module__ == name
-            if own and issubclass(item, Family):
-                catalogue.update(dict.fromkeys(item.distributions, item()))
-                if issubclass(item, Augmented):
-                    incomplete.update(dict.fromkeys(item.completes, item()))
+    for item in classes(__name__, __path__):
+        if issubclass(item, Family):
+            catalogue.update(dict.fromkeys(item.distributions, item()))
+            if issubclass(item, Augmented):
+                incomplete.update(dict.fromkeys(item.completes, item()))
     return catalogue, incomplete
 
 

@@ -4,21 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
 
+import jax
 import numpy as np
 
 from ..families import Family, RowFamily, Ties
 from ..read.latents import Latent
 from ..read.structure import Data
 from . import ties
-
-CLOSED, EQUATIONS = "closed form", "likelihood equations, on statistics"
-ROW_EQUATIONS = "likelihood equations, on rows"
-STATISTICS, ROWS = "numeric, on statistics", "numeric, on rows"
-ABSORBED = "closed form, with the prior"
-CLOSED_FORMS = (CLOSED, ABSORBED)
-WITH_PRIOR = "numeric with the prior, from the estimate without it"
-PRIORS = "numeric, on priors"
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,16 +59,62 @@ class RowSite(FamilySite):
     ties: Mapping[str, Ties]
 
 
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What a rung is chosen for: the terms that some parameters enter.
+
+    ``sites`` are those of the likelihood, ``auxiliary`` says that there are terms beside the rows;
+    ``own`` is the one site that its family estimates, if that is all there is. ``rowwise`` says
+    that a density of the sites is worked out row by row, ``prior`` that priors that are not flat
+    are added, and ``absorbed`` that the family of ``own`` takes all of these in.
+    """
+
+    sites: tuple[Site, ...]
+    own: StatisticalSite | RowSite | None
+    rowwise: bool
+    auxiliary: bool
+    prior: bool = False
+    absorbed: bool = False
+
+
+class Rung(Protocol):
+    """A way to maximise over a block's parameters: one file each in ``step/rungs/``.
+
+    Attributes:
+        name: what it is called in ``print(fit.spec)``.
+        place: on the ladder; of all rungs that take a task the one of the lowest place has it.
+        closed: whether its maximum is a formula.
+        numeric: whether an optimiser climbs, from where the parameters are.
+        estimates: whether the estimator of the task's ``own`` family has a part in it.
+        rowwise: whether it needs the units' responsibilities row by row.
+    """
+
+    name: ClassVar[str]
+    place: ClassVar[int]
+    closed: ClassVar[bool] = False
+    numeric: ClassVar[bool] = False
+    estimates: ClassVar[bool] = False
+    rowwise: ClassVar[bool] = False
+
+    def takes(self, task: Task) -> bool:
+        """Whether this rung can do it."""
+        ...
+
+    def maximise(self, work: Any) -> dict[str, jax.Array]:
+        """The block's new parameters, no worse than the old; ``work`` is that of `step/work.py`."""
+        ...
+
+
 @dataclass(frozen=True)
 class Block:
-    """Parameters that share a likelihood, and how the M-step maximises over them.
+    """Parameters that share a likelihood, and the rung by which the M-step maximises over them.
 
     ``auxiliary`` names the sites beside the rows that are about them.
     """
 
     parameters: tuple[str, ...]
     sites: tuple[str, ...]
-    rung: str
+    rung: Rung
     separable: bool = False  # slice j of every parameter reaches component j alone
     prior: bool = False  # priors that are not flat enter its objective
     auxiliary: tuple[str, ...] = ()
@@ -82,7 +122,12 @@ class Block:
     @property
     def numeric(self) -> bool:
         """Whether an optimiser maximises it, rather than its family."""
-        return self.rung in (STATISTICS, ROWS, WITH_PRIOR, PRIORS)
+        return self.rung.numeric
+
+    @property
+    def hyper(self) -> bool:
+        """Whether only priors reach its parameters."""
+        return not (self.sites or self.auxiliary)
 
 
 @dataclass(frozen=True, eq=False)

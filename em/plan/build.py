@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -23,20 +23,10 @@ from ..read.reader import Reader
 from ..read.reading import Reading
 from ..read.structure import Auxiliary, Data
 from . import conjugate, ties
-from .blocks import (
-    CLOSED,
-    EQUATIONS,
-    ROW_EQUATIONS,
-    ROWS,
-    STATISTICS,
-    Block,
-    Pool,
-    RowSite,
-    Site,
-    StatisticalSite,
-)
+from .blocks import Block, Pool, RowSite, Rung, Site, StatisticalSite, Task
+from .ladder import choose, task_of
 from .pooling import find_pool
-from .program import Params, Parts, Program, by_row
+from .program import Params, Parts, Program
 from .regression import find_linear
 from .separable import is_separable
 from .site_arguments import arguments, components, family_of
@@ -44,20 +34,21 @@ from .site_arguments import arguments, components, family_of
 Direct = Callable[[Family, Mapping], dict[str, Ties] | None]
 
 
-def build(reading: Reading, call: Call, posterior: bool = False) -> Program:
+def build(reading: Reading, call: Call, rungs: Sequence[Rung], posterior: bool = False) -> Program:
     """What EM computes with: each step adds to a program that is whole for what it has.
 
-    ``posterior`` says that priors are added to the objective.
+    ``rungs`` is the ladder that the M-step has, ``posterior`` says that priors are added to the
+    objective.
     """
     program = Program(reading, _parts(Reader(reading), call), posterior)
-    blocks, pools = _blocks(program, call)
+    blocks, pools = _blocks(program, call, rungs)
     program = program.having(blocks=blocks, pools=pools)
     separable = (
         replace(b, separable=is_separable(program, b, call)) if b.numeric else b for b in blocks
     )
     program = program.having(blocks=tuple(separable))
     if posterior:
-        program = program.having(blocks=conjugate.with_priors(program, call))
+        program = program.having(blocks=conjugate.with_priors(program, call, rungs))
     return program
 
 
@@ -214,7 +205,9 @@ def _with_family(site: Site, family: Family | None, probed: Mapping, direct: Dir
     return RowSite(*what, family, entries, found)
 
 
-def _blocks(program: Program, call: Call) -> tuple[tuple[Block, ...], dict[str, tuple[Pool, ...]]]:
+def _blocks(
+    program: Program, call: Call, rungs: Sequence[Rung]
+) -> tuple[tuple[Block, ...], dict[str, tuple[Pool, ...]]]:
     free = {p.name for p in program.structure.free}
     beside = program.structure.auxiliary
     groups: list[set[str]] = []
@@ -233,38 +226,23 @@ def _blocks(program: Program, call: Call) -> tuple[tuple[Block, ...], dict[str, 
         sites = [s for s in (*program.priors, *program.sites) if s.depends & group]
         auxiliary = tuple(a.name for a in beside if a.depends & group)
         names = tuple(n for n in order if n in group)
-        rung = _rung(program, sites, False)
-        pooled = _pooled(program, sites, rung, auxiliary, call) if auxiliary else None
+        task = task_of(program, sites, False)
+        pooled = _pooled(program, task, auxiliary, call) if auxiliary else None
         if pooled is not None:
             pools[sites[0].name], auxiliary = pooled, ()
         elif auxiliary:
-            rung = _rung(program, sites, True)
+            task = task_of(program, sites, True)
         own = tuple(s.name for s in sites)
-        blocks.append(Block(names, own, rung, auxiliary=auxiliary))
+        blocks.append(Block(names, own, choose(rungs, task), auxiliary=auxiliary))
     return tuple(sorted(blocks, key=lambda b: order.index(b.parameters[0]))), pools
 
 
 def _pooled(
-    program: Program, sites: list[Site], rung: str, auxiliary: tuple[str, ...], call: Call
+    program: Program, task: Task, auxiliary: tuple[str, ...], call: Call
 ) -> tuple[Pool, ...] | None:
     """How what is beside the rows pools with the one site that a family estimates, if all does."""
-    if rung not in (CLOSED, EQUATIONS):
+    if not isinstance(task.own, StatisticalSite):
         return None
-    (site,) = sites
-    assert isinstance(site, StatisticalSite)
-    pools = [find_pool(program, name, site, call) for name in auxiliary]
+    pools = [find_pool(program, name, task.own, call) for name in auxiliary]
     found = tuple(pool for pool in pools if pool is not None)
     return found if len(found) == len(pools) else None
-
-
-def _rung(program: Program, sites: list[Site], auxiliary: bool) -> str:
-    only = sites[0] if len(sites) == 1 and not auxiliary else None  # else several terms
-    if isinstance(only, RowSite):
-        return ROW_EQUATIONS
-    if any(by_row(program, s) for s in sites):
-        return ROWS
-    if not isinstance(only, StatisticalSite) or only.ties is None:
-        return STATISTICS
-    if not only.family.solves(only.ties):
-        return STATISTICS
-    return CLOSED if only.family.closed else EQUATIONS

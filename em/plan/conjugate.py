@@ -8,7 +8,7 @@ a NumPyro distribution, and a family's ``conjugate`` the terms that its argument
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,17 +23,8 @@ from ..families import Ties
 from ..read.inspection import unreached
 from ..read.latents import log_prob, unwrap
 from ..read.provenance import dependencies
-from .blocks import (
-    ABSORBED,
-    CLOSED,
-    EQUATIONS,
-    PRIORS,
-    ROW_EQUATIONS,
-    WITH_PRIOR,
-    Block,
-    FamilySite,
-    RowSite,
-)
+from .blocks import Block, FamilySite, RowSite, Rung, StatisticalSite, Task
+from .ladder import choose, task_of
 
 if TYPE_CHECKING:
     from .program import Params, Program
@@ -99,7 +90,7 @@ def _terms(site: dict) -> tuple[str, ...] | None:
     return tuple(TERMS[type(fn)]) if type(fn) in TERMS and mask is True else None
 
 
-def with_priors(program: Program, call: Call) -> tuple[Block, ...]:
+def with_priors(program: Program, call: Call, rungs: Sequence[Rung]) -> tuple[Block, ...]:
     """The blocks of a program whose objective has the priors in it, and their rungs.
 
     Flat priors change nothing. Parameters that only priors reach (hyperparameters) have blocks of
@@ -109,7 +100,7 @@ def with_priors(program: Program, call: Call) -> tuple[Block, ...]:
         ValueError: a parameter that reaches the data through no prior either.
     """
     priors = read(program, call)
-    blocks = [_with_prior(program, block, priors) for block in program.blocks]
+    blocks = [_with_prior(program, block, priors, rungs) for block in program.blocks]
     reached = {n for block in program.blocks for n in block.parameters}
     hyper = [p.name for p in program.structure.free if p.name not in reached]
     reached |= {p.name for p in program.structure.fixed}
@@ -127,23 +118,26 @@ def with_priors(program: Program, call: Call) -> tuple[Block, ...]:
             raise unreached(name)
     for group in sorted(groups, key=lambda g: min(map(hyper.index, g))):
         names = tuple(n for n in hyper if n in group)
-        blocks.append(Block(names, (), PRIORS, prior=True))
+        alone = Task((), None, rowwise=False, auxiliary=False, prior=True)
+        blocks.append(Block(names, (), choose(rungs, alone), prior=True))
     return tuple(blocks)
 
 
-def _with_prior(program: Program, block: Block, priors: dict[str, Prior]) -> Block:
+def _with_prior(
+    program: Program, block: Block, priors: dict[str, Prior], rungs: Sequence[Rung]
+) -> Block:
     own = [priors[n] for n in block.parameters]
     entering = any(set(block.parameters) & prior.depends for prior in priors.values())
     if not entering and all(p.terms == () and not p.depends for p in own):
         return block
-    rung = block.rung
-    if rung == CLOSED and not entering and _absorbs(program, block, priors):
-        rung = ABSORBED
-    elif rung in (CLOSED, EQUATIONS, ROW_EQUATIONS):
-        site = site_of(program, block)
-        if isinstance(site, RowSite) and not site.family.smooth:
-            raise _cornered(site)
-        rung = WITH_PRIOR
+    sites = [s for s in (*program.priors, *program.sites) if s.name in block.sites]
+    task = task_of(program, sites, bool(block.auxiliary))
+    absorbed = False
+    if isinstance(task.own, RowSite) and not task.own.family.smooth:
+        raise _cornered(task.own)
+    if isinstance(task.own, StatisticalSite) and block.rung.closed and not entering:
+        absorbed = _absorbs(program, block, task.own, priors)
+    rung = choose(rungs, replace(task, prior=True, absorbed=absorbed))
     return replace(block, rung=rung, separable=False, prior=True)
 
 
@@ -155,9 +149,8 @@ def _cornered(site: RowSite) -> ValueError:
     )
 
 
-def _absorbs(program: Program, block: Block, priors: dict[str, Prior]) -> bool:
-    """Whether the family of a block takes in all terms of the priors of its parameters."""
-    site = site_of(program, block)
+def _absorbs(program: Program, block: Block, site: FamilySite, priors: dict[str, Prior]) -> bool:
+    """Whether the family of a block's site takes in all terms of the priors of its parameters."""
     starts, used = program.layout.starts, np.zeros(int(program.layout.starts[-1]), bool)
     for name, entry in site.entries.items():
         assert entry is not None
@@ -169,13 +162,6 @@ def _absorbs(program: Program, block: Block, priors: dict[str, Prior]) -> bool:
                 return False
     ranges = zip(program.layout.parameters, starts, starts[1:], strict=False)
     return all(used[a:b].all() for p, a, b in ranges if p.name in block.parameters)
-
-
-def site_of(program: Program, block: Block) -> FamilySite:
-    """The one site of a block that its family estimates."""
-    (site,) = (s for s in (*program.priors, *program.sites) if s.name in block.sites)
-    assert isinstance(site, FamilySite)
-    return site
 
 
 def coefficients(

@@ -17,16 +17,7 @@ from ..machine.kept import Compiled
 from ..machine.recent import Recent
 from ..read.reader import MAX_READERS, Params, Reader
 from ..read.reading import Reading
-from .blocks import (
-    ROW_EQUATIONS,
-    WITH_PRIOR,
-    Block,
-    FamilySite,
-    Pool,
-    RowSite,
-    Site,
-    StatisticalSite,
-)
+from .blocks import Block, FamilySite, Pool, RowSite, Site, StatisticalSite
 from .chunks import Chunk, Rows
 from .regression import Linear
 from .site_arguments import arguments
@@ -131,7 +122,7 @@ class Program(Reader):
     @cached_property
     def scored(self) -> tuple[RowSite, ...]:
         """The sites that work row by row by their family's density instead of NumPyro's."""
-        solved = {n for b in self.blocks if b.rung in (ROW_EQUATIONS, WITH_PRIOR) for n in b.sites}
+        solved = {n for b in self.blocks if b.rung.estimates for n in b.sites}
         own = (s for s in self.sites if isinstance(s, RowSite) and s.name in solved)
         return tuple(s for s in own if s.family.scores)
 
@@ -160,7 +151,8 @@ class Program(Reader):
     @property
     def needs_rows(self) -> bool:
         """Whether anything needs the units' responsibilities one by one."""
-        return bool(self.rowwise) or bool(self.inner_levels) or self.prior_by_row(0)
+        asked = any(b.rung.rowwise for b in self.blocks)
+        return asked or bool(self.rowwise) or bool(self.inner_levels) or self.prior_by_row(0)
 
     def prior_by_row(self, level: int) -> bool:
         """Whether the prior of a level's classes depends on covariates."""
@@ -182,7 +174,8 @@ class Program(Reader):
     def ceiling(self, dtype: Any) -> dict[str, Any]:
         """{parameter: the largest value (shape) that its family's M-step gives it}."""
         places = np.full(int(self.layout.starts[-1]), np.inf)
-        solved = {n for b in self.blocks if b.rung == ROW_EQUATIONS for n in b.sites}
+        alone = (b for b in self.blocks if b.rung.estimates and not b.numeric)
+        solved = {n for b in alone for n in b.sites}
         for site in self.of_families:
             if site.name in solved and isinstance(site.family, RowFamily):
                 for name, most in site.family.limits(dtype).items():

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..read.latents import Latent, plain_name
 from ..read.structure import Parameter
-from .blocks import CLOSED_FORMS, PRIORS, FamilySite, Site
+from .blocks import FamilySite, Site
 from .program import Program
 
 
@@ -38,10 +38,14 @@ class SiteSpec:
 
 @dataclass(frozen=True)
 class BlockSpec:
-    """Parameters that are maximised together, and the rung of the ladder that does it."""
+    """Parameters that are maximised together, and the rung of the ladder that does it.
+
+    ``closed`` says that this is a formula.
+    """
 
     parameters: tuple[str, ...]
     m_step: str
+    closed: bool
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,7 @@ class Spec:
     @property
     def closed_form(self) -> bool:
         """Whether every block has a closed-form M-step."""
-        return all(b.m_step in CLOSED_FORMS for b in self.blocks)
+        return all(b.closed for b in self.blocks)
 
     def __str__(self) -> str:
         lines = [
@@ -131,14 +135,14 @@ class Spec:
 def describe(program: Program) -> Spec:
     """The `Spec` of a program."""
     structure = program.structure
-    hyper = {n for b in program.blocks if b.rung == PRIORS for n in b.parameters}
+    hyper = {n for b in program.blocks if b.hyper for n in b.parameters}
     return Spec(
         latents=tuple(_latent(z) for z in structure.latents),
         num_components=program.num_components,
         num_rows=program.num_rows,
         parameters=tuple(_parameter(p, p.name in hyper) for p in structure.parameters),
         sites=tuple(_site(program, s) for s in (*program.priors, *program.sites)),
-        blocks=tuple(BlockSpec(b.parameters, b.rung) for b in program.blocks),
+        blocks=tuple(BlockSpec(b.parameters, b.rung.name, b.rung.closed) for b in program.blocks),
         auxiliary=tuple(a.name for a in structure.auxiliary),
     )
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from ..classes.assignment import Soft
+from ..classes.assignments.soft import Soft
 from ..climb.boundary import BOUNDED, away
 from ..machine.jit import quick_jit
 from ..plan.chunks import Rows

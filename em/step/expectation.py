@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from ..classes.assignment import Assign, in_chunk
+from ..classes.assignments import Assign, in_chunk
 from ..classes.posterior import evidence, reduce_rows, within_units
 from ..families import Augmented, Statistics
 from ..plan.chunks import Chunk, Rows, in_chunks, in_order

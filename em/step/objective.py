@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..classes.assignment import Assign, Soft
+from ..classes.assignments import Assign
+from ..classes.assignments.soft import Soft
 from ..classes.posterior import posterior
 from ..machine.jit import quick_jit
 from ..plan.chunks import Rows

@@ -10,7 +10,6 @@ from numpyro import validation_enabled
 from numpyro.distributions import constraints
 
 from ..machine.jit import quick_jit
-from ..plan.blocks import PRIORS
 from ..plan.chunks import Rows
 from ..plan.program import Params, Program
 from ..read.replay import site_constraint
@@ -58,7 +57,7 @@ def without_mode(program: Program, params: Params, rows: Rows) -> jax.Array:
     The scale of a prior that has all its values together goes to 0, where the joint density is
     infinite unless the hyperparameter's own prior vanishes fast enough.
     """
-    hyper = {n for b in program.blocks if b.rung == PRIORS for n in b.parameters}
+    hyper = {n for b in program.blocks if b.hyper for n in b.parameters}
     lost = jnp.asarray(False)
     for p in program.structure.free:
         if p.name in hyper and p.constraint in ("positive", "nonnegative", "softpluspositive"):

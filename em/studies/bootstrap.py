@@ -11,10 +11,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..classes.assignment import Soft
-from ..climb import starts
+from ..classes.assignments.soft import Soft
+from ..climb.first_guess import first_guess
 from ..climb.loop import climb
 from ..climb.selection import highest
+from ..climb.starting import begin
+from ..climb.starts.kmeans_plus_plus import KMeansPlusPlus
 from ..climb.state import Outcome, Settings
 from ..climb.status import Status
 from ..plan.chunks import Rows
@@ -209,10 +211,10 @@ def from_starts(
     """Soft EM from the usual starts, (r, ...)."""
 
     def start(number: jax.Array, key: jax.Array) -> tuple:
-        begun = starts.begin(program, rows, "kmeans++", False, key, number)
+        begun = begin(program, rows, KMeansPlusPlus(), False, key, number)
         expected = statistics_of(program, begun.units, rows, False, begun.given)
         jitter = jax.random.fold_in(key, 1)
-        return starts.first_guess(program, rows, expected, jitter, number), expected
+        return first_guess(program, rows, expected, jitter, number), expected
 
     params, expected = jax.vmap(start)(jnp.arange(len(keys)), keys)
     bound = jnp.asarray(tolerance, rows.weights.dtype)

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpyro import handlers
 
-from ..classes.assignment import Soft
+from ..classes.assignments.soft import Soft
 from ..climb.loop import climb
 from ..climb.state import Outcome, Settings
 from ..plan.chunks import Rows, in_chunks

@@ -12,9 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..calls.arguments import split
-from ..classes.assignment import Soft
+from ..classes.assignments.soft import Soft
 from ..classes.posterior import posterior
 from ..climb.selection import highest
+from ..climb.starts.kmeans_plus_plus import KMeansPlusPlus
 from ..driver import EM
 from ..plan.chunks import Rows
 from ..programs import prepare, program_for
@@ -173,7 +174,7 @@ def cross_validate(
     options = (5, 2000, 1e-6)
     if isinstance(model, EM):
         plain = model.objective == "likelihood" and isinstance(model.assign, Soft)
-        if not plain or model.start != "kmeans++" or model.accelerate is not None:
+        if not plain or not isinstance(model.start, KMeansPlusPlus) or model.accelerate is not None:
             raise ValueError(
                 "cross-validation fits every fold by plain soft EM of the likelihood, started by "
                 "k-means++; give an EM without other choices of objective, assign, start and "

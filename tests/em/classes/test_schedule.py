@@ -11,7 +11,8 @@ import pytest
 from scipy import special, stats
 
 from mixpyro import em
-from mixpyro.em.classes.schedule import Annealed, Drawn, Stochastic, Tempered
+from mixpyro.em.classes.assignments.annealed import Annealed, Tempered
+from mixpyro.em.classes.assignments.stochastic import Drawn, Stochastic
 
 # From the saddle one draw in some twenty ends in a poor maximum; with key 0 it does.
 KEY = jax.random.key(1)

@@ -82,7 +82,7 @@ def test_only_smooth_climbs_are_accelerated(assign):
 
 
 def test_an_unknown_name_is_refused():
-    with pytest.raises(ValueError, match="'squarem' or 'quasi-newton'"):
+    with pytest.raises(ValueError, match="'quasi-newton' or 'squarem'"):
         em.EM(normals, accelerate="warp")
 
 

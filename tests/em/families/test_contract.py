@@ -10,7 +10,7 @@ from scipy import special
 
 from mixpyro import em
 from mixpyro.distributions import OrUniform
-from mixpyro.em.classes.assignment import Soft
+from mixpyro.em.classes.assignments.soft import Soft
 from mixpyro.em.families import CATALOGUE, Statistics
 from mixpyro.em.rows import prepare as rows_module
 from mixpyro.em.step.expectation import e_step

@@ -10,7 +10,7 @@ from jax.scipy.special import gammaln
 from scipy import special
 
 from mixpyro import em
-from mixpyro.em.classes.assignment import Soft
+from mixpyro.em.classes.assignments.soft import Soft
 from mixpyro.em.machine.hoist import split
 from mixpyro.em.step.expectation import e_step
 

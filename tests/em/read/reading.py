@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from numpyro.infer.util import log_density
 
 from mixpyro.em.calls.arguments import split
-from mixpyro.em.classes.assignment import Soft
+from mixpyro.em.classes.assignments.soft import Soft
 from mixpyro.em.machine.interpret import interpreted
 from mixpyro.em.plan.chunks import Rows
 from mixpyro.em.programs import program_for

@@ -14,7 +14,7 @@ from numpyro import handlers
 from scipy import stats
 
 from mixpyro import em, models
-from mixpyro.em.classes.assignment import Soft
+from mixpyro.em.classes.assignments.soft import Soft
 from mixpyro.em.report import information
 from mixpyro.em.report.directions import directions
 from mixpyro.em.report.summary import interval

@@ -1,0 +1,10 @@
+"""Starts: one file each, found by being here."""
+
+from __future__ import annotations
+
+from ...machine.catalogue import named
+from ._start import Start
+
+__all__ = ["CATALOGUE", "Start"]
+
+CATALOGUE: dict[str, Start] = named(__name__, __path__)

@@ -1,0 +1,57 @@
+"""What a start is: responsibilities to begin from; the first M-step does the rest."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+import jax
+
+_SOFTNESS = 0.1
+
+
+@runtime_checkable
+class Start(Protocol):
+    """Puts rows into components before anything is known of these.
+
+    A value that can be hashed: what is compiled for it is found again by it.
+    """
+
+    @property
+    def chance(self) -> bool:
+        """Whether another key gives another start; what is always the same is climbed from once."""
+        return True
+
+    @property
+    def elsewhere(self) -> Start | None:
+        """What takes every other turn, the first among them, where rows are no clusters of points.
+
+        That is so of regressions, of proportions, and of no more units than components.
+        """
+        return None
+
+    def responsibilities(
+        self,
+        points: jax.Array,
+        weights: jax.Array,
+        labels: jax.Array | None,
+        k: int,
+        key: jax.Array,
+        hard: bool,
+    ) -> jax.Array:
+        """(n, k) starting responsibilities, 0 or 1 if ``hard``.
+
+        ``points`` (n, m) are the rows' numbers, of scales that can be compared, ``weights`` (n,)
+        theirs (0 for rows that fill up), ``labels`` (n,) the components that are known, negative
+        where one is not.
+        """
+        ...
+
+
+def softened(groups: jax.Array, k: int, hard: bool, dtype: jax.typing.DTypeLike) -> jax.Array:
+    """(n, k) responsibilities of groups (n,), as ``hard`` ones or a tenth given to all components.
+
+    So that, in soft EM, a group of one or two rows does not begin as a singular component.
+    """
+    softness = 0.0 if hard or k == 1 else _SOFTNESS
+    one_hot = jax.nn.one_hot(groups, k, dtype=dtype)
+    return (1 - softness) * one_hot + softness / k
