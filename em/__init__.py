@@ -11,8 +11,9 @@ from .load import load
 from .plan.spec import Spec
 from .report.fit import Fit
 from .studies.bootstrap import Bootstrap, BootstrapTest, bootstrap, bootstrap_lrt
+from .studies.cross_validation import CrossValidation, cross_validate
 from .studies.hypotheses import HypothesisTest, likelihood_ratio_test, wald_test
-from .studies.sweep import CrossValidation, Sweep, cross_validate, sweep
+from .studies.sweep import Sweep, sweep
 
 __all__ = [
     "EM",

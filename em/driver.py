@@ -2,49 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
-from typing import Any
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
+from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from .calls.arguments import split
+from .calls.call import Call
 from .classes.assignments import CATALOGUE as ASSIGNMENTS
-from .classes.assignments import Assign, Schedule, at
+from .classes.assignments import Assign
 from .classes.assignments.soft import Soft
-from .climb import corners, engine
 from .climb.accelerations import CATALOGUE as ACCELERATIONS
 from .climb.accelerations import Accelerate
-from .climb.first_guess import first_guess
-from .climb.loop import climb
-from .climb.selection import Restarts, select
-from .climb.starting import begin
+from .climb.ascent import Ascent, Way
 from .climb.starts import CATALOGUE as STARTS
 from .climb.starts import Start
-from .climb.state import Outcome, Settings
-from .climb.status import FitError, Status
-from .machine.arrays import array as as_jax
+from .climb.status import FitError
 from .machine.garbage import collected_seldom
-from .machine.jit import loop_jit, quick_jit
-from .machine.progress import Progress
+from .machine.jit import quick
 from .options import as_key, chosen, positive
 from .plan.chunks import Rows
-from .plan.program import Params, Program
+from .plan.program import Program
 from .programs import prepare, program_for
-from .report.fit import Fit, from_outcome
+from .report.fit import Fit, from_outcome, look_ahead
 from .rows.checks import check
 from .rows.given import check_params, check_responsibilities
-from .step.expectation import Expectation, statistics_of
-from .step.maximisation import FIRST_STEPS, m_step
-from .step.objective import evaluate
-
-# Steps of all starts together that cost more multiplications than this are worth saving.
-_COSTLY = 1e6
-_SHORT_TOLERANCE = 0.5
-# More starts than this take so many steps, and only so many of them go on.
-_MANY, _SHORT_STEPS, _FINALISTS = 30, 8, 3
 
 
 class EM:
@@ -123,7 +109,6 @@ class EM:
         self.throw = throw
         self.progress_bar = progress_bar
 
-    @collected_seldom
     def run(
         self,
         rng_key: jax.Array,
@@ -147,6 +132,33 @@ class EM:
             ValueError: a model or data that cannot be fitted; the message names the site.
             FitError: the fit is not ok and ``throw`` was asked for.
         """
+        with ThreadPoolExecutor(1) as pool:
+            started = self._start(pool, rng_key, args, kwargs, init_params, init_responsibilities)
+        return self._finish(started)
+
+    def run_each(self, rng_key: jax.Array, calls: Iterable[tuple[tuple, dict]]) -> Iterator[Fit]:
+        """The fits of several calls ``(args, kwargs)``: while one compiles, the next is read."""
+        number = os.cpu_count() or 1
+        with ThreadPoolExecutor(number) as pool:
+            ahead: deque[Started] = deque()
+            for args, kwargs in calls:
+                ahead.append(self._start(pool, rng_key, args, kwargs))
+                if len(ahead) > 2 * number:
+                    yield self._finish(ahead.popleft())
+            while ahead:
+                yield self._finish(ahead.popleft())
+
+    @collected_seldom
+    def _start(
+        self,
+        pool: Executor,
+        rng_key: jax.Array,
+        args: tuple,
+        kwargs: dict[str, Any],
+        init_params: Mapping[str, Any] | None = None,
+        init_responsibilities: Any = None,
+    ) -> Started:
+        """A run up to its climbs: the pool compiles them."""
         rng_key = as_key(rng_key)
         call = split(args, kwargs)
         program = program_for(self.model, call, self.objective == "posterior")
@@ -159,16 +171,51 @@ class EM:
             given = check_params(program, init_params, call.arrays)
         elif init_responsibilities is not None:
             given = check_responsibilities(program, init_responsibilities)
+        ascent = self.ascent(program, rows, rng_key, found, given)
+        compiling = ascent.prepare(pool)
+        size = sum(p.size for p in program.structure.free)
+        if not compiling.done() and quick(program, 2 * size):
+            look_ahead(program, rows)
+        return Started(call, found, ascent)
+
+    def ascent(
+        self,
+        program: Program,
+        rows: Rows,
+        rng_key: jax.Array,
+        found: Mapping[str, Any],
+        given: Any = None,
+    ) -> Ascent:
+        """The climbs of rows that are read already; ``found`` is what the checks saw of them."""
         alone = given is not None and not self._partial(program, given)
         alone = alone or bool(found.get("known", False)) or program.num_components == 1
         number = self.num_restarts if self.start.chance and not alone else 1
-        with Progress(self.max_steps, self.progress_bar) as progress:
-            climb_from = partial(self._climb, program, rows, progress.number)
-            total = float(found["total"])
-            outcome, restarts = self._best(
-                program, rows, climb_from, (rng_key, number), given, total
-            )
-        fit = from_outcome(program, call, rows, found, outcome, restarts, self.assign.hard)
+        total = float(np.asarray(rows.weights, float).sum())
+        return Ascent(program, rows, self._way(), rng_key, number, given, total)
+
+    def _way(self) -> Way:
+        return Way(
+            self.assign,
+            self.start,
+            self.accelerate,
+            self.max_steps,
+            self.tolerance,
+            self.progress_bar,
+        )
+
+    @collected_seldom
+    def _finish(self, started: Started) -> Fit:
+        ascent = started.ascent
+        outcome, restarts = ascent.outcome()
+        fit = from_outcome(
+            ascent.program,
+            started.call,
+            ascent.rows,
+            started.found,
+            outcome,
+            restarts,
+            self.assign.hard,
+        )
         if self.throw and not fit.status.ok:
             raise FitError(fit.message)
         return fit
@@ -176,112 +223,10 @@ class EM:
     def _partial(self, program: Program, given: Any) -> bool:
         return isinstance(given, dict) and set(given) != {p.name for p in program.structure.free}
 
-    def _best(
-        self,
-        program: Program,
-        rows: Rows,
-        climb_from: Callable[..., Outcome],
-        of_key: tuple[jax.Array, int],
-        given: Any,
-        total: float,
-    ) -> tuple[Outcome, Restarts]:
-        """Climb from every start; the outcomes, and which of them the user gets.
 
-        Where a step is dear, all starts climb until the rest is negligible for telling them
-        apart, and the best of them to the end; of more than a few dozen, all take a few steps and
-        the best few go on (Biernacki, Celeux & Govaert 2003, Computational Statistics & Data
-        Analysis 41:561).
-        """
-        key, number = of_key
-        costly = number > 1 and not self.assign.hard and program.work * number > _COSTLY
-        many = costly and number > _MANY and not isinstance(self.assign, Schedule)
-        tolerance = max(self.tolerance, _SHORT_TOLERANCE) if costly else self.tolerance
-        limit = min(_SHORT_STEPS, self.max_steps) if many else self.max_steps
-        # Once a schedule has run, what is left is soft EM.
-        assign = Soft() if isinstance(self.assign, Schedule) else self.assign
+class Started(NamedTuple):
+    """A run that has everything but its climbs; ``found`` is what the checks saw of the data."""
 
-        def climb_on(outcome: Outcome, start: int, params: Params) -> tuple[Outcome, Restarts]:
-            rest = climb_from((key, 1), params, self.tolerance, self.max_steps, assign)
-            taken = outcome.continued(start, jax.tree.map(np.asarray, rest))
-            return taken, select(program, taken, rows, total)
-
-        climbed = climb_from(of_key, given, tolerance, limit)
-        outcome = jax.tree.map(np.asarray, climbed)
-        restarts = select(program, outcome, rows, total)
-        ahead = list(restarts.ranking[:_FINALISTS]) if many else []
-        finished = set() if costly else set(range(number))
-        while ahead or restarts.chosen not in finished:
-            best = ahead.pop(0) if ahead else restarts.chosen
-            finished.add(best)
-            short = restarts.status[best] == Status.MAX_STEPS and outcome.steps[best] == limit
-            if restarts.status[best] != Status.CONVERGED and not (many and short):
-                if ahead:
-                    continue
-                break
-            params = {n: as_jax(v[best]) for n, v in outcome.params.items()}
-            outcome, restarts = climb_on(outcome, best, params)
-        return corners.leave(program, rows, assign, self.tolerance, (outcome, restarts), climb_on)
-
-    def _climb(
-        self,
-        program: Program,
-        rows: Rows,
-        run: int,
-        of_key: tuple[jax.Array, int],
-        given: Any,
-        tolerance: float,
-        limit: int,
-        assign: Assign | None = None,
-    ) -> Outcome:
-        assign = assign or self.assign
-        kind = "none" if given is None else "params" if isinstance(given, dict) else "resp"
-        rng_key, number = of_key
-        rows = engine.given(program, rows)
-        if given is not None and not isinstance(given, dict):
-            given = jnp.pad(given, [(0, rows.num_units - len(given)), (0, 0)], mode="edge")
-        start = partial(_begin, program, assign, self.start, number)
-        key = ("start", assign, self.start, kind, number)
-        compiled = engine.compiled(program, key, lambda: quick_jit(program, start))
-        params, expected, keys = compiled(rows, rng_key, given)
-        report = Progress.report if self.progress_bar else None
-        settings = Settings(assign, self.max_steps, report, self.accelerate)
-        climb_all = partial(climb, program, settings)
-        name = ("climb", settings)
-        compiled = engine.compiled(program, name, lambda: loop_jit(program, climb_all))
-        bound = np.asarray(tolerance, rows.weights.dtype)
-        return jax.block_until_ready(compiled(rows, params, expected, bound, limit, keys, run))
-
-
-def _begin(
-    program: Program,
-    assign: Assign,
-    start: Start,
-    number_of_starts: int,
-    rows: Rows,
-    rng_key: jax.Array,
-    given: Any,
-) -> tuple[Params, Expectation, jax.Array]:
-    """Where climbs begin: (r, ...) parameters and statistics, and a key for each."""
-    hard, free = assign.hard, {p.name for p in program.structure.free}
-    keys = jax.random.split(rng_key, number_of_starts)
-    fixed_start = {} if given is None or not isinstance(given, dict) else given
-
-    def first(key: jax.Array) -> Assign:
-        return at(assign, jnp.zeros((), int), key)
-
-    def one(numbered: tuple[jax.Array, jax.Array]) -> tuple[Params, Expectation]:
-        number, key = numbered
-        if set(fixed_start) == free and fixed_start:
-            return fixed_start, evaluate(program, first(key), fixed_start, rows)
-        begun = begin(program, rows, start, hard, key, number)
-        units = begun.units if given is None or isinstance(given, dict) else given
-        expected = statistics_of(program, units, rows, hard, begun.given)
-        jitter = jax.random.fold_in(key, 1)
-        guess = first_guess(program, rows, expected, jitter, number)
-        if not fixed_start:
-            return guess, expected
-        params = m_step(program, expected, guess, rows, FIRST_STEPS) | fixed_start
-        return params, evaluate(program, first(key), params, rows)
-
-    params, expected = jax.lax.map(one, (jnp.arange(number_of_starts), keys))
-    return params, expected, keys
+    call: Call
+    found: dict[str, Any]
+    ascent: Ascent

@@ -96,7 +96,7 @@ def energies(fit: Fit, u: Any) -> np.ndarray:
     def every(u: jax.Array, rows: Rows, arrays: tuple) -> jax.Array:
         return jax.lax.map(lambda one: energy_of(program, where, one, rows, arrays), u)
 
-    compiled = program.compiled("energies", lambda: quick_jit(program, every))
+    compiled = program.compiled("energies", lambda: quick_jit(program, every, 4 * POINTS))
     u = np.asarray(u)
     index = np.arange(-(-len(u) // POINTS) * POINTS).clip(max=len(u) - 1).reshape(-1, POINTS)
     parts = [compiled(jnp.asarray(u[i], float), fit.rows, fit.call.arrays) for i in index]

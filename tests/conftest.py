@@ -13,6 +13,7 @@ os.environ.setdefault(
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.05")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
+import gc
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -25,6 +26,10 @@ import pytest
 # jax_numpy_rank_promotion stays at "allow": NumPyro itself promotes ranks, in log_prob of every
 # family for one, and the latent class on a new left axis relies on that. Tests of plain array
 # functions can ask for the fixture `strict_ranks`.
+
+# Tracing makes many objects: searching them all for cycles again and again is a fifth of the time.
+gc.freeze()
+gc.set_threshold(100_000, 20, 100)
 
 
 @pytest.fixture

@@ -53,11 +53,12 @@ def leave(
     """
     names = _names(program)
     size = sum(int(np.prod(p.shape)) for p in program.structure.free if p.name in names)
-    if not names or program.work * 2 * len(_SIZES) * (1 + _OTHERS) * size > _BUDGET:
+    times = 2 * len(_SIZES) * (1 + _OTHERS) * size
+    if not names or program.work * times > _BUDGET:
         return found
     outcome, restarts = found
     compiled = program.compiled(
-        ("corners", assign), lambda: quick_jit(program, partial(moved, program, assign))
+        ("corners", assign), lambda: quick_jit(program, partial(moved, program, assign), times)
     )
     for tried in range(_ROUNDS + 1):
         best = restarts.chosen

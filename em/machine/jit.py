@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 from typing import Any, Protocol
 
 import jax
-import jax.numpy as jnp
 
+from .batches import in_batches
 from .interpret import interpreted
 
 
@@ -25,8 +25,9 @@ class Working(Protocol):
 _SMALL = 1e6
 # And thousands of steps of one that does fewer than this take less than optimising it would.
 _TINY = 1e4
-# What does fewer than this is carried out by NumPy, which takes less than XLA takes to compile.
-_MINUTE = 3e6
+# An evaluation of fewer is carried out by NumPy, so many of them together in less time than XLA
+# takes to compile.
+_MINUTE, _MINUTES = 3e6, 3e7
 # Numbers that may stand side by side.
 _ROOM = 1e6
 _ONCE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
@@ -39,23 +40,29 @@ _LARGE = {"xla_cpu_prefer_vector_width": 512}
 _LOOPS: dict[str, dict[str, Any]] = {"tiny": _ONCE, "small": _OFTEN, "large": _LARGE}
 
 
-def quick_jit(program: Working, function: Callable) -> Callable:
+def quick_jit(program: Working, function: Callable, times: float = 1) -> Callable:
     """``jax.jit`` for what runs a few times: no compilation where a run is nothing beside it.
 
-    Not to be called within another compiled function, which JAX refuses.
+    ``times`` is about how many evaluations of the program all of its runs are together, counted in
+    log joints of all rows. Not to be called within another compiled function, which JAX refuses.
     """
-    if program.work < _MINUTE:
+    if quick(program, times):
         return interpreted(function)
     return jax.jit(function, compiler_options=_options(_ONCE if _small(program) else {}))
 
 
 def once_jit(program: Working, function: Callable) -> Any:
     """`quick_jit` for what runs once, whatever its size, also while JAX traces something else."""
-    if program.work < _MINUTE:
+    if quick(program):
         return interpreted(function)
     compiled = jax.jit(function, compiler_options=_options(_ONCE))
     # Compiled ahead, so that it runs at once where models are read in a traced function.
     return lambda *args: compiled.lower(*args).compile()(*args)
+
+
+def quick(program: Working, times: float = 1) -> bool:
+    """Whether NumPy carries out what is evaluated so many times."""
+    return program.work < min(_MINUTE, _MINUTES / max(times, 1))
 
 
 def loop_jit(program: Working, function: Callable) -> Callable:
@@ -71,30 +78,7 @@ def effort(program: Working) -> str:
 
 def every(program: Working, number: int) -> Callable[[Callable], Callable]:
     """`jax.vmap` over so many where that takes little room, else as many at a time as it takes."""
-    together = max(int(_ROOM // max(program.work, 1)), 1)
-    if number <= together:
-        return jax.vmap
-    if together == 1:
-        return lambda function: partial(jax.lax.map, function)
-    batches = -(-number // together)
-    size = -(-number // batches)
-    more = batches * size - number  # the last of them again, or JAX would trace the rest by itself
-
-    def filled(values: jax.Array) -> jax.Array:
-        padded = jnp.pad(values, [(0, more)] + [(0, 0)] * (values.ndim - 1), mode="edge")
-        return padded.reshape(batches, size, *values.shape[1:])
-
-    def flat(values: jax.Array) -> jax.Array:
-        return values.reshape(-1, *values.shape[2:])[:number]
-
-    def mapped(function: Callable) -> Callable:
-        def run(inputs: Any) -> Any:
-            found = jax.lax.map(jax.vmap(function), jax.tree.map(filled, inputs))
-            return jax.tree.map(flat, found)
-
-        return run
-
-    return mapped
+    return in_batches(number, int(_ROOM // max(program.work, 1)))
 
 
 def _small(program: Working) -> bool:

@@ -18,9 +18,10 @@ from ..machine.jit import quick_jit
 from ..plan.chunks import Rows
 from ..plan.program import Program
 from ..step import objective as objective_of
-from . import storage
+from . import information, storage
 from . import summary as tables
 from .result import Result
+from .scores import gram
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,6 +86,14 @@ class Fit(Result):
     def save(self, path: str | Path) -> None:
         """Write the fit to one file (NumPy's ``.npz`` with JSON inside; see `em.load`)."""
         storage.save(self, path)
+
+
+def look_ahead(program: Program, rows: Rows) -> None:
+    """Trace what every fit is asked for afterwards, while its climb is compiled elsewhere."""
+    params = {p.name: rows.prototype[p.name] for p in program.structure.free}
+    objective_of.own_log_likelihood(program, params, rows)
+    if information.cost(program) <= information.BUDGET:
+        gram(program, params, rows)
 
 
 def from_outcome(

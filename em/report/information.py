@@ -92,7 +92,8 @@ def derivatives(program: Program, params: Params, rows: Rows) -> Derivatives:
     def all_of_it(params: Params, rows: Rows) -> Derivatives:
         return _derivatives(program, params, rows)
 
-    compiled = program.compiled("information", lambda: quick_jit(program, all_of_it))
+    size = sum(p.size for p in program.structure.free)
+    compiled = program.compiled("information", lambda: quick_jit(program, all_of_it, 6 * size))
     return compiled(params, rows)
 
 

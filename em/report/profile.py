@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # Entries at an edge begin so far from it, so that they can leave it where others move.
 _LEAVE = 1e-4
+# About as many evaluations find both ends of an interval.
+_EVALUATIONS = 300
 # By how much the log-likelihood at an end may differ from where it should be.
 _CLOSE = 1e-4
 # So near, relative to the estimate, an end is that of the support.
@@ -94,7 +96,7 @@ def _prepared(
         return ravel_pytree(program.unconstrain(params, rows.arrays, names))[0]
 
     start = program.compiled("unconstrained", lambda: quick_jit(program, unconstrained))
-    evaluated = program.compiled("profile", lambda: quick_jit(program, _at(program)))
+    evaluated = program.compiled("profile", lambda: quick_jit(program, _at(program), _EVALUATIONS))
     place = _place(program, params, name, index)
     last: dict[bytes, Evaluated] = {}
 

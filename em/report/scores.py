@@ -29,7 +29,8 @@ def gram(program: Program, params: Params, rows: Rows) -> np.ndarray:
     def of(params: Params, rows: Rows) -> jax.Array:
         return _gram(program, params, rows)
 
-    compiled = program.compiled("gram", lambda: quick_jit(program, of))
+    size = sum(p.size for p in program.structure.free)
+    compiled = program.compiled("gram", lambda: quick_jit(program, of, 2 * size))
     return np.asarray(compiled(params, rows), float)
 
 

@@ -19,6 +19,7 @@ from ..climb.starting import begin
 from ..climb.starts.kmeans_plus_plus import KMeansPlusPlus
 from ..climb.state import Outcome, Settings
 from ..climb.status import Status
+from ..machine.jit import loop_jit
 from ..plan.chunks import Rows
 from ..plan.program import Params, Program
 from ..report.fit import Fit
@@ -119,14 +120,15 @@ def bootstrap(
         def replicates(keys: jax.Array, params: Params, rows: Rows) -> tuple:
             return each(program, lambda key: _ended(climbing(draw(key, rows), params)), keys)
 
-        compiled = program.compiled(name, lambda: jax.jit(replicates))
+        compiled = program.compiled(name, lambda: loop_jit(program, replicates))
         params, status = compiled(keys, free, fit.rows)
     else:
         simulate = simulator(fit, program)
-        run = jax.jit(
+        run = loop_jit(
+            program,
             lambda keys, params: each(
                 program, lambda key: _ended(climbing(simulate(key), params)), keys
-            )
+            ),
         )
         params, status = run(keys, free)
     values = {n: np.asarray(params[n]) for n in fit.leaves if n in params}
@@ -198,7 +200,8 @@ def bootstrap_lrt(
         return jnp.where(low.code <= Status.MAX_STEPS, value, jnp.nan)
 
     keys = jax.random.split(rng_key, num_replicates)
-    found = np.asarray(jax.jit(lambda keys: each(big, ratio, keys))(keys), float)
+    run = loop_jit(big, lambda keys: each(big, ratio, keys))
+    found = np.asarray(run(keys), float)
     found = np.where(np.isfinite(found), found, np.nan)
     usable = found[~np.isnan(found)]
     pvalue = (1 + (usable >= statistic).sum()) / (1 + len(usable))

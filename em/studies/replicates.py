@@ -13,6 +13,7 @@ from numpyro import handlers
 from ..classes.assignments.soft import Soft
 from ..climb.loop import climb
 from ..climb.state import Outcome, Settings
+from ..machine.batches import in_batches
 from ..plan.chunks import Rows, in_chunks
 from ..plan.program import Params, Program
 from ..report.fit import Fit
@@ -40,8 +41,7 @@ def reweighed(rows: Rows, weights: jax.Array) -> Rows:
 def each(program: Program, function: Callable, inputs: Any) -> Any:
     """``function`` of every entry of ``inputs`` (b, ...), some of them at a time."""
     number = len(jax.tree.leaves(inputs)[0])
-    batch = int(np.clip(_SIDE_BY_SIDE // max(program.work, 1), 1, number))
-    return jax.lax.map(function, inputs, batch_size=batch if batch > 1 else None)
+    return in_batches(number, int(_SIDE_BY_SIDE // max(program.work, 1)))(function)(inputs)
 
 
 def from_params(

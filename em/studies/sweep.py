@@ -1,28 +1,16 @@
-"""Many fits in one call: a grid of keywords, and held-out likelihood by cross-validation."""
+"""Many fits in one call: a grid of keywords."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 
-from ..calls.arguments import split
-from ..classes.assignments.soft import Soft
-from ..classes.posterior import posterior
-from ..climb.selection import highest
-from ..climb.starts.kmeans_plus_plus import KMeansPlusPlus
 from ..driver import EM
-from ..plan.chunks import Rows
-from ..programs import prepare, program_for
 from ..report.fit import Fit
-from ..rows.checks import check
-from .bootstrap import from_starts
-from .replicates import each, reweighed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -114,105 +102,7 @@ def sweep(
             "give at least one keyword as a list, tuple or range of values to sweep over, none "
             "of them empty, such as num_components=range(1, 10)"
         )
-    keywords, fits = [], []
-    for values in itertools.product(*grid.values()):
-        chosen = dict(zip(grid, values, strict=True))
-        keywords.append(chosen)
-        fits.append(fitter.run(rng_key, *args, **fixed, **chosen))
-    return Sweep(tuple(keywords), tuple(fits))
-
-
-@dataclass(frozen=True, eq=False)
-class CrossValidation:
-    """Held-out log-likelihood.
-
-    Attributes:
-        log_likelihood: ``sum_n w_n log p(x_n | fit without x_n's fold)``; higher is better.
-        by_fold: (f,) its parts.
-        per_row: (n,) ``log p(x_n)``, unweighted.
-        folds: (n,) the fold of each row.
-        status: (f,) how the climb of each fold ended (`Status` codes).
-    """
-
-    log_likelihood: float
-    by_fold: np.ndarray
-    per_row: np.ndarray = field(repr=False)
-    folds: np.ndarray = field(repr=False)
-    status: np.ndarray
-
-
-def cross_validate(
-    model: Callable | EM,
-    rng_key: jax.Array,
-    *args: Any,
-    num_folds: int = 5,
-    num_restarts: int | None = None,
-    max_steps: int | None = None,
-    tolerance: float | None = None,
-    **kwargs: Any,
-) -> CrossValidation:
-    """k-fold cross-validation of the log-likelihood (Smyth 2000, Statistics and Computing 10:63).
-
-    The rows of a fold get the weight 0, the model is fitted to the others, and the fold is scored:
-    all folds in one compiled call, on the same shapes.
-
-    Args:
-        model: a NumPyro model; or ``EM(model, ...)``, whose restarts, steps and tolerance are then
-            those of every fold.
-        rng_key: a JAX key: it decides the folds and the starts.
-        args: the model's positional arguments.
-        num_folds: f.
-        num_restarts: starts of every fold; 5 for a model.
-        max_steps: the bound on its EM steps; 2000 for a model.
-        tolerance: when a climb stops, as in `EM`; 1e-6 for a model.
-        kwargs: the model's keyword arguments.
-
-    Raises:
-        ValueError: fewer than two folds, or more than rows; an `EM` that climbs in another way than
-            soft EM of the likelihood from k-means++; what `EM.run` raises for its data.
-    """
-    options = (5, 2000, 1e-6)
-    if isinstance(model, EM):
-        plain = model.objective == "likelihood" and isinstance(model.assign, Soft)
-        if not plain or not isinstance(model.start, KMeansPlusPlus) or model.accelerate is not None:
-            raise ValueError(
-                "cross-validation fits every fold by plain soft EM of the likelihood, started by "
-                "k-means++; give an EM without other choices of objective, assign, start and "
-                "accelerate"
-            )
-        options = (model.num_restarts, model.max_steps, model.tolerance)
-        model = model.model
-    num_restarts = options[0] if num_restarts is None else num_restarts
-    max_steps = options[1] if max_steps is None else max_steps
-    tolerance = options[2] if tolerance is None else tolerance
-    call = split(args, kwargs)
-    program = program_for(model, call)
-    rows, found = prepare(program, call.arrays)
-    check(program, call.arrays, found)
-    n = len(rows.weights)
-    if not isinstance(num_folds, int | np.integer) or not 2 <= num_folds <= n:
-        raise ValueError(f"num_folds must be a whole number from 2 to {n}, not {num_folds!r}")
-    key, sub = jax.random.split(rng_key)
-    folds = jax.random.permutation(key, jnp.arange(n) % num_folds)
-
-    def fold(inputs: tuple, rows: Rows, folds: jax.Array) -> tuple:
-        number, keys = inputs
-        held = folds == number
-        fewer = reweighed(rows, jnp.where(held, 0, rows.weights))
-        outcome = from_starts(program, fewer, keys, max_steps, tolerance)
-        which = highest(program, outcome)
-        params = jax.tree.map(lambda a: a[which], outcome.params)
-        return posterior(program, params, rows.arrays).log_density, outcome.code[which]
-
-    def every(inputs: tuple, rows: Rows, folds: jax.Array) -> tuple:
-        return each(program, lambda i: fold(i, rows, folds), inputs)
-
-    name = ("cross_validate", max_steps, tolerance)
-    compiled = program.compiled(name, lambda: jax.jit(every))
-    keys = jax.random.split(sub, (num_folds, num_restarts))
-    scores, status = compiled((jnp.arange(num_folds), keys), rows, folds)
-    places, weights = np.asarray(folds), np.asarray(rows.weights, float)
-    per_row = np.asarray(scores, float)[places, np.arange(n)]
-    terms = np.where(weights > 0, weights * per_row, 0)
-    by_fold = np.array([terms[places == f].sum() for f in range(num_folds)])
-    return CrossValidation(float(terms.sum()), by_fold, per_row, places, np.asarray(status))
+    every = itertools.product(*grid.values())
+    keywords = tuple(dict(zip(grid, values, strict=True)) for values in every)
+    calls = ((args, {**fixed, **chosen}) for chosen in keywords)
+    return Sweep(keywords, tuple(fitter.run_each(rng_key, calls)))

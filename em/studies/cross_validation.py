@@ -1,0 +1,110 @@
+"""Cross-validation of a mixture by the log-likelihood of rows that it was not fitted to."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+import numpy as np
+
+from ..calls.arguments import split
+from ..classes.posterior import posterior
+from ..driver import EM
+from ..machine.arrays import array as as_jax
+from ..machine.garbage import collected_seldom
+from ..machine.jit import quick_jit
+from ..options import as_key, positive
+from ..plan.program import Params, Program
+from ..programs import prepare, program_for
+from ..rows.checks import check
+from .replicates import reweighed
+
+
+@dataclass(frozen=True, eq=False)
+class CrossValidation:
+    """Held-out log-likelihood.
+
+    Attributes:
+        log_likelihood: ``sum_n w_n log p(x_n | fit without x_n's fold)``; higher is better.
+        by_fold: (f,) its parts.
+        per_row: (n,) ``log p(x_n)``, unweighted.
+        folds: (n,) the fold of each row.
+        status: (f,) how the climb of each fold ended (`Status` codes).
+    """
+
+    log_likelihood: float
+    by_fold: np.ndarray
+    per_row: np.ndarray = field(repr=False)
+    folds: np.ndarray = field(repr=False)
+    status: np.ndarray
+
+
+@collected_seldom
+def cross_validate(
+    model: Callable | EM,
+    rng_key: jax.Array,
+    *args: Any,
+    num_folds: int = 5,
+    num_restarts: int | None = None,
+    max_steps: int | None = None,
+    tolerance: float | None = None,
+    **kwargs: Any,
+) -> CrossValidation:
+    """k-fold cross-validation of the log-likelihood (Smyth 2000, Statistics and Computing 10:63).
+
+    The rows of a fold get the weight 0, the model is fitted to the others as `EM` fits it, and the
+    fold is scored. All folds, and a fit to all rows, are climbs of one compiled function.
+
+    Args:
+        model: a NumPyro model, or ``EM(model, ...)`` with the options to fit by.
+        rng_key: a JAX key: it decides the folds and the starts.
+        args: the model's positional arguments.
+        num_folds: f.
+        num_restarts: starts of every fold, if other than the EM's.
+        max_steps: the bound on its EM steps, likewise.
+        tolerance: when a climb stops, likewise.
+        kwargs: the model's keyword arguments.
+
+    Raises:
+        ValueError: fewer than two folds, or more than rows; what `EM.run` raises for its data.
+    """
+    em = copy.copy(model) if isinstance(model, EM) else EM(model)
+    for name, value in (("num_restarts", num_restarts), ("max_steps", max_steps)):
+        if value is not None:
+            positive(name, value)
+            setattr(em, name, value)
+    em.tolerance = em.tolerance if tolerance is None else tolerance
+    call = split(args, kwargs)
+    program = program_for(em.model, call, em.objective == "posterior")
+    rows, found = prepare(program, call.arrays)
+    check(program, call.arrays, found)
+    weights = np.asarray(rows.weights)
+    n = len(weights)
+    if not isinstance(num_folds, int | np.integer) or not 2 <= num_folds <= n:
+        raise ValueError(f"num_folds must be a whole number from 2 to {n}, not {num_folds!r}")
+    key, sub = jax.random.split(as_key(rng_key))
+    seed = np.asarray(jax.random.key_data(key)).ravel()
+    folds = np.random.default_rng(seed).permutation(np.arange(n) % num_folds)
+    per_row, status = np.zeros(n), np.zeros(num_folds, int)
+    for fold, own in enumerate(jax.random.split(sub, num_folds)):
+        held = folds == fold
+        fewer = reweighed(rows, as_jax(np.where(held, 0, weights)))
+        outcome, restarts = em.ascent(program, fewer, own, found).outcome()
+        best = restarts.chosen
+        params = {name: as_jax(value[best]) for name, value in outcome.params.items()}
+        per_row[held] = _log_density(program, params, rows.arrays)[held]
+        status[fold] = restarts.status[best]
+    terms = np.where(weights > 0, weights * per_row, 0).astype(float)
+    by_fold = np.bincount(folds, terms, num_folds)
+    return CrossValidation(float(terms.sum()), by_fold, per_row, folds, status)
+
+
+def _log_density(program: Program, params: Params, arrays: tuple) -> np.ndarray:
+    def of(params: Params, arrays: tuple) -> jax.Array:
+        return posterior(program, params, arrays).log_density
+
+    compiled = program.compiled("log_density", lambda: quick_jit(program, of))
+    return np.asarray(compiled(params, arrays), float)
