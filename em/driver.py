@@ -14,11 +14,12 @@ import numpy as np
 from .calls.arguments import split
 from .calls.call import Call
 from .classes.assignments import CATALOGUE as ASSIGNMENTS
-from .classes.assignments import Assign
+from .classes.assignments import Assign, Schedule
 from .classes.assignments.soft import Soft
 from .climb.accelerations import CATALOGUE as ACCELERATIONS
 from .climb.accelerations import Accelerate
 from .climb.ascent import Ascent, Way
+from .climb.search import climb_all
 from .climb.starts import CATALOGUE as STARTS
 from .climb.starts import Start
 from .climb.status import FitError
@@ -31,6 +32,9 @@ from .programs import prepare, program_for
 from .report.fit import Fit, from_outcome, look_ahead
 from .rows.checks import check
 from .rows.given import check_params, check_responsibilities
+
+# How many starts there are, and at least if the default says how many.
+_STARTS = 10
 
 
 class EM:
@@ -54,15 +58,17 @@ class EM:
             random: crossing lines are no clusters.
         num_restarts: how many starts climb at once; the best sound one is kept. With many rows
             the others stop once they are within 0.5 of their end, by the same estimate; of more
-            than 30, all take eight steps and the best three go on.
+            than 30, all take eight steps and the best three go on. ``"auto"`` is ten, and then
+            tens of other kinds while that is cheap, until three have found the best there is.
         max_steps: the bound on EM steps.
         tolerance: stop when what is left of the climb, by Aitken's estimate, is below this many
             natural-log units of the total objective; the default is 1e-8. A parameter is then
             about ``sqrt(2 * tolerance)`` of its standard error from the optimum. Where rounding
             is coarser (float32, many rows), rounding decides.
-        accelerate: None, ``"quasi-newton"`` or ``"squarem"``, or a value: an `Accelerate`
-            (`mixpyro.em.climb.accelerations`). For soft assignment: the same optimum in a fraction
-            of the steps where EM crawls.
+        accelerate: ``"auto"`` takes EM's own steps first, and goes on by quasi-Newton steps where
+            these crawl: the same optimum in a fraction of the steps. None is EM throughout,
+            ``"quasi-newton"``, ``"squarem"`` or a value, an `Accelerate`
+            (`mixpyro.em.climb.accelerations`), are accelerated from the start; for soft assignment.
         throw: raise `FitError` unless the status is ok.
         progress_bar: show the steps as they go.
 
@@ -77,10 +83,10 @@ class EM:
         objective: str = "likelihood",
         assign: str | Assign = "soft",
         start: str | Start = "kmeans++",
-        num_restarts: int = 10,
+        num_restarts: int | str = "auto",
         max_steps: int = 10_000,
         tolerance: float = 1e-8,
-        accelerate: str | Accelerate | None = None,
+        accelerate: str | Accelerate | None = "auto",
         throw: bool = False,
         progress_bar: bool = False,
     ) -> None:
@@ -90,20 +96,26 @@ class EM:
             raise ValueError(
                 f"objective {objective!r} is not available; use 'likelihood' or 'posterior'"
             )
-        positive("num_restarts", num_restarts)
+        self.search = num_restarts == "auto"
+        number = _STARTS if isinstance(num_restarts, str) and self.search else num_restarts
+        positive("num_restarts", number)
         positive("max_steps", max_steps)
         if not (isinstance(tolerance, int | float) and tolerance >= 0 and np.isfinite(tolerance)):
             raise ValueError(f"tolerance must be a number >= 0, not {tolerance!r}")
         self.model = model
         self.objective = objective
         self.assign: Assign = chosen("assign", assign, ASSIGNMENTS, Assign)
+        smooth = isinstance(self.assign, Soft)
+        self.plain_first = accelerate == "auto"
+        if self.plain_first:
+            accelerate = "quasi-newton" if smooth else None
         self.accelerate: Accelerate | None = None
         if accelerate is not None:
             self.accelerate = chosen("accelerate", accelerate, ACCELERATIONS, Accelerate)
-        if self.accelerate is not None and not isinstance(self.assign, Soft):
+        if self.accelerate is not None and not smooth:
             raise ValueError("accelerate needs assign='soft': other climbs are not smooth")
         self.start: Start = chosen("start", start, STARTS, Start)
-        self.num_restarts = num_restarts
+        self.num_restarts = int(number)
         self.max_steps = max_steps
         self.tolerance = tolerance
         self.throw = throw
@@ -201,12 +213,14 @@ class EM:
             self.max_steps,
             self.tolerance,
             self.progress_bar,
+            self.plain_first and self.accelerate is not None,
+            self.search and not isinstance(self.assign, Schedule),
         )
 
     @collected_seldom
     def _finish(self, started: Started) -> Fit:
         ascent = started.ascent
-        outcome, restarts = ascent.outcome()
+        outcome, restarts = climb_all(ascent)
         fit = from_outcome(
             ascent.program,
             started.call,

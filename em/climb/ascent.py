@@ -11,36 +11,46 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..classes.assignments import Assign, Schedule, at
+from ..classes.assignments import Assign, Schedule
 from ..classes.assignments.soft import Soft
 from ..machine.arrays import array as as_jax
 from ..machine.jit import loop_jit, quick_jit
 from ..machine.progress import Progress
 from ..plan.chunks import Rows
 from ..plan.program import Params, Program
-from ..step.expectation import Expectation, statistics_of
-from ..step.maximisation import FIRST_STEPS, m_step
-from ..step.objective import evaluate
+from ..step.maximisation import FIRST_STEPS
 from . import corners, engine
 from .accelerations import Accelerate
-from .first_guess import first_guess
 from .loop import climb
+from .outset import all_starts
 from .selection import Restarts, select
-from .starting import begin
 from .starts import Start
 from .state import Outcome, Settings
 from .status import Status
+from .stopping import left
 
 # Steps of all starts together that cost more multiplications than this are worth saving.
 _COSTLY = 1e6
 _SHORT_TOLERANCE = 0.5
 # More starts than this take so many steps, and only so many of them go on.
 _MANY, _SHORT_STEPS, _FINALISTS = 30, 8, 3
+# Before it is accelerated a climb takes EM's own steps for so many multiplications: at least the
+# first number of them, at most the second.
+_PLAIN, _PLAIN_STEPS = 5e8, (50, 1000)
+# So many climbs go on accelerated as take these multiplications, of so many steps each.
+_ENDS, _END_STEPS = 5e9, 100
+# A climb that single precision ended is accelerated if more than this is left of it. Estimates of
+# that may be short by some factor; to end higher than another climb is to end so much higher.
+_LEFT, _DOUBT, _MORE = 1e-3, 5, 1e-2
 
 
 @dataclass(frozen=True)
 class Way:
-    """How to climb: see `mixpyro.em.EM`."""
+    """How to climb: see `mixpyro.em.EM`.
+
+    ``plain_first``: by EM's own steps, accelerated only where these crawl; ``search``: with more
+    starts while it is in doubt which optimum is the best (see `search`).
+    """
 
     assign: Assign
     start: Start
@@ -48,6 +58,8 @@ class Way:
     max_steps: int
     tolerance: float
     progress_bar: bool = False
+    plain_first: bool = False
+    search: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,15 +92,22 @@ class Ascent:
     @property
     def first(self) -> tuple[float, int]:
         """Tolerance and bound on the steps of the climb from all starts."""
-        tolerance = self.way.tolerance
-        return (
-            max(tolerance, _SHORT_TOLERANCE) if self.costly else tolerance,
-            min(_SHORT_STEPS, self.way.max_steps) if self.many else self.way.max_steps,
-        )
+        tolerance, most = self.way.tolerance, self.way.max_steps
+        tolerance = max(tolerance, _SHORT_TOLERANCE) if self.costly else tolerance
+        if self.many:
+            return tolerance, min(_SHORT_STEPS, most)
+        if not self.way.plain_first:
+            return tolerance, most
+        least, enough = _PLAIN_STEPS
+        affordable = int(_PLAIN // max(self.program.work * self.number, 1))
+        return tolerance, min(max(least, min(affordable, enough)), most)
 
     def prepare(self, pool: Executor) -> Future:
         """Trace the first climb, and compile it in the pool: XLA leaves other threads free."""
-        compiled, args = self._climb(self.number, self.given, *self.first, self.way.assign, 0)
+        accelerate = None if self.way.plain_first else self.way.accelerate
+        compiled, args = self._climb(
+            self.number, self.given, *self.first, self.way.assign, accelerate, 0
+        )
         self._ahead.append(pool.submit(compiled.lower(*args).compile))
         return self._ahead[0]
 
@@ -98,7 +117,7 @@ class Ascent:
         Where a step is dear, all starts climb until the rest is negligible for telling them
         apart, and the best of them to the end; of more than a few dozen, all take a few steps and
         the best few go on (Biernacki, Celeux & Govaert 2003, Computational Statistics & Data
-        Analysis 41:561).
+        Analysis 41:561). Climbs by EM's own steps that crawl go on accelerated.
         """
         for future in self._ahead:
             future.result()
@@ -110,25 +129,36 @@ class Ascent:
         # Once a schedule has run, what is left is soft EM.
         assign = Soft() if isinstance(way.assign, Schedule) else way.assign
 
-        def climbed(number: int, given: Any, tolerance: float, limit: int, assign: Assign) -> Any:
-            compiled, args = self._climb(number, given, tolerance, limit, assign, run)
-            return jax.tree.map(np.asarray, jax.block_until_ready(compiled(*args)))
-
         def climb_on(outcome: Outcome, start: int, params: Params) -> tuple[Outcome, Restarts]:
-            rest = climbed(1, params, way.tolerance, way.max_steps, assign)
+            level = self._level_of(outcome.objective[start])
+            rest = self._climbed(
+                1, params, way.tolerance, way.max_steps, assign, way.accelerate, run, level
+            )
             taken = outcome.continued(start, rest)
             return taken, select(self.program, taken, self.rows, self.total)
 
         tolerance, limit = self.first
-        outcome = climbed(number, self.given, tolerance, limit, way.assign)
+        accelerate = None if way.plain_first else way.accelerate
+        begin = (number, self.given, tolerance)
+        level = 0.0
+        if self.single and not way.assign.hard:  # one step tells the size of the terms
+            level = self._level_of(
+                self._climbed(*begin, 1, way.assign, accelerate, run).objective.max()
+            )
+        outcome = self._climbed(*begin, limit, way.assign, accelerate, run, level)
         restarts = select(self.program, outcome, self.rows, self.total)
-        ahead = list(restarts.ranking[:_FINALISTS]) if self.many else []
-        finished = set() if self.costly else set(range(number))
+        crawls, promising = self._crawling(outcome, restarts, limit)
+        ahead = [int(i) for i in restarts.ranking if self.many or promising[i]]
+        if self.costly:
+            ahead = ahead[: _FINALISTS if self.many else self._affordable]
+        short = outcome.steps.copy() == limit
+        finished = set() if self.costly else set(np.flatnonzero(~crawls).tolist())
         while ahead or restarts.chosen not in finished:
             best = ahead.pop(0) if ahead else restarts.chosen
             finished.add(best)
-            short = restarts.status[best] == Status.MAX_STEPS and outcome.steps[best] == limit
-            if restarts.status[best] != Status.CONVERGED and not (self.many and short):
+            status = restarts.status[best]
+            unfinished = status == Status.MAX_STEPS and short[best] and limit < way.max_steps
+            if status != Status.CONVERGED and not unfinished:
                 if ahead:
                     continue
                 break
@@ -137,8 +167,83 @@ class Ascent:
         found = outcome, restarts
         return corners.leave(self.program, self.rows, assign, way.tolerance, found, climb_on)
 
+    def _crawling(
+        self, outcome: Outcome, restarts: Restarts, limit: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """(r,) which climbs by EM's own steps have not settled, and which may lead higher."""
+        if not self.way.plain_first:
+            none = np.zeros(len(outcome.steps), bool)
+            return none, none
+        short = (restarts.status == Status.MAX_STEPS) & (limit < self.way.max_steps)
+        ended = restarts.status == Status.CONVERGED
+        traces = zip(outcome.trace, outcome.steps, strict=True)
+        eps = float(jnp.finfo(self.rows.weights.dtype).eps)
+        noise = 100 * eps * (1 + np.sqrt(max(self.total, 0.0)))
+        rest = np.array([left(np.asarray(trace[:steps]), noise) for trace, steps in traces])
+        # Single precision may have ended a climb that crawls.
+        crawls = short | (ended & self.single & (rest > max(_LEFT, self.way.tolerance)))
+        # What cannot come out above a climb that has settled goes on only if it is chosen.
+        settled = np.max(restarts.objective, where=ended & ~crawls, initial=-np.inf)
+        higher = restarts.objective + _DOUBT * rest > settled + _MORE
+        # One that rounding left on a plateau may lead anywhere: it is one start lost.
+        return crawls, crawls & higher & (short | np.isfinite(rest))
+
+    @property
+    def _affordable(self) -> int:
+        """How many climbs may go on to their end one by one."""
+        return max(_FINALISTS, int(_ENDS // (_END_STEPS * max(self.program.work, 1))))
+
+    @property
+    def single(self) -> bool:
+        """Whether it climbs in single precision."""
+        return bool(jnp.finfo(self.rows.weights.dtype).bits == 32)
+
+    def _level_of(self, objective: Any) -> float:
+        """A row's part of an objective but for its constant; 0 in double precision."""
+        if not self.single or not np.isfinite(objective) or not self.total > 0:
+            return 0.0
+        return (float(objective) - float(self.rows.log_base)) / self.total
+
+    def _climbed(
+        self,
+        number: int,
+        given: Any,
+        tolerance: float,
+        limit: int,
+        assign: Assign,
+        accelerate: Accelerate | None,
+        run: int,
+        level: float = 0.0,
+    ) -> Outcome:
+        """Where climbs end, as NumPy's arrays.
+
+        With a ``level`` the objective is counted from that of all rows at it: in single precision
+        a sum of large terms would hide what a step gains.
+        """
+        compiled, (rows, *rest) = self._climb(
+            number, given, tolerance, limit, assign, accelerate, run
+        )
+        base = 0.0
+        if level:
+            zero = np.zeros_like(np.asarray(rows.level))
+            rows = rows._replace(level=zero + zero.dtype.type(level), log_base=zero)
+            base = float(rows.level) * self.total + float(self.rows.log_base)
+        Progress.count_from(run, base)
+        found = jax.tree.map(np.asarray, jax.block_until_ready(compiled(rows, *rest)))
+        return found._replace(
+            objective=np.asarray(found.objective, float) + base,
+            trace=np.asarray(found.trace, float) + base,
+        )
+
     def _climb(
-        self, number: int, given: Any, tolerance: float, limit: int, assign: Assign, run: int
+        self,
+        number: int,
+        given: Any,
+        tolerance: float,
+        limit: int,
+        assign: Assign,
+        accelerate: Accelerate | None,
+        run: int,
     ) -> tuple[Any, tuple]:
         """A climb to be run: what compiles for its plan, and its arguments."""
         program, way = self.program, self.way
@@ -147,50 +252,15 @@ class Ascent:
         if given is not None and not isinstance(given, dict):
             given = jnp.pad(given, [(0, rows.num_units - len(given)), (0, 0)], mode="edge")
         key = ("start", assign, way.start, kind, number)
-        start = partial(_begin, program, assign, way.start, number)
+        start = partial(all_starts, program, assign, way.start, number)
         # Numeric M-steps take many steps of their own, if only some parameters are given.
         inner = FIRST_STEPS if kind == "params" else 2 * program.num_components
         begun = engine.compiled(program, key, lambda: quick_jit(program, start, number * inner))
         params, expected, keys = begun(rows, self.rng_key, given)
         report = Progress.report if way.progress_bar else None
-        settings = Settings(assign, way.max_steps, report, way.accelerate)
+        settings = Settings(assign, way.max_steps, report, accelerate)
         climb_all = partial(climb, program, settings)
         name = ("climb", settings)
         compiled = engine.compiled(program, name, lambda: loop_jit(program, climb_all))
         bound = np.asarray(tolerance, rows.weights.dtype)
         return compiled, (rows, params, expected, bound, limit, keys, run)
-
-
-def _begin(
-    program: Program,
-    assign: Assign,
-    start: Start,
-    number_of_starts: int,
-    rows: Rows,
-    rng_key: jax.Array,
-    given: Any,
-) -> tuple[Params, Expectation, jax.Array]:
-    """Where climbs begin: (r, ...) parameters and statistics, and a key for each."""
-    hard, free = assign.hard, {p.name for p in program.structure.free}
-    keys = jax.random.split(rng_key, number_of_starts)
-    fixed_start = {} if given is None or not isinstance(given, dict) else given
-
-    def first(key: jax.Array) -> Assign:
-        return at(assign, jnp.zeros((), int), key)
-
-    def one(numbered: tuple[jax.Array, jax.Array]) -> tuple[Params, Expectation]:
-        number, key = numbered
-        if set(fixed_start) == free and fixed_start:
-            return fixed_start, evaluate(program, first(key), fixed_start, rows)
-        begun = begin(program, rows, start, hard, key, number)
-        units = begun.units if given is None or isinstance(given, dict) else given
-        expected = statistics_of(program, units, rows, hard, begun.given)
-        jitter = jax.random.fold_in(key, 1)
-        guess = first_guess(program, rows, expected, jitter, number)
-        if not fixed_start:
-            return guess, expected
-        params = m_step(program, expected, guess, rows, FIRST_STEPS) | fixed_start
-        return params, evaluate(program, first(key), params, rows)
-
-    params, expected = jax.lax.map(one, (jnp.arange(number_of_starts), keys))
-    return params, expected, keys

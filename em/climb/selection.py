@@ -39,6 +39,12 @@ class Restarts:
     chosen: int
     ranking: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
 
+    def found(self, tolerance: float) -> int:
+        """How many starts ended where the chosen one did, but for so much of the objective."""
+        best = self.objective[self.chosen]
+        same = (self.status == self.status[self.chosen]) & np.isfinite(self.objective)
+        return int((np.abs(self.objective[same] - best) <= tolerance).sum())
+
     def table(self) -> pd.DataFrame:
         """One row a start."""
         import pandas as pd

@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ..step.expectation import Expectation
 from .leap import Leap
@@ -18,9 +19,14 @@ def scale_floor(dtype: Any) -> float:
     return 1e-6 if jnp.finfo(dtype).bits > 32 else 1e-3
 
 
-def rounding(objective: jax.Array) -> jax.Array:
-    """How far an objective may move by rounding alone."""
-    return 8 * jnp.finfo(objective.dtype).eps * (1 + jnp.abs(objective))
+def rounding(objective: jax.Array, noise: jax.Array | float = 0.0) -> jax.Array:
+    """How far an objective may move by rounding alone; ``noise`` is that of its terms."""
+    return 8 * jnp.finfo(objective.dtype).eps * (1 + jnp.abs(objective)) + noise
+
+
+def noise_of(weights: jax.Array) -> jax.Array:
+    """What the rounding of the rows' terms adds up to, of either sign and a size of a few units."""
+    return 4 * jnp.finfo(weights.dtype).eps * jnp.sqrt((weights**2).sum())
 
 
 def judge(
@@ -32,14 +38,16 @@ def judge(
     tolerance: jax.Array,
     settled: jax.Array,
     rises: jax.Array,
+    noise: jax.Array,
 ) -> jax.Array:
     """(): the status of a climb after a step of EM's own, or that it goes on."""
     objective = new.objective
     calm = (reseeded == 0) & settled
-    done = calm & stopping(gain, state.gain, objective, tolerance)
+    rounded = rounding(objective, noise)
+    done = calm & stopping(gain, state.gain, objective, tolerance, noise)
     if new.labels is not None and state.expected.labels is not None:
         done = calm & (new.labels == state.expected.labels).all() | (calm & (gain == 0))
-    fell = (reseeded == 0) & rises & (state.reseeded == 0) & (gain < -100 * rounding(objective))
+    fell = (reseeded == 0) & rises & (state.reseeded == 0) & (gain < -100 * rounded)
     code = jnp.where(done, Status.CONVERGED, RUNNING)
     code = jnp.where(fell, Status.LOWERED, code)
     code = jnp.where(jnp.isfinite(objective), code, _why_not_finite(objective))
@@ -58,6 +66,7 @@ def judge_leap(
     scale: jax.Array,
     taken: jax.Array,
     tolerance: jax.Array,
+    noise: jax.Array,
 ) -> jax.Array:
     """As `judge`, for a step that may be longer than EM's own.
 
@@ -68,11 +77,15 @@ def judge_leap(
     """
     objective = new.objective
     change = jnp.abs(objective - state.expected.objective)
+    rounded = rounding(objective, noise)
     calm = (state.steps > 0) & ahead.full
     settled = (ahead.rest < tolerance) & (change < tolerance)
     stuck = ahead.plain & (state.steps > 0) & ~taken
-    done = (calm & (settled | (change <= rounding(objective)))) | stuck
-    fell = stuck & (change > 100 * rounding(objective))
+    still = (change <= rounded) & (state.steps > 0)
+    # The model's word that little is left, or two steps in turn that change nothing.
+    again = state.flight.moved & (jnp.abs(state.gain) <= rounded) if state.flight else False
+    done = (calm & (settled | (still & ((ahead.rest <= 4 * rounded) | again)))) | stuck
+    fell = stuck & (change > 100 * rounded)
     code = jnp.where(done, Status.CONVERGED, RUNNING)
     code = jnp.where(fell, Status.LOWERED, code)
     broken = ahead.plain & ~jnp.isfinite(objective)
@@ -82,7 +95,11 @@ def judge_leap(
 
 
 def stopping(
-    gain: jax.Array, last_gain: jax.Array, objective: jax.Array, tolerance: jax.Array
+    gain: jax.Array,
+    last_gain: jax.Array,
+    objective: jax.Array,
+    tolerance: jax.Array,
+    noise: jax.Array | float = 0.0,
 ) -> jax.Array:
     """Whether the rest of the climb is negligible.
 
@@ -98,4 +115,22 @@ def stopping(
     factor = gain / last_gain
     rest = jnp.where((factor > 0) & (factor < 1), gain * factor / (1 - factor), jnp.inf)
     settled = (rest < tolerance) & (gain < tolerance)
-    return settled | (gain <= rounding(objective))
+    return settled | (gain <= rounding(objective, noise))
+
+
+def left(trace: np.ndarray, noise: float = 0.0) -> float:
+    """What is left of a climb by its trace (t,), over spans of steps, so that rounding is small.
+
+    Of the last three points that lie as many steps apart, as far as the last third of the trace
+    allows: the gains of the two spans shrink by a factor, as single steps' do (Aitken). A span that
+    gains no more than ``noise`` tells nothing, and is the end.
+    """
+    span = len(trace) // 4
+    if span < 3:
+        return 0.0
+    first, middle, last = trace[-1 - 2 * span], trace[-1 - span], trace[-1]
+    gain, before = last - middle, middle - first
+    if not gain > noise:
+        return 0.0
+    factor = gain / before if before > 0 else 1.0
+    return float(gain * factor / (1 - factor)) if factor < 1 else float(np.inf)

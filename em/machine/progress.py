@@ -17,6 +17,7 @@ class Progress:
     def __init__(self, total: int, show: bool) -> None:
         self.total, self.show = total, show
         self.bar: Any = None
+        self.base = 0.0
         self.number = next(self._numbers)
 
     def __enter__(self) -> Progress:
@@ -35,9 +36,17 @@ class Progress:
             self.bar.close()
 
     @staticmethod
+    def count_from(number: int, base: float) -> None:
+        """From here on the objectives that are reported are what is above ``base``."""
+        run = Progress._running.get(number)
+        if run is not None:
+            jax.effects_barrier()
+            run.base = base
+
+    @staticmethod
     def report(number: Any, step: Any, objective: Any) -> None:
         """Called from the device after each step, with the best objective so far."""
         run = Progress._running.get(int(number))
         if run is not None:
             run.bar.update(max(int(step) - run.bar.n, 0))
-            run.bar.set_postfix_str(f"objective {float(objective):.6g}")
+            run.bar.set_postfix_str(f"objective {run.base + float(objective):.6g}")

@@ -44,14 +44,15 @@ class Rows(NamedTuple):
     ``chunks`` has two leading axes: turns, one after the other, and the chunks of units that are
     worked on together (what is left over is filled up with rows of weight 0). ``inner`` {level:
     rows that belong to units}, ``patterns`` {site: (P, c, e)} the distinct patterns of the entries
-    that are there, ``reference`` what each site's features are measured
-    from, ``labels`` {latent: (n,)} the known classes, -1 where unknown, ``log_base`` the weighted
-    sum of the log density's part that depends on no parameter, ``points`` {site: (m, n)} every
-    site's numbers for distance-based starts, ``location`` and ``spread`` the size of the
-    observations that a numeric M-step models, ``arrays`` the call's own arrays for the sites that
-    are replayed, ``ahead`` {site: what their densities take from the data alone}, ``pooled`` {site:
-    statistics of observations beside the rows}, ``fixed`` {site: its arguments that have fixed
-    entries}, ``prototype`` any admissible parameters.
+    that are there, ``reference`` what each site's features are measured from, ``labels`` {latent:
+    (n,)} the known classes, -1 where unknown, ``log_base`` the weighted sum of the log density's
+    part that depends on no parameter, ``level`` what is taken off each row's term of the objective,
+    so that sums of many terms keep their digits, ``points`` {site: (m, n)} every site's numbers for
+    distance-based starts, ``location`` and ``spread`` the size of the observations that a numeric
+    M-step models, ``arrays`` the call's own arrays for the sites that are replayed, ``ahead``
+    {site: what their densities take from the data alone}, ``pooled`` {site: statistics of
+    observations beside the rows}, ``fixed`` {site: its arguments that have fixed entries},
+    ``prototype`` any admissible parameters.
     """
 
     chunks: Chunk
@@ -60,6 +61,7 @@ class Rows(NamedTuple):
     reference: dict[str, Args]
     weights: jax.Array
     log_base: jax.Array
+    level: jax.Array
     points: dict[str, jax.Array]
     location: jax.Array
     spread: jax.Array

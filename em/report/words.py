@@ -9,6 +9,9 @@ import numpy as np
 from ..climb.selection import Restarts
 from ..climb.status import Status
 
+# Ends of climbs to one optimum differ by less.
+_SAME = 1e-2
+
 
 def entries(marks: Mapping[str, np.ndarray]) -> list[str]:
     """The names of the entries that are marked."""
@@ -27,6 +30,9 @@ def few(names: list[str]) -> list[str]:
 def of_starts(found: Restarts) -> list[str]:
     """What became of the starts that were passed over."""
     sentences = []
+    number, of = found.found(_SAME), len(found.status)
+    if of > 1 and Status(int(found.status[found.chosen])).ok:
+        sentences.append(f"The best was found by {number} of {of} starts.")
     for code, words in (
         (Status.COLLAPSED, "collapsed on a singularity and were discarded"),
         (Status.NEARLY_SINGULAR, "rest on a nearly singular component of a few rows"),

@@ -94,6 +94,7 @@ def prepare(program: Program, arrays: tuple) -> Rows:
         reference=reference,
         weights=unit_weights,
         log_base=sum((f.log_base for f in found.values()), jnp.zeros(())),
+        level=jnp.zeros((), dtype),
         points={n: v.astype(dtype) for n, v in points.items()},
         location=location,
         spread=spread,

@@ -136,7 +136,7 @@ def _accumulate(
         weighted = resp * chunk.weights
         sums = _sums(program, chunk, features, weighted, contexts, together)
         used = chunk.weights > 0
-        total = jnp.where(used, chunk.weights * objective, 0).sum()
+        total = jnp.where(used, chunk.weights * (objective - rows.level), 0).sum()
         labels = resp.argmax(0) if hard else None
         cost = jnp.where(used, objective, jnp.inf) if hard else None
         return (total, weighted.sum(1), sums), (labels, cost, resp if keep else None)

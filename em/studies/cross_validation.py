@@ -12,6 +12,7 @@ import numpy as np
 
 from ..calls.arguments import split
 from ..classes.posterior import posterior
+from ..climb.search import climb_all
 from ..driver import EM
 from ..machine.arrays import array as as_jax
 from ..machine.garbage import collected_seldom
@@ -76,6 +77,7 @@ def cross_validate(
         if value is not None:
             positive(name, value)
             setattr(em, name, value)
+    em.search = em.search and num_restarts is None
     em.tolerance = em.tolerance if tolerance is None else tolerance
     call = split(args, kwargs)
     program = program_for(em.model, call, em.objective == "posterior")
@@ -92,7 +94,7 @@ def cross_validate(
     for fold, own in enumerate(jax.random.split(sub, num_folds)):
         held = folds == fold
         fewer = reweighed(rows, as_jax(np.where(held, 0, weights)))
-        outcome, restarts = em.ascent(program, fewer, own, found).outcome()
+        outcome, restarts = climb_all(em.ascent(program, fewer, own, found))
         best = restarts.chosen
         params = {name: as_jax(value[best]) for name, value in outcome.params.items()}
         per_row[held] = _log_density(program, params, rows.arrays)[held]

@@ -47,11 +47,17 @@ class Start(Protocol):
         ...
 
 
-def softened(groups: jax.Array, k: int, hard: bool, dtype: jax.typing.DTypeLike) -> jax.Array:
-    """(n, k) responsibilities of groups (n,), as ``hard`` ones or a tenth given to all components.
+def softened(
+    groups: jax.Array,
+    k: int,
+    hard: bool,
+    dtype: jax.typing.DTypeLike,
+    softness: float = _SOFTNESS,
+) -> jax.Array:
+    """(n, k) responsibilities of groups (n,), as ``hard`` ones or a part given to all components.
 
     So that, in soft EM, a group of one or two rows does not begin as a singular component.
     """
-    softness = 0.0 if hard or k == 1 else _SOFTNESS
+    softness = 0.0 if hard or k == 1 else softness
     one_hot = jax.nn.one_hot(groups, k, dtype=dtype)
     return (1 - softness) * one_hot + softness / k

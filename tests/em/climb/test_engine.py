@@ -16,9 +16,9 @@ from mixpyro.em.classes.assignments.hard import Hard
 from mixpyro.em.classes.assignments.soft import Soft
 from mixpyro.em.climb import engine
 from mixpyro.em.climb.loop import climb
+from mixpyro.em.climb.outset import all_starts
 from mixpyro.em.climb.starts.kmeans_plus_plus import KMeansPlusPlus
 from mixpyro.em.climb.state import Settings
-from mixpyro.em.driver import _begin
 from mixpyro.em.plan.chunks import size_class
 from mixpyro.em.programs import prepare, program_for
 
@@ -137,7 +137,7 @@ def test_alike_means_the_same_program(model, data, options, assign):
         assert program.alone
         rows, _ = prepare(program, split((data[:n],), options).arrays)
         rows = engine.given(program, rows)
-        start = partial(_begin, program, assign, KMeansPlusPlus(), 3)
+        start = partial(all_starts, program, assign, KMeansPlusPlus(), 3)
         begun = jax.eval_shape(start, rows, KEY, None)
         up = partial(climb, program, Settings(assign, 100))
         params, expected, keys = begun
