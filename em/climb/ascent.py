@@ -228,6 +228,11 @@ class Ascent:
             zero = np.zeros_like(np.asarray(rows.level))
             rows = rows._replace(level=zero + zero.dtype.type(level), log_base=zero)
             base = float(rows.level) * self.total + float(self.rows.log_base)
+            # Given parameters have an objective already, which the first step is to rise from.
+            params, expected, *others = rest
+            before = np.asarray(expected.objective, float) - base
+            expected = expected._replace(objective=before.astype(zero.dtype))
+            rest = [params, expected, *others]
         Progress.count_from(run, base)
         found = jax.tree.map(np.asarray, jax.block_until_ready(compiled(rows, *rest)))
         return found._replace(

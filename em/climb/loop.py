@@ -19,7 +19,7 @@ from ..step.reseeding import reseed
 from .leap import begin, leap
 from .state import RUNNING, Flight, Outcome, Settings, State
 from .status import Status
-from .stopping import judge, judge_leap, noise_of
+from .stopping import judge, judge_leap, noise_of, worst_of
 
 # An accelerated step may not take a component's relative scale below this and far below EM's step.
 _SOUND = 0.05
@@ -47,7 +47,7 @@ def climb(
     """
     dtype = expected.counts.dtype
     starts = expected.counts.shape[0]
-    noise = noise_of(rows.weights)
+    noise, whole = noise_of(rows.weights), worst_of(rows)
 
     def plain(state: State, key: jax.Array) -> State:
         # The first M-step may be far from where numeric rungs start: it gets more inner steps.
@@ -63,7 +63,7 @@ def climb(
         scheduled = settles_after(settings.assign)
         settled = state.steps > scheduled
         rises = settled | (scheduled == 0)
-        code = judge(state, new, gain, scale, reseeded, tolerance, settled, rises, noise)
+        code = judge(state, new, gain, scale, reseeded, tolerance, settled, rises, noise, whole)
         code = jnp.where(without_mode(program, params, rows), Status.NO_MODE, code)
         return State(params, new, gain, state.steps + 1, code, state.reseeded + reseeded, None)
 
@@ -88,7 +88,7 @@ def climb(
         sound = ahead.plain | (scale >= jnp.minimum(plain_scale / 2, _SOUND))
         higher = new.objective >= state.expected.objective
         taken = first | ((higher | (ahead.plain & ~jnp.isfinite(new.objective))) & sound)
-        code = judge_leap(state, new, ahead, scale, taken, tolerance, noise)
+        code = judge_leap(state, new, ahead, scale, taken, tolerance, noise, whole)
         code = jnp.where(taken & without_mode(program, params, rows), Status.NO_MODE, code)
         here = (state.params, state.expected, state.flight.slope)
         params, expected, slope = jax.tree.map(

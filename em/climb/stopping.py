@@ -8,10 +8,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..plan.chunks import Rows
 from ..step.expectation import Expectation
 from .leap import Leap
 from .state import RUNNING, State
 from .status import Status
+
+# The size of a row's term, at least, and what is little in single precision.
+_TERM, _LITTLE = 4.0, 1e-3
 
 
 def scale_floor(dtype: Any) -> float:
@@ -39,15 +43,20 @@ def judge(
     settled: jax.Array,
     rises: jax.Array,
     noise: jax.Array,
+    whole: jax.Array,
 ) -> jax.Array:
-    """(): the status of a climb after a step of EM's own, or that it goes on."""
+    """(): the status of a climb after a step of EM's own, or that it goes on.
+
+    ``noise`` is what the rounding of the rows' terms makes, ``whole`` what it may make at worst,
+    where terms are differences of large ones: a fall counts only beyond that.
+    """
     objective = new.objective
     calm = (reseeded == 0) & settled
-    rounded = rounding(objective, noise)
     done = calm & stopping(gain, state.gain, objective, tolerance, noise)
     if new.labels is not None and state.expected.labels is not None:
         done = calm & (new.labels == state.expected.labels).all() | (calm & (gain == 0))
-    fell = (reseeded == 0) & rises & (state.reseeded == 0) & (gain < -100 * rounded)
+    lower = gain < -100 * rounding(objective, whole)
+    fell = (reseeded == 0) & rises & (state.reseeded == 0) & lower
     code = jnp.where(done, Status.CONVERGED, RUNNING)
     code = jnp.where(fell, Status.LOWERED, code)
     code = jnp.where(jnp.isfinite(objective), code, _why_not_finite(objective))
@@ -67,6 +76,7 @@ def judge_leap(
     taken: jax.Array,
     tolerance: jax.Array,
     noise: jax.Array,
+    whole: jax.Array,
 ) -> jax.Array:
     """As `judge`, for a step that may be longer than EM's own.
 
@@ -81,17 +91,21 @@ def judge_leap(
     calm = (state.steps > 0) & ahead.full
     settled = (ahead.rest < tolerance) & (change < tolerance)
     stuck = ahead.plain & (state.steps > 0) & ~taken
-    still = (change <= rounded) & (state.steps > 0)
-    # The model's word that little is left, or two steps in turn that change nothing.
-    again = state.flight.moved & (jnp.abs(state.gain) <= rounded) if state.flight else False
-    done = (calm & (settled | (still & ((ahead.rest <= 4 * rounded) | again)))) | stuck
-    fell = stuck & (change > 100 * rounded)
+    little = (ahead.rest <= _LITTLE) & (change <= rounding(objective, whole))
+    done = (calm & (settled | little | (change <= rounded))) | stuck
+    fell = stuck & (change > 100 * rounding(objective, whole))
     code = jnp.where(done, Status.CONVERGED, RUNNING)
     code = jnp.where(fell, Status.LOWERED, code)
     broken = ahead.plain & ~jnp.isfinite(objective)
     code = jnp.where(broken, _why_not_finite(objective), code)
     collapsed = taken & ~(scale >= scale_floor(objective.dtype))
     return jnp.where(collapsed, Status.COLLAPSED, code).astype(jnp.int32)
+
+
+def worst_of(rows: Rows) -> jax.Array:
+    """The rounding of the whole objective, with the level that is taken off its terms."""
+    size = jnp.maximum(jnp.abs(rows.level), _TERM) * rows.weights.sum()
+    return rounding(size, noise_of(rows.weights))
 
 
 def stopping(

@@ -23,6 +23,7 @@ from ..read.trees import join
 from ..rows.unobserved import dimensions, never_observed
 from . import information as info
 from .deterministic import values
+from .gradient import GradientFunction, gradient_function
 from .identification import combinations
 from .scores import clearly_identified, gram
 from .scoring import score
@@ -216,6 +217,14 @@ class Result:
         ``params``, which is what `numpyro.handlers.substitute` takes.
         """
         return values(self.program, self.free, self.call.arrays)
+
+    def gradient_function(self) -> GradientFunction:
+        """Whether any mixture, of however many components, is higher: see `GradientFunction`.
+
+        Raises:
+            ValueError: components that differ in more than one number each.
+        """
+        return gradient_function(self)
 
     # ---- uncertainty -----------------------------------------------------------------------
 

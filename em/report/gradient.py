@@ -1,0 +1,199 @@
+"""Lindsay's gradient function: whether any mixture at all has a higher likelihood than a fit."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro.distributions as dist
+import scipy.optimize
+from numpyro.distributions import biject_to
+
+from ..calls.call import Call
+from ..classes.posterior import posterior
+from ..climb.reach import felt
+from ..machine.garbage import collected_seldom
+from ..machine.jit import quick_jit
+from ..plan.chunks import Rows
+from ..plan.program import Program
+from ..read.reader import Params
+from ..read.structure import Parameter
+
+# Families of one parameter whose density is unimodal in it, whatever the observation.
+_FAMILIES = (
+    *(dist.Poisson, dist.BernoulliProbs, dist.BernoulliLogits, dist.BinomialProbs),
+    *(dist.BinomialLogits, dist.Exponential, dist.GeometricProbs, dist.GeometricLogits),
+)
+# So many places, first over all of the support, then over where rows have their own optimum.
+_COARSE, _FINE, _TOPS = 240, 960, 5
+_WIDE = 16.0
+# A fit is proved the best if no other mixture can be higher by more than this.
+_PROVED = 1e-2
+
+
+class Fitted(Protocol):
+    """What is needed of a fit."""
+
+    @property
+    def program(self) -> Program:
+        """What it was fitted with."""
+        ...
+
+    @property
+    def call(self) -> Call:
+        """Its data."""
+        ...
+
+    @property
+    def rows(self) -> Rows:
+        """Its rows."""
+        ...
+
+    @property
+    def free(self) -> Params:
+        """Its free parameters."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class GradientFunction:
+    """``D(t) = sum_n w_n p(x_n | t) / p(x_n | fit) / sum_n w_n``, t the components' parameter.
+
+    Lindsay (1983, Annals of Statistics 11:86): the log-likelihood of no mixture, of however many
+    components, is above the fit's by more than ``sum_n w_n (sup D - 1)``. At a maximum over the
+    weights D is 1 at the components' own values; where it is above 1 a component more would help.
+
+    Attributes:
+        parameter: the name of t's site.
+        places: (g,) values of t.
+        values: (g,) D there.
+        supremum: the largest D, over the range in which every row has its own best t.
+        at: where that is.
+        bound: how much higher in log-likelihood another mixture might be at most.
+    """
+
+    parameter: str
+    places: np.ndarray = field(repr=False)
+    values: np.ndarray = field(repr=False)
+    supremum: float
+    at: float
+    bound: float
+
+    @property
+    def proved(self) -> bool:
+        """Whether no mixture of this family is higher by 0.01 or more."""
+        return self.bound <= _PROVED
+
+
+@collected_seldom
+def gradient_function(fit: Fitted) -> GradientFunction:
+    """The gradient function of a mixture of one parameter (see `GradientFunction`).
+
+    Raises:
+        ValueError: a model whose components differ in more than one number, or in another family
+            than Poisson, Bernoulli, binomial, exponential and geometric; one of several levels or
+            with labels.
+    """
+    program = fit.program
+    parameter = _parameter(program, fit.call.arrays)
+    transform = biject_to(parameter.support)
+    weights = np.asarray(fit.rows.weights, float)
+    used = weights > 0
+    number = program.num_components
+
+    def densities(t: jax.Array, params: Params, arrays: tuple) -> jax.Array:
+        names = tuple(d.name for d in program.structure.data)
+        return program.replayed(params | {parameter.name: t}, arrays, names)
+
+    def own(params: Params, arrays: tuple) -> jax.Array:
+        return posterior(program, params, arrays).log_density
+
+    of_own = program.compiled("log_density", lambda: quick_jit(program, own))
+    by_place = program.compiled(
+        "densities at places", lambda: quick_jit(program, densities, _FINE / number)
+    )
+    log_fit = np.asarray(of_own(fit.free, fit.call.arrays), float)
+
+    def at(u: np.ndarray) -> np.ndarray:
+        """(g, n) the rows' log densities at unconstrained places (g,), a class for each."""
+        filled = np.resize(u, -(-len(u) // number) * number).reshape(-1, number)
+        parts = [
+            by_place(transform(jnp.asarray(some, float)), fit.free, fit.call.arrays)
+            for some in filled
+        ]
+        return np.concatenate([np.asarray(part, float) for part in parts])[: len(u)]
+
+    def ratio(log_density: np.ndarray) -> np.ndarray:
+        return np.exp(log_density - log_fit)[:, used] @ weights[used] / weights[used].sum()
+
+    centre = np.asarray(transform.inv(fit.free[parameter.name]), float)
+    coarse = np.linspace(centre.min() - _WIDE, centre.max() + _WIDE, _COARSE)
+    rows = at(coarse)[:, used]
+    _check_unimodal(rows, parameter.name)
+    best = rows.argmax(0)
+    step = coarse[1] - coarse[0]
+    u = np.linspace(coarse[best.min()] - step, coarse[best.max()] + step, _FINE)
+    values = ratio(at(u))
+    tops = [
+        i
+        for i in np.argsort(-values)
+        if values[i] >= values[max(i - 1, 0)] and values[i] >= values[min(i + 1, _FINE - 1)]
+    ][:_TOPS]
+    found = [(float(values[i]), float(u[i])) for i in tops]
+    for i in tops:
+        inside = (u[max(i - 1, 0)], u[min(i + 1, _FINE - 1)])
+        peak = scipy.optimize.minimize_scalar(
+            lambda v: -float(ratio(at(np.array([v])))[0]), bounds=inside, method="bounded"
+        )
+        found.append((-float(peak.fun), float(peak.x)))
+    supremum, where = max(found)
+    places = np.asarray(transform(jnp.asarray(np.append(u, where), float)), float)
+    bound = float(weights.sum()) * max(supremum - 1, 0.0)
+    return GradientFunction(parameter.name, places[:-1], values, supremum, float(places[-1]), bound)
+
+
+def _parameter(program: Program, arrays: tuple) -> Parameter:
+    """The one parameter in which components differ, a number each."""
+    structure = program.structure
+    latent = structure.latent
+    plain = (
+        len(structure.levels) == 1
+        and len(structure.latents) == 1
+        and latent.labels is None
+        and not latent.rowwise
+        and not structure.auxiliary
+        and len(structure.data) == 1
+        and issubclass(structure.data[0].distribution, _FAMILIES)
+    )
+    k = program.num_components
+    own = [p for p in structure.free if p.name not in latent.depends]
+    proportions = [p for p in structure.free if p.name in latent.depends]
+    plain = plain and [p.shape for p in proportions] == [(k,)] and [p.shape for p in own] == [(k,)]
+    if plain:
+        start = sum(math.prod(p.shape) for p in structure.free[: structure.free.index(own[0])])
+        reach = felt(program, arrays)
+        plain = np.array_equal(reach[:, start : start + k], np.eye(k, dtype=bool))
+        plain = plain and reach.sum() == k and own[0].support is not None
+    if not plain:
+        raise ValueError(
+            "the gradient function is of mixtures whose components differ in one number each (of a "
+            "Poisson, Bernoulli, binomial, exponential or geometric distribution), with free "
+            "weights and unknown classes"
+        )
+    return own[0]
+
+
+def _check_unimodal(rows: np.ndarray, name: str) -> None:
+    """Each row's density (g, n) must rise up to its best place and fall from there."""
+    slope = np.diff(np.where(np.isfinite(rows), rows, -1e300), axis=0)
+    past = np.arange(len(slope))[:, None] >= rows.argmax(0)
+    size = 1e-9 * (1 + np.abs(np.nan_to_num(rows[:-1], neginf=0)))
+    if ((slope > size) & past).any() or ((slope < -size) & ~past).any():
+        raise ValueError(
+            f"the density of a row has several peaks as a function of {name!r}, so that the range "
+            "in which the gradient function has its supremum is not known"
+        )
