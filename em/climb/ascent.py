@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Any
+from functools import cached_property, partial
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,12 +18,13 @@ from ..machine.jit import loop_jit, quick_jit
 from ..machine.progress import Progress
 from ..plan.chunks import Rows
 from ..plan.program import Params, Program
+from ..step.expectation import Expectation
 from ..step.maximisation import FIRST_STEPS
 from . import corners, engine
 from .accelerations import Accelerate
 from .loop import climb
 from .outset import all_starts
-from .selection import Restarts, select
+from .selection import Restarts, one_peak, select
 from .starts import Start
 from .state import Outcome, Settings
 from .status import Status
@@ -62,11 +63,28 @@ class Way:
     search: bool = False
 
 
+class Opening(NamedTuple):
+    """Climbs that may begin: what is compiled for their plan, and where each begins."""
+
+    compiled: Any
+    rows: Rows
+    params: Params
+    expected: Expectation
+    keys: jax.Array
+
+    def arguments(self, tolerance: float, limit: int, run: int) -> tuple:
+        """Those of what is compiled."""
+        bound = np.asarray(tolerance, self.rows.weights.dtype)
+        return (self.rows, self.params, self.expected, bound, limit, self.keys, run)
+
+
 @dataclass(frozen=True)
 class Ascent:
     """The climbs of one run, ``number`` of them, from starts or from what is ``given``.
 
-    ``total`` is the sum of the row weights. `prepare` compiles ahead, elsewhere; `outcome` climbs.
+    ``total`` is the sum of the row weights, ``bar`` an objective that other climbs have reached:
+    what cannot come out above it need not go on. `prepare` compiles ahead, elsewhere; `outcome`
+    climbs.
     """
 
     program: Program
@@ -76,6 +94,7 @@ class Ascent:
     number: int
     given: Any
     total: float
+    bar: float = -np.inf
     _ahead: list[Future] = field(default_factory=list)
 
     @property
@@ -104,12 +123,14 @@ class Ascent:
 
     def prepare(self, pool: Executor) -> Future:
         """Trace the first climb, and compile it in the pool: XLA leaves other threads free."""
-        accelerate = None if self.way.plain_first else self.way.accelerate
-        compiled, args = self._climb(
-            self.number, self.given, *self.first, self.way.assign, accelerate, 0
-        )
-        self._ahead.append(pool.submit(compiled.lower(*args).compile))
+        args = self._first_opening.arguments(*self.first, 0)
+        self._ahead.append(pool.submit(self._first_opening.compiled.lower(*args).compile))
         return self._ahead[0]
+
+    @cached_property
+    def _first_opening(self) -> Opening:
+        accelerate = None if self.way.plain_first else self.way.accelerate
+        return self._open(self.number, self.given, self.way.assign, accelerate)
 
     def outcome(self) -> tuple[Outcome, Restarts]:
         """Climb from every start; the outcomes, and which of them the user gets.
@@ -125,27 +146,22 @@ class Ascent:
             return self._outcome(progress.number)
 
     def _outcome(self, run: int) -> tuple[Outcome, Restarts]:
-        way, number = self.way, self.number
+        way = self.way
         # Once a schedule has run, what is left is soft EM.
         assign = Soft() if isinstance(way.assign, Schedule) else way.assign
 
         def climb_on(outcome: Outcome, start: int, params: Params) -> tuple[Outcome, Restarts]:
             level = self._level_of(outcome.objective[start])
-            rest = self._climbed(
-                1, params, way.tolerance, way.max_steps, assign, way.accelerate, run, level
-            )
+            opening = self._open(1, params, assign, way.accelerate)
+            rest = self._climbed(opening, way.tolerance, way.max_steps, run, level)
             taken = outcome.continued(start, rest)
             return taken, select(self.program, taken, self.rows, self.total)
 
-        tolerance, limit = self.first
-        accelerate = None if way.plain_first else way.accelerate
-        begin = (number, self.given, tolerance)
+        opening, (tolerance, limit) = self._first_opening, self.first
         level = 0.0
         if self.single and not way.assign.hard:  # one step tells the size of the terms
-            level = self._level_of(
-                self._climbed(*begin, 1, way.assign, accelerate, run).objective.max()
-            )
-        outcome = self._climbed(*begin, limit, way.assign, accelerate, run, level)
+            level = self._level_of(self._climbed(opening, tolerance, 1, run).objective.max())
+        outcome = self._climbed(opening, tolerance, limit, run, level)
         restarts = select(self.program, outcome, self.rows, self.total)
         crawls, promising = self._crawling(outcome, restarts, limit)
         ahead = [int(i) for i in restarts.ranking if self.many or promising[i]]
@@ -153,7 +169,13 @@ class Ascent:
             ahead = ahead[: _FINALISTS if self.many else self._affordable]
         short = outcome.steps.copy() == limit
         finished = set() if self.costly else set(np.flatnonzero(~crawls).tolist())
-        while ahead or restarts.chosen not in finished:
+        slack = _SHORT_TOLERANCE if self.costly else 0.0
+        enough = self.bar + one_peak(self.bar) if np.isfinite(self.bar) else -np.inf
+
+        def wanted(start: int) -> bool:
+            return start not in finished and restarts.objective[start] + slack > enough
+
+        while ahead or wanted(restarts.chosen):
             best = ahead.pop(0) if ahead else restarts.chosen
             finished.add(best)
             status = restarts.status[best]
@@ -183,7 +205,7 @@ class Ascent:
         # Single precision may have ended a climb that crawls.
         crawls = short | (ended & self.single & (rest > max(_LEFT, self.way.tolerance)))
         # What cannot come out above a climb that has settled goes on only if it is chosen.
-        settled = np.max(restarts.objective, where=ended & ~crawls, initial=-np.inf)
+        settled = np.max(restarts.objective, where=ended & ~crawls, initial=self.bar)
         higher = restarts.objective + _DOUBT * rest > settled + _MORE
         # One that rounding left on a plateau may lead anywhere: it is one start lost.
         return crawls, crawls & higher & (short | np.isfinite(rest))
@@ -205,52 +227,34 @@ class Ascent:
         return (float(objective) - float(self.rows.log_base)) / self.total
 
     def _climbed(
-        self,
-        number: int,
-        given: Any,
-        tolerance: float,
-        limit: int,
-        assign: Assign,
-        accelerate: Accelerate | None,
-        run: int,
-        level: float = 0.0,
+        self, opening: Opening, tolerance: float, limit: int, run: int, level: float = 0.0
     ) -> Outcome:
         """Where climbs end, as NumPy's arrays.
 
         With a ``level`` the objective is counted from that of all rows at it: in single precision
         a sum of large terms would hide what a step gains.
         """
-        compiled, (rows, *rest) = self._climb(
-            number, given, tolerance, limit, assign, accelerate, run
-        )
         base = 0.0
         if level:
-            zero = np.zeros_like(np.asarray(rows.level))
-            rows = rows._replace(level=zero + zero.dtype.type(level), log_base=zero)
+            dtype = opening.rows.level.dtype
+            rows = opening.rows._replace(level=as_jax(level, dtype), log_base=as_jax(0.0, dtype))
             base = float(rows.level) * self.total + float(self.rows.log_base)
             # Given parameters have an objective already, which the first step is to rise from.
-            params, expected, *others = rest
-            before = np.asarray(expected.objective, float) - base
-            expected = expected._replace(objective=before.astype(zero.dtype))
-            rest = [params, expected, *others]
+            before = as_jax(np.asarray(opening.expected.objective, float) - base, dtype)
+            expected = opening.expected._replace(objective=before)
+            opening = opening._replace(rows=rows, expected=expected)
         Progress.count_from(run, base)
-        found = jax.tree.map(np.asarray, jax.block_until_ready(compiled(rows, *rest)))
+        climbed = opening.compiled(*opening.arguments(tolerance, limit, run))
+        found = jax.tree.map(np.asarray, jax.block_until_ready(climbed))
         return found._replace(
             objective=np.asarray(found.objective, float) + base,
             trace=np.asarray(found.trace, float) + base,
         )
 
-    def _climb(
-        self,
-        number: int,
-        given: Any,
-        tolerance: float,
-        limit: int,
-        assign: Assign,
-        accelerate: Accelerate | None,
-        run: int,
-    ) -> tuple[Any, tuple]:
-        """A climb to be run: what compiles for its plan, and its arguments."""
+    def _open(
+        self, number: int, given: Any, assign: Assign, accelerate: Accelerate | None
+    ) -> Opening:
+        """Climbs from so many starts, or from what is given."""
         program, way = self.program, self.way
         kind = "none" if given is None else "params" if isinstance(given, dict) else "resp"
         rows = engine.given(program, self.rows)
@@ -261,11 +265,9 @@ class Ascent:
         # Numeric M-steps take many steps of their own, if only some parameters are given.
         inner = FIRST_STEPS if kind == "params" else 2 * program.num_components
         begun = engine.compiled(program, key, lambda: quick_jit(program, start, number * inner))
-        params, expected, keys = begun(rows, self.rng_key, given)
         report = Progress.report if way.progress_bar else None
         settings = Settings(assign, way.max_steps, report, accelerate)
         climb_all = partial(climb, program, settings)
         name = ("climb", settings)
         compiled = engine.compiled(program, name, lambda: loop_jit(program, climb_all))
-        bound = np.asarray(tolerance, rows.weights.dtype)
-        return compiled, (rows, params, expected, bound, limit, keys, run)
+        return Opening(compiled, rows, *begun(rows, self.rng_key, given))

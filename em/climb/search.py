@@ -11,6 +11,7 @@ from .ascent import Ascent
 from .selection import Restarts, select
 from .starts import CATALOGUE
 from .state import Outcome
+from .status import Status
 
 # The best optimum is believed when so many starts have found it, of more than one kind, within so
 # much of it in double and in single precision ...
@@ -35,7 +36,9 @@ def climb_all(first: Ascent) -> tuple[Outcome, Restarts]:
             break
         key = jax.random.fold_in(first.rng_key, number)
         way = replace(first.way, start=CATALOGUE[kind])
-        more, _ = replace(first, way=way, rng_key=key, _ahead=[]).outcome()
+        sound = Status(int(restarts.status[restarts.chosen])) is Status.CONVERGED
+        bar = float(restarts.objective[restarts.ranking[0]]) if sound else -np.inf
+        more, _ = replace(first, way=way, rng_key=key, bar=bar, _ahead=[]).outcome()
         spent += _cost(first, more)
         outcome = jax.tree.map(lambda a, b: np.concatenate([a, b]), outcome, more)
         restarts = select(first.program, outcome, first.rows, first.total)

@@ -60,6 +60,11 @@ class Restarts:
         ).rename_axis("start")
 
 
+def one_peak(objective: float) -> float:
+    """How far apart rounding may leave two climbs to the same peak."""
+    return 1e-7 * (1 + abs(objective))
+
+
 def select(program: Program, outcome: Outcome, rows: Rows, scored_rows: float) -> Restarts:
     """Judge each climb and choose: sound ones first, then by objective."""
     outcome = jax.tree.map(np.asarray, outcome)
@@ -74,7 +79,7 @@ def select(program: Program, outcome: Outcome, rows: Rows, scored_rows: float) -
     top = rank == rank.max()
     # Starts that reached the same peak differ by rounding: the first of them is taken.
     best = np.max(finite[top])
-    chosen = int(np.argmax(top & (finite >= best - 1e-7 * (1 + abs(best)))))
+    chosen = int(np.argmax(top & (finite >= best - one_peak(best))))
     ranking = np.lexsort((-finite, -rank))
     smallest = np.asarray(outcome.relative_scale).min(1)
     return Restarts(objective, steps, code, smallest, chosen, ranking)

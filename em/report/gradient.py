@@ -13,8 +13,6 @@ import numpyro.distributions as dist
 import scipy.optimize
 from numpyro.distributions import biject_to
 
-from ..calls.call import Call
-from ..classes.posterior import posterior
 from ..climb.reach import felt
 from ..machine.garbage import collected_seldom
 from ..machine.jit import quick_jit
@@ -22,6 +20,7 @@ from ..plan.chunks import Rows
 from ..plan.program import Program
 from ..read.reader import Params
 from ..read.structure import Parameter
+from .scoring import Scored, log_densities
 
 # Families of one parameter whose density is unimodal in it, whatever the observation.
 _FAMILIES = (
@@ -35,27 +34,12 @@ _WIDE = 16.0
 _PROVED = 1e-2
 
 
-class Fitted(Protocol):
+class Fitted(Scored, Protocol):
     """What is needed of a fit."""
-
-    @property
-    def program(self) -> Program:
-        """What it was fitted with."""
-        ...
-
-    @property
-    def call(self) -> Call:
-        """Its data."""
-        ...
 
     @property
     def rows(self) -> Rows:
         """Its rows."""
-        ...
-
-    @property
-    def free(self) -> Params:
-        """Its free parameters."""
         ...
 
 
@@ -109,14 +93,10 @@ def gradient_function(fit: Fitted) -> GradientFunction:
         names = tuple(d.name for d in program.structure.data)
         return program.replayed(params | {parameter.name: t}, arrays, names)
 
-    def own(params: Params, arrays: tuple) -> jax.Array:
-        return posterior(program, params, arrays).log_density
-
-    of_own = program.compiled("log_density", lambda: quick_jit(program, own))
     by_place = program.compiled(
         "densities at places", lambda: quick_jit(program, densities, _FINE / number)
     )
-    log_fit = np.asarray(of_own(fit.free, fit.call.arrays), float)
+    log_fit = log_densities(program, fit.free, fit.call.arrays)
 
     def at(u: np.ndarray) -> np.ndarray:
         """(g, n) the rows' log densities at unconstrained places (g,), a class for each."""

@@ -54,6 +54,16 @@ def score(result: Scored, args: tuple, kwargs: dict) -> tuple[dict[str, jax.Arra
     return reader.compiled("score", lambda: quick_jit(reader, of))(result.free, call.arrays)
 
 
+def log_densities(program: Program, params: Params, arrays: tuple) -> np.ndarray:
+    """(n,) the units' log densities at any parameters."""
+
+    def of(params: Params, arrays: tuple) -> jax.Array:
+        return posterior(program, params, arrays).log_density
+
+    compiled = program.compiled("log_density", lambda: quick_jit(program, of))
+    return np.asarray(compiled(params, arrays), float)
+
+
 def _reader(result: Scored, call: Call) -> Reader:
     key = call.signature
     reader = result.program.readers.get(key)

@@ -12,10 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..classes.assignments.soft import Soft
-from ..climb.first_guess import first_guess
 from ..climb.loop import climb
+from ..climb.outset import all_starts
 from ..climb.selection import highest
-from ..climb.starting import begin
 from ..climb.starts.kmeans_plus_plus import KMeansPlusPlus
 from ..climb.state import Outcome, Settings
 from ..climb.status import Status
@@ -23,7 +22,6 @@ from ..machine.jit import loop_jit
 from ..plan.chunks import Rows
 from ..plan.program import Params, Program
 from ..report.fit import Fit
-from ..step.expectation import statistics_of
 from .replicates import each, from_params, refuse_auxiliary, reweighed, simulator
 
 if TYPE_CHECKING:
@@ -194,7 +192,7 @@ def bootstrap_lrt(
         key, sub = jax.random.split(key)
         low = from_params(small, draw_small(key), free, max_steps, tolerance)
         rows = draw_big(key)
-        high = from_starts(big, rows, jax.random.split(sub, num_restarts), max_steps, tolerance)
+        high = from_starts(big, rows, sub, num_restarts, max_steps, tolerance)
         top = high.objective[highest(big, high)]
         value = 2 * (top - low.objective)
         return jnp.where(low.code <= Status.MAX_STEPS, value, jnp.nan)
@@ -209,17 +207,10 @@ def bootstrap_lrt(
 
 
 def from_starts(
-    program: Program, rows: Rows, keys: jax.Array, max_steps: int, tolerance: float
+    program: Program, rows: Rows, key: jax.Array, number: int, max_steps: int, tolerance: float
 ) -> Outcome:
-    """Soft EM from the usual starts, (r, ...)."""
-
-    def start(number: jax.Array, key: jax.Array) -> tuple:
-        begun = begin(program, rows, KMeansPlusPlus(), False, key, number)
-        expected = statistics_of(program, begun.units, rows, False, begun.given)
-        jitter = jax.random.fold_in(key, 1)
-        return first_guess(program, rows, expected, jitter, number), expected
-
-    params, expected = jax.vmap(start)(jnp.arange(len(keys)), keys)
+    """Soft EM from so many of the usual starts."""
+    params, expected, keys = all_starts(program, Soft(), KMeansPlusPlus(), number, rows, key, None)
     bound = jnp.asarray(tolerance, rows.weights.dtype)
     settings = Settings(Soft(), max_steps)
     return climb(program, settings, rows, params, expected, bound, max_steps, keys)

@@ -11,15 +11,13 @@ import jax
 import numpy as np
 
 from ..calls.arguments import split
-from ..classes.posterior import posterior
 from ..climb.search import climb_all
 from ..driver import EM
 from ..machine.arrays import array as as_jax
 from ..machine.garbage import collected_seldom
-from ..machine.jit import quick_jit
 from ..options import as_key, positive
-from ..plan.program import Params, Program
 from ..programs import prepare, program_for
+from ..report.scoring import log_densities
 from ..rows.checks import check
 from .replicates import reweighed
 
@@ -97,16 +95,8 @@ def cross_validate(
         outcome, restarts = climb_all(em.ascent(program, fewer, own, found))
         best = restarts.chosen
         params = {name: as_jax(value[best]) for name, value in outcome.params.items()}
-        per_row[held] = _log_density(program, params, rows.arrays)[held]
+        per_row[held] = log_densities(program, params, rows.arrays)[held]
         status[fold] = restarts.status[best]
     terms = np.where(weights > 0, weights * per_row, 0).astype(float)
     by_fold = np.bincount(folds, terms, num_folds)
     return CrossValidation(float(terms.sum()), by_fold, per_row, folds, status)
-
-
-def _log_density(program: Program, params: Params, arrays: tuple) -> np.ndarray:
-    def of(params: Params, arrays: tuple) -> jax.Array:
-        return posterior(program, params, arrays).log_density
-
-    compiled = program.compiled("log_density", lambda: quick_jit(program, of))
-    return np.asarray(compiled(params, arrays), float)
