@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -12,8 +12,11 @@ import numpyro
 import numpyro.distributions as dist
 from numpyro import handlers
 
+from .climb.ascent import Way
+from .climb.single_moves import moved
 from .climb.status import Status
 from .driver import EM
+from .plan.program import Params
 from .report.fit import Fit
 
 
@@ -26,7 +29,8 @@ class KMeans:
         centroids: (k, d) the weighted mean of each cluster.
         inertia: ``sum_n w_n ||x_n - centroid||^2``, the within-cluster sum of squares.
         status: how it ended; ``message`` says it in words.
-        fit: the `Fit` behind it (params, trace, restarts, ...).
+        fit: the `Fit` behind it (params, trace, restarts, ...), of the data less their mean and in
+            units of a power of two.
     """
 
     labels: jax.Array
@@ -36,6 +40,22 @@ class KMeans:
     message: str
     num_steps: int
     fit: Fit
+
+
+class _Partition(EM):
+    """Lloyd's steps, and single moves from where they end: ``x`` (n, d) are the rows."""
+
+    def __init__(self, x: np.ndarray, weights: np.ndarray, **options: Any) -> None:
+        super().__init__(_clusters, assign="hard", **options)
+        self._rows = x, weights
+
+    def _way(self) -> Way:
+        return replace(super()._way(), moves=self._move)
+
+    def _move(self, params: Params) -> Params | None:
+        centroids = params["centroids"]
+        better = moved(*self._rows, np.asarray(centroids, float))
+        return None if better is None else {"centroids": jnp.asarray(better, centroids.dtype)}
 
 
 def _clusters(x: jax.Array, num_clusters: int, weights: jax.Array | None) -> None:
@@ -58,15 +78,16 @@ def kmeans(
     *,
     weights: Any = None,
     init: Any = None,
-    num_restarts: int = 10,
+    num_restarts: int | str = "auto",
     max_steps: int = 1000,
 ) -> KMeans:
-    """Partition rows into clusters of least within-cluster sum of squares (Lloyd's algorithm).
+    """Partition rows into clusters of least within-cluster sum of squares.
 
     Lloyd (1982, IEEE Transactions on Information Theory 28:129): assign each row to the nearest
     centroid, move each centroid to the mean of its rows, until no row changes. It is the hard
     EM of a mixture of equal-weight normals with one fixed spherical scale, and runs as such. An
-    emptied cluster is given the row farthest from its centroid.
+    emptied cluster is given the row farthest from its centroid. The best partition then has single
+    rows moved as long as that helps (Hartigan & Wong 1979, Applied Statistics 28:100).
 
     Args:
         x: (n, d) data; (n,) counts as (n, 1).
@@ -74,7 +95,9 @@ def kmeans(
         rng_key: a JAX key, for the greedy k-means++ starts.
         weights: (n,) row weights; 0 drops a row.
         init: (k, d) centroids to start from, instead of k-means++.
-        num_restarts: starts, all run at once; the best is kept.
+        num_restarts: starts, all run at once; the best is kept. ``"auto"`` is ten, and then more of
+            other kinds (two clusters of the best merged and another split, for one) while that is
+            cheap, until three have found the best there is.
         max_steps: the bound on assign-and-move steps.
 
     Raises:
@@ -99,11 +122,19 @@ def kmeans(
         )
     if weights is not None:
         weights = jnp.asarray(weights, jnp.result_type(float))
-    # Centring changes no distance and keeps the digits of data far from 0.
+    # Centring keeps the digits of data far from 0, a unit of the data's size tells what is
+    # negligible; a power of two rounds nothing.
     centre = data.mean(0) if data.size else np.zeros(data.shape[1])
-    centred = jnp.asarray(data - centre, jnp.result_type(float))
-    em = EM(_clusters, assign="hard", num_restarts=num_restarts, max_steps=max_steps)
-    start = None if init is None else {"centroids": np.asarray(init) - centre}
+    size = float(np.sqrt(((data - centre) ** 2).mean())) if data.size else 0.0
+    unit = 2.0 ** round(np.log2(size)) if 0 < size < np.inf else 1.0
+    centred = jnp.asarray((data - centre) / unit, jnp.result_type(float))
+    em = _Partition(
+        np.asarray(centred, float),
+        np.ones(len(data)) if weights is None else np.asarray(weights, float),
+        num_restarts=num_restarts,
+        max_steps=max_steps,
+    )
+    start = None if init is None else {"centroids": (np.asarray(init) - centre) / unit}
     fit = em.run(
         rng_key, centred, num_clusters=int(num_clusters), weights=weights, init_params=start
     )
@@ -112,8 +143,8 @@ def kmeans(
     inertia = squares.sum() if weights is None else (weights * squares).sum()
     return KMeans(
         labels=jnp.asarray(fit.labels),
-        centroids=fit.params["centroids"] + jnp.asarray(centre, centred.dtype),
-        inertia=float(inertia),
+        centroids=fit.params["centroids"] * unit + jnp.asarray(centre, centred.dtype),
+        inertia=float(inertia) * unit**2,
         status=fit.base_status,
         message=fit.message,
         num_steps=fit.num_steps,

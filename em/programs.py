@@ -17,6 +17,7 @@ from .plan.chunks import Rows
 from .plan.program import Program
 from .plan.resize import resized
 from .read.model import read_model
+from .read.reading import Reading
 from .rows.checks import findings
 from .rows.prepare import find_patterns
 from .rows.prepare import prepare as read_rows
@@ -44,6 +45,15 @@ def program_for(model: Callable, call: Call, posterior: bool = False) -> Program
             _programs.keep(key, found)
             _patterns.keep(pattern, found)
     return found
+
+
+def reading_for(model: Callable, call: Call) -> Reading:
+    """The reading of a model that need not be fitted, or of a program for it that is kept."""
+    own = cache_key(model, call)
+    for found in (_programs.get((own, posterior)) for posterior in (False, True)):
+        if found is not None and found.serves(call):
+            return found.reading
+    return read_model(model, call, to_fit=False)
 
 
 def cache_key(model: Callable, call: Call) -> tuple[Hashable, ...]:

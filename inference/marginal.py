@@ -13,8 +13,7 @@ from numpyro import handlers
 from ..em.calls.arguments import split, with_values
 from ..em.calls.call import Call
 from ..em.machine.recent import Recent
-from ..em.programs import cache_key
-from ..em.read.model import read_model
+from ..em.programs import cache_key, reading_for
 from ..em.read.provenance import dependencies
 from ..em.read.reader import Reader
 from ..em.read.replay import by_rows, is_finite, prototype, run
@@ -81,7 +80,7 @@ def reading_of(model: Callable, call: Call) -> Reading | None:
     if found is not None and not found.reader.serves(call):
         found = None
     if found is None and with_values(call, functools.partial(_holds_data, model))[0]:
-        found = read(Reader(read_model(model, call, to_fit=False)), call)
+        found = read(Reader(reading_for(model, call)), call)
         if found.reader.unchanged.steady:
             _readings.keep(key, found)
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -43,6 +44,8 @@ _ENDS, _END_STEPS = 5e9, 100
 # A climb that single precision ended is accelerated if more than this is left of it. Estimates of
 # that may be short by some factor; to end higher than another climb is to end so much higher.
 _LEFT, _DOUBT, _MORE = 1e-3, 5, 1e-2
+# So often a climb goes on from moves that its way has, at most.
+_MOVES = 20
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,8 @@ class Way:
     """How to climb: see `mixpyro.em.EM`.
 
     ``plain_first``: by EM's own steps, accelerated only where these crawl; ``search``: with more
-    starts while it is in doubt which optimum is the best (see `search`).
+    starts while it is in doubt which optimum is the best (see `search`); ``moves``: from parameters
+    where a climb ended to better ones, None if there are none.
     """
 
     assign: Assign
@@ -61,6 +65,7 @@ class Way:
     progress_bar: bool = False
     plain_first: bool = False
     search: bool = False
+    moves: Callable[[Params], Params | None] | None = None
 
 
 class Opening(NamedTuple):
@@ -100,7 +105,7 @@ class Ascent:
     @property
     def costly(self) -> bool:
         """Whether steps of all starts cost so much that most of them are worth saving."""
-        work = self.program.work * self.number
+        work = self.program.price * self.number
         return self.number > 1 and not self.way.assign.hard and work > _COSTLY
 
     @property
@@ -118,7 +123,7 @@ class Ascent:
         if not self.way.plain_first:
             return tolerance, most
         least, enough = _PLAIN_STEPS
-        affordable = int(_PLAIN // max(self.program.work * self.number, 1))
+        affordable = int(_PLAIN // max(self.program.price * self.number, 1))
         return tolerance, min(max(least, min(affordable, enough)), most)
 
     def prepare(self, pool: Executor) -> Future:
@@ -186,6 +191,12 @@ class Ascent:
                 break
             params = {n: as_jax(v[best]) for n, v in outcome.params.items()}
             outcome, restarts = climb_on(outcome, best, params)
+        for _ in range(_MOVES if way.moves is not None else 0):
+            assert way.moves is not None
+            better = way.moves({n: as_jax(v[restarts.chosen]) for n, v in outcome.params.items()})
+            if better is None or restarts.status[restarts.chosen] != Status.CONVERGED:
+                break
+            outcome, restarts = climb_on(outcome, restarts.chosen, better)
         found = outcome, restarts
         return corners.leave(self.program, self.rows, assign, way.tolerance, found, climb_on)
 
@@ -213,7 +224,7 @@ class Ascent:
     @property
     def _affordable(self) -> int:
         """How many climbs may go on to their end one by one."""
-        return max(_FINALISTS, int(_ENDS // (_END_STEPS * max(self.program.work, 1))))
+        return max(_FINALISTS, int(_ENDS // (_END_STEPS * max(self.program.price, 1))))
 
     @property
     def single(self) -> bool:
@@ -256,14 +267,14 @@ class Ascent:
     ) -> Opening:
         """Climbs from so many starts, or from what is given."""
         program, way = self.program, self.way
-        kind = "none" if given is None else "params" if isinstance(given, dict) else "resp"
         rows = engine.given(program, self.rows)
         if given is not None and not isinstance(given, dict):
-            given = jnp.pad(given, [(0, rows.num_units - len(given)), (0, 0)], mode="edge")
-        key = ("start", assign, way.start, kind, number)
+            added = [(0, rows.num_units - program.num_rows), (0, 0)]
+            given = jax.tree.map(lambda a: jnp.pad(a, added, mode="edge"), given)
+        key = ("start", assign, way.start, type(given), number)
         start = partial(all_starts, program, assign, way.start, number)
         # Numeric M-steps take many steps of their own, if only some parameters are given.
-        inner = FIRST_STEPS if kind == "params" else 2 * program.num_components
+        inner = FIRST_STEPS if isinstance(given, dict) else 2 * program.num_components
         begun = engine.compiled(program, key, lambda: quick_jit(program, start, number * inner))
         report = Progress.report if way.progress_bar else None
         settings = Settings(assign, way.max_steps, report, accelerate)

@@ -14,8 +14,8 @@ from ..step.expectation import Expectation, statistics_of
 from ..step.maximisation import FIRST_STEPS, m_step
 from ..step.objective import evaluate
 from .first_guess import first_guess
-from .starting import begin
-from .starts import Start
+from .starting import begin, revised
+from .starts import Found, Start
 
 
 def all_starts(
@@ -41,6 +41,8 @@ def all_starts(
             return fixed_start, evaluate(program, first(key), fixed_start, rows)
         begun = begin(program, rows, start, hard, key, number)
         units = begun.units if given is None or isinstance(given, dict) else given
+        if isinstance(given, Found):
+            units = revised(program, rows, start, hard, key, given)
         expected = statistics_of(program, units, rows, hard, begun.given)
         jitter = jax.random.fold_in(key, 1)
         guess = first_guess(program, rows, expected, jitter, number)

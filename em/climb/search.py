@@ -7,9 +7,12 @@ from dataclasses import replace
 import jax
 import numpy as np
 
+from ..classes.posterior import posterior
+from ..machine.arrays import array as as_jax
+from ..machine.jit import quick_jit
 from .ascent import Ascent
 from .selection import Restarts, select
-from .starts import CATALOGUE
+from .starts import CATALOGUE, Found, Revising, Start
 from .state import Outcome
 from .status import Status
 
@@ -18,7 +21,9 @@ from .status import Status
 _TIMES, _SAME = 3, {64: 1e-3, 32: 5e-2}
 # ... or when so many multiplications are spent, or all of these kinds have had their turn.
 _BUDGET = 2e9
-_KINDS = ("random cuts", "random", "random rows", "random cuts", "kmeans++")
+_KINDS = ("random cuts", "random", "random rows", "split and merge")
+# A kind that begins from the best so far goes on while it gains, so often at most.
+_AGAIN = 5
 
 
 def climb_all(first: Ascent) -> tuple[Outcome, Restarts]:
@@ -29,21 +34,47 @@ def climb_all(first: Ascent) -> tuple[Outcome, Restarts]:
     outcome, restarts = first.outcome()
     if not first.way.search or first.number == 1:
         return outcome, restarts
-    spent = _cost(first, outcome)
-    for number, kind in enumerate(_KINDS):
-        often = restarts.found(_SAME[32 if first.single else 64]) >= _TIMES
-        if (often and number) or spent > _BUDGET:
-            break
-        key = jax.random.fold_in(first.rng_key, number)
-        way = replace(first.way, start=CATALOGUE[kind])
-        sound = Status(int(restarts.status[restarts.chosen])) is Status.CONVERGED
-        bar = float(restarts.objective[restarts.ranking[0]]) if sound else -np.inf
-        more, _ = replace(first, way=way, rng_key=key, bar=bar, _ahead=[]).outcome()
-        spent += _cost(first, more)
-        outcome = jax.tree.map(lambda a, b: np.concatenate([a, b]), outcome, more)
-        restarts = select(first.program, outcome, first.rows, first.total)
+    same = _SAME[32 if first.single else 64]
+    spent, number = _cost(first, outcome), 0
+    for kind in _KINDS:
+        start = CATALOGUE[kind]
+        for again in range(_AGAIN if isinstance(start, Revising) else 1):
+            if (restarts.found(same) >= _TIMES and number) or spent > _BUDGET:
+                return outcome, restarts
+            before = restarts.objective[restarts.chosen]
+            more = _round(first, start, number, outcome, restarts)
+            spent, number = spent + _cost(first, more), number + 1
+            outcome = jax.tree.map(lambda a, b: np.concatenate([a, b]), outcome, more)
+            restarts = select(first.program, outcome, first.rows, first.total)
+            if again and restarts.objective[restarts.chosen] <= before + same:
+                break
     return outcome, restarts
 
 
+def _round(
+    first: Ascent, start: Start, number: int, outcome: Outcome, restarts: Restarts
+) -> Outcome:
+    """The climbs from starts of one kind."""
+    key = jax.random.fold_in(first.rng_key, number)
+    sound = Status(int(restarts.status[restarts.chosen])) is Status.CONVERGED
+    bar = float(restarts.objective[restarts.ranking[0]]) if sound else -np.inf
+    given = first.given
+    if isinstance(start, Revising):
+        params = {n: as_jax(v[restarts.chosen]) for n, v in outcome.params.items()}
+        given = _found(first, params)
+    way = replace(first.way, start=start)
+    return replace(first, way=way, rng_key=key, bar=bar, given=given, _ahead=[]).outcome()[0]
+
+
+def _found(ascent: Ascent, params: dict) -> Found:
+    program, arrays = ascent.program, ascent.rows.arrays
+
+    def units(params: dict, arrays: tuple) -> jax.Array:
+        return posterior(program, params, arrays).units.T
+
+    compiled = program.compiled("units", lambda: quick_jit(program, units))
+    return Found(compiled(params, arrays))
+
+
 def _cost(ascent: Ascent, outcome: Outcome) -> float:
-    return float(outcome.steps.sum()) * ascent.program.work
+    return float(outcome.steps.sum()) * ascent.program.price

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from ..families import standardise
 from ..plan.chunks import Rows, in_order
 from ..plan.program import Program
-from .starts import Start
+from .starts import Found, Revising, Start
 
 
 class Begun(NamedTuple):
@@ -39,6 +39,15 @@ def begin(
         ways = [partial(_begin, program, rows, way, hard) for way in (start.elsewhere, start)]
         return jax.lax.cond(jnp.asarray(number) % 2 == 0, *ways, key)
     return _begin(program, rows, start, hard, key)
+
+
+def revised(
+    program: Program, rows: Rows, start: Start, hard: bool, key: jax.Array, found: Found
+) -> jax.Array:
+    """(n, k) starting responsibilities of the units, of those that were found."""
+    assert isinstance(start, Revising)
+    points = _points(program, rows, 0, None)
+    return start.revise(found.responsibilities, points, rows.weights, key, hard)
 
 
 def _begin(program: Program, rows: Rows, start: Start, hard: bool, key: jax.Array) -> Begun:

@@ -27,6 +27,8 @@ __all__ = ["Params", "Program"]
 
 
 _FAR, _FAR_SINGLE = 18.0, 8.0
+# Steps of Newton's method in an M-step, times what a density costs beside a product.
+_NEWTON = 50
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +90,21 @@ class Program(Reader):
             and not (self.inner_levels or any(b.numeric for b in self.blocks))
             and all(isinstance(s, StatisticalSite) and s.name in self.direct for s in self.priors)
         )
+
+    @cached_property
+    def price(self) -> float:
+        """About how many multiplications a step of EM takes for each start, M-steps included.
+
+        A numeric one is a few steps of Newton's method, whose Hessian is as many derivatives of the
+        rows' densities as there are parameters (of a component, where these are separate).
+        """
+        sizes = {p.name: p.size for p in self.structure.free}
+        own = (
+            sum(sizes[n] for n in b.parameters) // (self.num_components if b.separable else 1)
+            for b in self.blocks
+            if b.numeric
+        )
+        return self.work * (1 + _NEWTON * sum(own))
 
     def arguments(self, params: Params, arrays: tuple) -> dict[str, Args]:
         """{site: {argument: (k, c, event...)}} for the sites whose arguments vary by no row."""

@@ -23,7 +23,7 @@ from ..read.trees import join
 from ..rows.unobserved import dimensions, never_observed
 from . import information as info
 from .deterministic import values
-from .gradient import GradientFunction, gradient_function
+from .gradient import GradientFunction, gradient_function, proof
 from .identification import combinations
 from .scores import clearly_identified, gram
 from .scoring import score
@@ -94,6 +94,8 @@ class Result:
             for moves in combinations(self.information, self.shapes)[:3]:
                 parts.append(f"Nothing changes when these move together: {moves}.")
         parts += of_starts(self.restart_results)
+        if self.status.ok and self.labels is None:
+            parts += proof(self)
         if self.reseeded:
             parts.append(f"Emptied clusters were re-seeded {self.reseeded} times.")
         edges = self._edges()

@@ -89,11 +89,15 @@ def test_the_same_steps_as_gaussian_mixture(covariance):
 def test_the_same_clusters_as_lloyds_kmeans(weighted):
     init = IRIS[[0, 51, 57]]
     weights = np.random.default_rng(0).uniform(0.5, 3, len(IRIS)) if weighted else None
-    theirs = KMeans(3, init=init, n_init=1, algorithm="lloyd", tol=0).fit(
-        IRIS, sample_weight=weights
-    )
+    lloyd = KMeans(3, init=init, n_init=1, algorithm="lloyd", tol=0)
+    theirs = lloyd.fit(IRIS, sample_weight=weights)
     ours = em.kmeans(IRIS, 3, KEY, init=init, weights=weights)
     assert ours.status is em.Status.CONVERGED
+    # Single moves may go on where Lloyd's algorithm ends; there it stays.
+    assert ours.inertia <= theirs.inertia_ * (1 + 1e-10)
+    assert (ours.labels != theirs.labels_).sum() <= 1
+    lloyd.set_params(init=np.asarray(ours.centroids))
+    theirs = lloyd.fit(IRIS, sample_weight=weights)
     np.testing.assert_array_equal(ours.labels, theirs.labels_)
     np.testing.assert_allclose(ours.centroids, theirs.cluster_centers_, rtol=1e-10)
     assert ours.inertia == pytest.approx(theirs.inertia_, rel=1e-10)

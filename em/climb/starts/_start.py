@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import jax
 
@@ -45,6 +45,23 @@ class Start(Protocol):
         where one is not.
         """
         ...
+
+
+@runtime_checkable
+class Revising(Start, Protocol):
+    """A start that changes what was found so far; before that it is a `Start` like others."""
+
+    def revise(
+        self, found: jax.Array, points: jax.Array, weights: jax.Array, key: jax.Array, hard: bool
+    ) -> jax.Array:
+        """(n, k) starting responsibilities of those (n, k) that were found."""
+        ...
+
+
+class Found(NamedTuple):
+    """(n, k) the responsibilities of the best climb so far, for a start that revises them."""
+
+    responsibilities: jax.Array
 
 
 def softened(

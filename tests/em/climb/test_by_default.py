@@ -7,6 +7,7 @@ import numpyro
 import numpyro.distributions as dist
 import pytest
 from scipy import optimize, stats
+from sklearn.datasets import load_iris
 
 from mixpyro import em
 from mixpyro.em.climb.stopping import left
@@ -114,3 +115,24 @@ def test_what_is_left_of_a_climb_by_spans_of_its_trace():
     assert left(noisy, 1e-3) == pytest.approx(-trace[-1], abs=1e-3)
     assert left(np.zeros(81)) == 0
     assert left(t) == np.inf
+
+
+# Least sums of squares of Fisher's iris: Bagirov (2008), Pattern Recognition 41:3192.
+PARTITIONS = {2: 152.348, 3: 78.851, 4: 57.228, 5: 46.446, 6: 39.040}
+
+
+@pytest.mark.parametrize("k", PARTITIONS)
+def test_the_best_partitions_of_iris_are_found_by_every_key(k, x64):
+    x = load_iris().data
+    for number in range(5):
+        found = em.kmeans(x, k, jax.random.key(number))
+        assert found.inertia == pytest.approx(PARTITIONS[k], abs=1e-3)
+        assert found.status.ok
+
+
+def test_no_unit_of_the_data_makes_k_means_stop_short(x64):
+    """What is negligible is told by the data's size."""
+    x = load_iris().data
+    for unit in (1e-6, 1e6):
+        found = em.kmeans(unit * x, 6, jax.random.key(1))
+        assert found.inertia / unit**2 == pytest.approx(PARTITIONS[6], abs=1e-3)

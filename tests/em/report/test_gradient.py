@@ -46,6 +46,7 @@ def test_counts_less_dispersed_than_one_poisson_are_proved_to_be_one():
     assert found.supremum == pytest.approx(1, abs=1e-9)
     assert found.at == pytest.approx(x.mean(), abs=1e-3)
     assert found.proved
+    assert "proved the best" in fit.message
     best = mixture_of_a_grid(x, np.arange(0.05, 9, 0.05))
     assert best <= fit.log_likelihood + 1e-9
 
@@ -54,6 +55,7 @@ def test_where_a_component_more_helps_nothing_is_proved():
     one = fitted(1)
     found = one.gradient_function()
     assert not found.proved
+    assert "proved" not in one.message
     assert found.supremum > 1.01
     assert fitted(2).log_likelihood - one.log_likelihood <= found.bound
 

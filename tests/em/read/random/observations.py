@@ -28,7 +28,7 @@ def observation(
         k = 2 if c is u and u is not None else plan.k
         args.append(_argument(plan, site, argument, f"{number}{place}", c, k, parameters, given))
     event = site.shape == "event" and not calibration
-    fn = _distribution(site.family, args, z)
+    fn = _distribution(site.family, args, jnp.asarray(z)[..., None] if event else z)
     if event:
         fn = fn.expand((*fn.batch_shape[:-1], plan.d)).to_event(1)
     value = jnp.asarray(given["w" if calibration else f"y{number}"])

@@ -1,0 +1,94 @@
+"""Two components merged and another split, in the best that was found so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+
+from ._start import Revising, softened
+from .random import Random
+
+# Pairs that share rows are merged more often than others, but not only they.
+_ANY = 0.05
+_MIDDLE = (0.15, 0.85)
+
+
+@dataclass(frozen=True)
+class SplitAndMerge(Random, Revising):
+    """Revises what was found as Ueda, Nakano, Ghahramani & Hinton (2000) do.
+
+    In a local optimum of EM two components often share what one could explain, and one covers what
+    needs two (Neural Computation 12:2109). So the responsibilities that were found are changed: two
+    components are merged, those that share rows more likely, and the one that is set free takes
+    part of the rows of a third (of two components, of both together). It is split across the line
+    through two of its rows, half way or at a random part of the rows, or by a toss for each row,
+    where points do not tell lines apart. Before anything is found, rows are given responsibilities
+    at random.
+    """
+
+    name = "split and merge"
+
+    def revise(
+        self,
+        found: jax.Array,
+        points: jax.Array,
+        weights: jax.Array,
+        key: jax.Array,
+        hard: bool,
+    ) -> jax.Array:
+        """(n, k) of the responsibilities (n, k) that were found."""
+        k = found.shape[1]
+        pair, third, way, along, place = jax.random.split(key, 5)
+        if hard:
+            found = softened(found.argmax(1), k, True, points.dtype)
+        counted = found * weights[:, None]
+        sizes = counted.sum(0)
+        shared = counted.T @ found / jnp.sqrt(sizes * sizes[:, None] + 1e-30)
+        chance = jnp.where(jnp.eye(k, dtype=bool), 0, shared + _ANY)
+        first, second = jnp.divmod(jax.random.categorical(pair, jnp.log(chance).ravel()), k)
+        merged = found.at[:, first].add(found[:, second]).at[:, second].set(0)
+        others = (jnp.arange(k) != second) & ((jnp.arange(k) != first) | (k == 2))
+        split = jax.random.categorical(third, jnp.where(others, jnp.log(sizes + 1e-30), -jnp.inf))
+        own = merged[:, split]
+        cuts = (_among_rows, _nearer, _by_toss)
+        taken = jax.lax.switch(
+            jax.random.randint(way, (), 0, len(cuts)), cuts, points, own * weights, along, place
+        )
+        return merged.at[:, split].set(own * (1 - taken)).at[:, second].set(own * taken)
+
+
+def _line(points: jax.Array, weights: jax.Array, key: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """(n,) places along the line through two rows of the component at random, and those of both."""
+    two = jax.random.categorical(key, jnp.log(weights), shape=(2,))
+    ends = points[two]
+    places = points @ (ends[1] - ends[0])
+    return places, places[two]
+
+
+def _among_rows(
+    points: jax.Array, weights: jax.Array, along: jax.Array, place: jax.Array
+) -> jax.Array:
+    """At a place that has a random part of the component's rows below."""
+    places, _ = _line(points, weights, along)
+    order = jnp.argsort(places)
+    below = jnp.cumsum(weights[order])
+    low, high = _MIDDLE
+    part = jax.random.uniform(place, (), points.dtype, low, high)
+    cut = places[order[jnp.searchsorted(below, part * below[-1])]]
+    return (places > cut).astype(points.dtype)
+
+
+def _nearer(points: jax.Array, weights: jax.Array, along: jax.Array, place: jax.Array) -> jax.Array:
+    """Half way between the two rows."""
+    del place
+    places, ends = _line(points, weights, along)
+    return (places > ends.mean()).astype(points.dtype)
+
+
+def _by_toss(
+    points: jax.Array, weights: jax.Array, along: jax.Array, place: jax.Array
+) -> jax.Array:
+    del weights, along
+    return jax.random.uniform(place, points.shape[:1], points.dtype)
