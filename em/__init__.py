@@ -12,6 +12,7 @@ from .plan.spec import Spec
 from .report.fit import Fit
 from .studies.bootstrap import Bootstrap, BootstrapTest, bootstrap, bootstrap_lrt
 from .studies.cross_validation import CrossValidation, cross_validate
+from .studies.goodness_of_fit import GoodnessOfFit, goodness_of_fit
 from .studies.hypotheses import HypothesisTest, likelihood_ratio_test, wald_test
 from .studies.sweep import Sweep, sweep
 
@@ -23,6 +24,7 @@ __all__ = [
     "CrossValidation",
     "Fit",
     "FitError",
+    "GoodnessOfFit",
     "HypothesisTest",
     "KMeans",
     "Spec",
@@ -32,6 +34,7 @@ __all__ = [
     "bootstrap",
     "bootstrap_lrt",
     "cross_validate",
+    "goodness_of_fit",
     "kmeans",
     "likelihood_ratio_test",
     "load",

@@ -90,6 +90,10 @@ class Family:
         """Natural parameters eta (k, c, q) and log normaliser A (k, c)."""
         raise NotImplementedError
 
+    def categories(self, args: Args) -> jax.Array | None:
+        """(k, c, m) the probabilities of 0, ..., m - 1, where these are all there is; else None."""
+        return None
+
     def form(self, args: Args, reference: Args) -> jax.Array | None:
         """(k, w), where a density is ``-(form u)^2 / 2 - A`` in the w coordinates of one cell.
 

@@ -32,6 +32,10 @@ class Bernoulli(Family):
         log_p, log_q = log_odds(args)
         return (log_p - log_q)[..., None], -log_q
 
+    def categories(self, args: Args) -> jax.Array:
+        log_p, log_q = log_odds(args)
+        return jnp.exp(jnp.stack([log_q, log_p], -1))
+
     def estimate(
         self, stats: Statistics, args: Args, ties: Mapping[str, Ties], reference: Args
     ) -> dict[str, jax.Array]:

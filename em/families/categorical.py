@@ -38,6 +38,9 @@ class Categorical(Family):
         log_p = log_probabilities(args)
         return log_p, jnp.zeros_like(log_p[..., 0])
 
+    def categories(self, args: Args) -> jax.Array:
+        return jnp.exp(log_probabilities(args))
+
     def estimate(
         self, stats: Statistics, args: Args, ties: Mapping[str, Ties], reference: Args
     ) -> dict[str, jax.Array]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,9 @@ from ..plan.program import Program
 from ..step import objective as objective_of
 from . import information, storage
 from . import summary as tables
+from .by_class import in_order, profiles
+from .indices import classification_table, indices
+from .items import bivariate_residuals
 from .result import Result
 from .scores import gram
 
@@ -46,7 +49,13 @@ class Fit(Result):
     """
 
     def summary(
-        self, level: float = 0.95, kind: str = "observed", interval: str = "wald"
+        self,
+        level: float = 0.95,
+        kind: str = "observed",
+        interval: str = "wald",
+        *,
+        tests: bool = False,
+        exponentiate: bool = False,
     ) -> pd.DataFrame:
         """A table with one row an entry: estimate, standard error, interval, note.
 
@@ -59,10 +68,76 @@ class Fit(Result):
         is missing. ``kind`` is that of `standard_errors`. Deterministic sites that depend on the
         parameters alone follow these, with errors and Wald intervals by the delta method.
 
+        ``tests`` adds ``z = estimate / standard_error`` and its two-sided ``p``, ``exponentiate``
+        adds ``exp``, ``exp_lower``, ``exp_upper`` (odds ratios of logistic coefficients, rate
+        ratios of log-linear ones), both for parameters on the real line.
+
         Raises:
             ValueError: an unknown kind of interval or error.
         """
-        return tables.summary(self, level, kind, interval)
+        table = tables.summary(self, level, kind, interval)
+        return tables.extended(self, table, tests, exponentiate)
+
+    def indices(self) -> pd.Series:
+        """Criteria and entropies by name: what tables of applied papers have, lower is better.
+
+        With p free parameters, n the total weight, E the `entropy` and k classes: ``aic3 = -2 log L
+        + 3 p`` (Bozdogan 1994), ``sabic = -2 log L + p log((n + 2) / 24)`` (Sclove 1987), ``caic =
+        -2 log L + p (log n + 1)`` (Bozdogan 1987), ``clc = -2 log L + 2 E`` (Biernacki & Govaert
+        1997), ``awe = clc + 2 p (3/2 + log n)`` (Banfield & Raftery 1993). ``relative_entropy = 1 -
+        E / (n log k)`` is 1 where every row's class is certain (Ramaswamy et al. 1993). Those of E
+        are of one latent class.
+        """
+        return indices(self)
+
+    def classification_table(self) -> pd.DataFrame:
+        """One row a class: rows assigned to it, and their mean posterior of every class.
+
+        ``n`` is the weight of the rows whose most probable class it is, ``assigned`` their share,
+        ``estimated`` the class's share by posterior probabilities; ``posterior[j]`` averages
+        ``p(z = j | x)`` over the rows assigned (on the diagonal at least 0.8 or so, by a rule of
+        thumb: Nagin 2005, *Group-Based Modeling of Development*, section 5.5 asks 0.7).
+
+        Raises:
+            ValueError: several latent classes.
+        """
+        return classification_table(self)
+
+    def bivariate_residuals(self) -> pd.DataFrame:
+        """One row a pair of items: what of their association the classes leave unexplained.
+
+        ``residual = X^2 / df`` with ``X^2 = sum (O - E)^2 / E`` over the two-way table and ``df =
+        (m_1 - 1) (m_2 - 1)`` (Vermunt & Magidson 2016, *Technical Guide for Latent GOLD 5.1*,
+        section 8.4): about 1 or less where items are independent within a class; it has no exact
+        law. Rows in which both entries are there count.
+
+        Raises:
+            ValueError: no latent class model of categories.
+        """
+        return bivariate_residuals(self)
+
+    def profiles(self, level: float = 0.95, kind: str = "observed") -> pd.DataFrame:
+        """Parameters by class, tidy: index (entry, class), with errors and Wald intervals.
+
+        Of the parameters that have an axis of classes: the class leaves the index, ``probs[0, 8,
+        3]`` is entry ``probs[8, 3]`` of class 0. ``.unstack()`` puts classes side by side. Level
+        and kind are those of `summary`.
+
+        Raises:
+            ValueError: several latent classes.
+        """
+        return profiles(self, level, kind)
+
+    def sorted(self, by: str | Sequence[int] = "size") -> Fit:
+        """The same fit with its classes in another order, everywhere at once.
+
+        ``by="size"`` puts the largest class first; the name of a parameter with one number a class
+        orders by its value, increasing; or a permutation says which class comes where.
+
+        Raises:
+            ValueError: several latent classes, or ones that cannot be renamed.
+        """
+        return in_order(self, by)
 
     def profile_interval(
         self, site: str, index: tuple[int, ...] = (), level: float = 0.95

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
+from scipy.stats import norm
 
 from ..climb.boundary import POSITIVE
 from ..plan.program import Params
@@ -61,6 +62,21 @@ def summary(fit: Result, level: float, kind: str, kind_of_interval: str) -> pd.D
             table.append((label, estimate, se, low, high, note))
     columns = ["parameter", "estimate", "standard_error", "lower", "upper", "note"]
     return pd.DataFrame(table, columns=columns).set_index("parameter")
+
+
+def extended(fit: Result, table: pd.DataFrame, tests: bool, exponentiate: bool) -> pd.DataFrame:
+    """The table with columns more for parameters on the real line (see `Fit.summary`)."""
+    own = {p.name for p in fit.program.structure.free if p.constraint == "real"}
+    real = np.array([label.partition("[")[0] in own for label in table.index], bool)
+    of = table.drop(columns="note").astype(float)
+    of[~real] = np.nan
+    if tests:
+        z = of["estimate"] / of["standard_error"]
+        table = table.assign(z=z, p=2 * norm.sf(np.abs(z)))
+    if exponentiate:
+        ends = {"exp": "estimate", "exp_lower": "lower", "exp_upper": "upper"}
+        table = table.assign(**{n: np.exp(of[c]) for n, c in ends.items()})
+    return table
 
 
 def derived(fit: Result, kind: str) -> dict[str, tuple[np.ndarray, np.ma.MaskedArray, np.ndarray]]:

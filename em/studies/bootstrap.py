@@ -102,7 +102,7 @@ def bootstrap(
     """
     if kind not in ("weighted", "parametric"):
         raise ValueError(f"kind must be 'weighted' or 'parametric', not {kind!r}")
-    _at_least_two(num_replicates)
+    at_least_two(num_replicates)
     program = fit.program
     refuse_auxiliary(program)
     free = {p.name: fit.leaves[p.name] for p in program.structure.free}
@@ -179,7 +179,7 @@ def bootstrap_lrt(
     Raises:
         ValueError: fits of different data, or data that cannot be simulated (see `bootstrap`).
     """
-    _at_least_two(num_replicates)
+    at_least_two(num_replicates)
     small, big = fit_small.program, fit_big.program
     pairs = itertools.zip_longest(fit_small.call.arrays, fit_big.call.arrays)
     if not all(np.array_equal(a, b) for a, b in pairs):
@@ -216,6 +216,7 @@ def from_starts(
     return climb(program, settings, rows, params, expected, bound, max_steps, keys)
 
 
-def _at_least_two(number: int) -> None:
+def at_least_two(number: int) -> None:
+    """Raise unless ``number`` is one of replicates."""
     if not isinstance(number, int | np.integer) or number < 2:
         raise ValueError(f"num_replicates must be a whole number >= 2, not {number!r}")

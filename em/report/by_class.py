@@ -1,0 +1,110 @@
+"""Parameters by class: a tidy table of profiles, and classes in another order."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import jax.numpy as jnp
+import numpy as np
+
+from ..climb.reach import felt
+from ..step.objective import own_log_likelihood
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from .fit import Fit
+    from .result import Result
+
+
+def class_axes(fit: Result) -> dict[str, int]:
+    """{free parameter: the axis that numbers the classes}: entry j there reaches class j alone."""
+    program, k = fit.program, fit.program.num_components
+    reach = felt(program, fit.call.arrays)
+    found, start = {}, 0
+    for p in program.structure.free:
+        size = math.prod(p.shape)
+        own = reach[:, start : start + size].reshape(k, *p.shape)
+        start += size
+        axes = [axis for axis, size in enumerate(p.shape) if size == k]
+        if p.name in {name for z in program.structure.latents for name in z.depends}:
+            axes = axes[:1] if p.shape == (k,) else []
+        else:
+            axes = [a for a in axes if _numbers(np.moveaxis(own, a + 1, 1))]
+        if axes:
+            found[p.name] = axes[0]
+    return found
+
+
+def _numbers(own: np.ndarray) -> bool:
+    """Whether of (k, k, ...) only (j, j, ...) holds."""
+    other = ~np.eye(len(own), dtype=bool)
+    return bool(own.any() and not own[other].any())
+
+
+def profiles(fit: Fit, level: float, kind: str) -> pd.DataFrame:
+    """One row an entry and class (see `Fit.profiles`)."""
+    import pandas as pd
+
+    _single(fit)
+    table, axes = fit.summary(level, kind), class_axes(fit)
+    out = []
+    for name, axis in axes.items():
+        shape = np.shape(fit.leaves[name])
+        for index in np.ndindex(shape):
+            rest = index[:axis] + index[axis + 1 :]
+            row = table.loc[f"{name}[{', '.join(map(str, index))}]"]
+            entry = name + (f"[{', '.join(map(str, rest))}]" if rest else "")
+            out.append((entry, index[axis], *row[["estimate", "standard_error", "lower", "upper"]]))
+    columns = ["entry", "class", "estimate", "standard_error", "lower", "upper"]
+    return pd.DataFrame(out, columns=columns).set_index(["entry", "class"])
+
+
+def in_order(fit: Fit, by: str | Sequence[int]) -> Fit:
+    """The same fit with its classes renamed (see `Fit.sorted`)."""
+    latent, k = _single(fit), fit.program.num_components
+    order = _order(fit, by, k)
+    axes = class_axes(fit)
+    leaves = dict(fit.leaves)
+    for name, axis in axes.items():
+        leaves[name] = jnp.take(jnp.asarray(leaves[name]), order, axis)
+    free = {p.name: leaves[p.name] for p in fit.program.structure.free}
+    own = own_log_likelihood(fit.program, free, fit.rows)
+    if not own.agrees(fit.log_likelihood, np.dtype(fit.rows.weights.dtype)):
+        raise ValueError(
+            f"the classes of {latent!r} cannot be renamed by moving entries of the parameters "
+            f"{sorted(axes)}: others tell them apart (fixed values, labels, covariates of the "
+            "classes, or parameters of several classes)"
+        )
+    labels = None if fit.labels is None else jnp.argsort(order)[fit.labels]
+    fields = {f.name: getattr(fit, f.name) for f in dataclasses.fields(fit)}
+    fields |= {"leaves": leaves, "counts": np.asarray(fit.counts)[order], "labels": labels}
+    return type(fit)(**fields)
+
+
+def _order(fit: Result, by: str | Sequence[int], k: int) -> np.ndarray:
+    if not isinstance(by, str):
+        order = np.asarray(by)
+        if sorted(order.tolist()) != list(range(k)):
+            raise ValueError(f"by must be a permutation of 0, ..., {k - 1}, not {by!r}")
+        return order
+    if by == "size":
+        return np.argsort(-np.asarray(fit.responsibilities(), float).mean(0), kind="stable")
+    value = np.asarray(fit.params[by], float) if by in fit.params else np.zeros(())
+    if value.shape != (k,):
+        known = sorted(n for n, v in fit.leaves.items() if np.shape(v) == (k,))
+        raise ValueError(
+            f"by must be 'size', a permutation, or a parameter with one number a class ({known}), "
+            f"not {by!r}"
+        )
+    return np.argsort(value, kind="stable")
+
+
+def _single(fit: Result) -> str:
+    structure = fit.program.structure
+    if len(structure.latents) > 1:
+        raise ValueError("this is of models with one latent class; this one has several")
+    return structure.latents[0].name
