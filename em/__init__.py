@@ -12,6 +12,7 @@ from .plan.spec import Spec
 from .report.fit import Fit
 from .studies.bootstrap import Bootstrap, BootstrapTest, bootstrap, bootstrap_lrt
 from .studies.cross_validation import CrossValidation, cross_validate
+from .studies.external import External, external
 from .studies.goodness_of_fit import GoodnessOfFit, goodness_of_fit
 from .studies.hypotheses import HypothesisTest, likelihood_ratio_test, wald_test
 from .studies.sweep import Sweep, sweep
@@ -22,6 +23,7 @@ __all__ = [
     "Bootstrap",
     "BootstrapTest",
     "CrossValidation",
+    "External",
     "Fit",
     "FitError",
     "GoodnessOfFit",
@@ -34,6 +36,7 @@ __all__ = [
     "bootstrap",
     "bootstrap_lrt",
     "cross_validate",
+    "external",
     "goodness_of_fit",
     "kmeans",
     "likelihood_ratio_test",

@@ -1,0 +1,368 @@
+"""External variables of the classes in steps: covariates, and distal outcomes, of a fit."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.flatten_util import ravel_pytree
+from scipy import optimize
+from scipy.stats import chi2, norm
+
+from ..classes.posterior import posterior
+from ..climb.boundary import inside
+from ..machine.jit import quick_jit
+from ..plan.program import Params, Program
+from ..report import information as info
+from .hypotheses import HypothesisTest
+from .outcomes import OUTCOMES, Outcome
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..report.fit import Fit
+
+METHODS = ("ml", "bch", "two-step", "none")
+
+
+@dataclass(frozen=True, eq=False)
+class External:
+    """How external variables go with the classes.
+
+    Attributes:
+        table: one row an estimate: estimate, standard error, z, p, interval. ``coefficients[j, c]``
+            are log odds against the reference of the other classes in their order, of the constant
+            (c = 0) and the covariates; the others are the outcome's parameters by class, on their
+            own scale.
+        covariance: (p, p) of the estimates on the scale they were found on.
+        message: what the standard errors have in them.
+    """
+
+    table: pd.DataFrame
+    covariance: np.ndarray = field(repr=False)
+    message: str
+    _estimates: np.ndarray = field(repr=False)
+    _places: dict[str, np.ndarray] = field(repr=False)
+
+    def wald(self) -> HypothesisTest:
+        """The omnibus test that the outcome is the same in all classes."""
+        first, *others = self._locations()
+        return self._test([(other, first) for other in others])
+
+    def pairwise(self) -> pd.DataFrame:
+        """One row a pair of classes: Wald's test that the outcome is the same in both."""
+        import pandas as pd
+
+        places = self._locations()
+        rows = []
+        for a, b in itertools.combinations(range(len(places)), 2):
+            found = self._test([(places[b], places[a])])
+            rows.append((a, b, found.statistic, found.df, found.pvalue))
+        columns = ["first", "second", "statistic", "df", "pvalue"]
+        return pd.DataFrame(rows, columns=columns).set_index(["first", "second"])
+
+    def wald_of_covariate(self, number: int) -> HypothesisTest:
+        """The test that a covariate, counted from 0, does not go with the classes."""
+        places = self._places["coefficients"]
+        if not 0 <= number < places.shape[1] - 1:
+            raise ValueError(f"there are {places.shape[1] - 1} covariates, counted from 0")
+        return self._test([(places[:, number + 1], None)])
+
+    def _locations(self) -> np.ndarray:
+        if "location" not in self._places:
+            raise ValueError("there is no outcome to compare; see wald_of_covariate")
+        places = self._places["location"]
+        return places.reshape(len(places), -1)
+
+    def _test(self, pairs: list[tuple[np.ndarray, np.ndarray | None]]) -> HypothesisTest:
+        rows = []
+        for plus, minus in pairs:
+            for i in range(len(plus)):
+                row = np.zeros(len(self._estimates))
+                row[plus[i]] = 1
+                if minus is not None:
+                    row[minus[i]] = -1
+                rows.append(row)
+        restriction = np.array(rows)
+        value = restriction @ self._estimates
+        variance = restriction @ self.covariance @ restriction.T
+        statistic = float(value @ np.linalg.solve(variance, value))
+        return HypothesisTest(statistic, len(value), float(chi2.sf(statistic, len(value))))
+
+
+class Given(NamedTuple):
+    """What the last step sees: the outcome (n,) or (n, 2), where it is there, covariates (n, q)."""
+
+    outcome: jax.Array
+    there: jax.Array
+    design: jax.Array
+    weights: jax.Array
+    assigned: jax.Array
+
+
+def external(
+    fit: Fit,
+    outcome: Any = None,
+    *,
+    kind: str = "continuous",
+    covariates: Any = None,
+    method: str = "ml",
+    assignment: str = "modal",
+    reference: int = 0,
+    level: float = 0.95,
+    first_step: bool = True,
+) -> External:
+    r"""Relate the classes of a fit to variables outside of its measurement model.
+
+    The classes stay those of the fit. With ``z_n`` the covariates and ``y_n`` a distal outcome::
+
+        max_beta sum_n w_n log sum_t P(t | z_n; beta) f(y_n | t; beta) m_nt
+
+    - ``"ml"`` (Vermunt 2010, Political Analysis 18:450; Bakk, Tekle & Vermunt 2013, Sociological
+      Methodology 43:272): ``m_nt = P(assigned to W_n | t)``, the classification errors of the fit;
+    - ``"bch"`` (Bolck, Croon & Hagenaars 2004, Political Analysis 12:3; Vermunt 2010): rows
+      weighted by the inverse of these errors, ``sum_t w*_nt log [P(t | z_n) f(y_n | t)]``, which
+      asks nothing of the outcome's distribution within a class for its means;
+    - ``"two-step"`` (Bakk & Kuha 2018, Psychometrika 83:871): ``m_nt = p(x_n | t)``, held fixed;
+    - ``"none"``: rows as they were assigned, biased towards no relation where classes are unclear.
+
+    One step is a model with all of it, fitted by `EM`. Standard errors are robust (a sandwich) and,
+    unless ``first_step=False``, carry the first step's uncertainty (Bakk, Oberski & Vermunt 2014,
+    Political Analysis 22:520).
+
+    Args:
+        fit: a fit with one latent class a row, the same class probabilities for all rows.
+        outcome: (n,), NaN where missing; for ``kind="survival"`` (n, 2), times and 1 for an event.
+        kind: "continuous" (means; a variance each), "binary", "count" (Poisson), "categorical"
+            (0, 1, ...), "survival" (constant hazards, right-censored).
+        covariates: (n,) or (n, q) of the classes, without a constant.
+        method: see above.
+        assignment: "modal" or "proportional", for "ml" and "bch".
+        reference: the class that log odds are against.
+        level: of the intervals.
+        first_step: whether the fit's own uncertainty is added.
+
+    Raises:
+        ValueError: an unknown option, variables of another length, neither outcome nor covariates,
+            a model with groups, several classes or covariates of its own, or BCH weights that
+            leave a class without rows.
+    """
+    _check_options(kind, method, assignment, outcome, covariates)
+    program, family = fit.program, OUTCOMES[kind]
+    structure = program.structure
+    if len(structure.levels) > 1 or len(structure.latents) > 1 or structure.latent.rowwise:
+        raise ValueError("external variables are of one class a row, without covariates of its own")
+    n, k = program.num_rows, program.num_components
+    if k < 2 or not 0 <= reference < k:
+        raise ValueError(f"reference must be one of at least two classes, 0 to {k - 1}")
+    given = _given(fit, family, outcome, covariates, n, k, method, assignment)
+    m = int(np.nanmax(np.asarray(outcome, float))) + 1 if kind == "categorical" else 1
+    start = _start(family, given, k, reference, m, outcome is not None, method)
+    vector, unravel = ravel_pytree(start)
+    arrays = fit.call.arrays
+    inner = inside(program, jax.device_get(fit.settled))
+    u, of_u = ravel_pytree(program.unconstrain(inner, arrays, tuple(inner)))
+
+    def terms(beta: jax.Array, u: jax.Array, given: Given, arrays: tuple) -> jax.Array:
+        params = program.constrain(of_u(u), inner, arrays)
+        return _terms(program, params, arrays, unravel(beta), given, family, way)
+
+    way = Way(method, assignment, reference, outcome is not None)
+    step = _objective(program, terms, given, arrays)
+    found = _maximise(step, np.asarray(vector, float), np.asarray(u, float))
+    variance = _covariance(program, terms, found, u, given, arrays, fit if first_step else None)
+    message = "Standard errors are robust" + (
+        ", and carry the uncertainty of the classes." if first_step else "; the classes are known."
+    )
+    places = jax.tree.map(lambda a: np.asarray(a, int), unravel(jnp.arange(len(vector)) * 1.0))
+    values = {n: np.asarray(v, float) for n, v in unravel(jnp.asarray(found)).items()}
+    table = _table(values, places, variance, family, level)
+    return External(table, variance, message, found, places)
+
+
+class Way(NamedTuple):
+    """Which of the objectives it is."""
+
+    method: str
+    assignment: str
+    reference: int
+    has_outcome: bool
+
+
+def _terms(
+    program: Program,
+    params: Params,
+    arrays: tuple,
+    beta: dict[str, jax.Array],
+    given: Given,
+    family: Outcome,
+    way: Way,
+) -> jax.Array:
+    """(n,) what each row adds to the objective, without its weight."""
+    k = program.num_components
+    logits = given.design @ beta["coefficients"].T
+    logits = jnp.insert(logits, way.reference, 0.0, axis=1)
+    structural = jax.nn.log_softmax(logits, 1)
+    if way.has_outcome:
+        density = family.log_density(given.outcome, beta, way.method == "bch")
+        structural += jnp.where(given.there[:, None], density, 0)
+    if way.method == "none":
+        return (given.assigned * structural).sum(1)
+    resp = posterior(program, params, arrays).units.T
+    if way.method == "two-step":
+        sizes = program.log_weights(params, arrays).reshape(k, -1)[:, 0]
+        measured = jnp.log(jnp.maximum(resp, jnp.finfo(resp.dtype).tiny)) - sizes
+        return jax.nn.logsumexp(structural + measured, 1)
+    assigned = given.assigned if way.assignment == "modal" else resp
+    counted = resp * given.weights[:, None]
+    errors = (counted.T @ assigned) / counted.sum(0)[:, None]  # (true, assigned)
+    if way.method == "bch":
+        return ((assigned @ jnp.linalg.inv(errors)) * structural).sum(1)
+    joint = structural[:, :, None] + jnp.log(jnp.maximum(errors, 1e-300))
+    return (assigned * jax.nn.logsumexp(joint, 1)).sum(1)
+
+
+def _objective(
+    program: Program, terms: Callable, given: Given, arrays: tuple
+) -> Callable[[np.ndarray, np.ndarray], tuple]:
+    def total(beta: jax.Array, u: jax.Array, given: Given, arrays: tuple) -> jax.Array:
+        return given.weights @ terms(beta, u, given, arrays)
+
+    def three(beta: jax.Array, u: jax.Array, given: Given, arrays: tuple) -> tuple:
+        value, slope = jax.value_and_grad(total)(beta, u, given, arrays)
+        return value, slope, jax.hessian(total)(beta, u, given, arrays)
+
+    compiled = quick_jit(program, three, 50)
+    return lambda beta, u: jax.tree.map(
+        lambda a: np.asarray(a, float), compiled(jnp.asarray(beta), jnp.asarray(u), given, arrays)
+    )
+
+
+def _maximise(step: Callable, start: np.ndarray, u: np.ndarray) -> np.ndarray:
+    scale = 1 + abs(float(step(start, u)[0]))
+    found = optimize.minimize(
+        lambda b: -step(b, u)[0] / scale,
+        start,
+        jac=lambda b: -step(b, u)[1] / scale,
+        hess=lambda b: -step(b, u)[2] / scale,
+        method="trust-exact",
+        options={"gtol": 1e-9, "maxiter": 500},
+    )
+    curvature = -step(found.x, u)[2]
+    if not (np.isfinite(found.x).all() and np.linalg.eigvalsh(curvature).min() > 0):
+        raise ValueError(
+            "the last step has no maximum inside: a class has too few rows for these variables, or "
+            "BCH weights are negative for one. Use fewer covariates, or another method"
+        )
+    return np.asarray(found.x, float)
+
+
+def _covariance(
+    program: Program,
+    terms: Callable,
+    beta: np.ndarray,
+    u: jax.Array,
+    given: Given,
+    arrays: tuple,
+    fit: Fit | None,
+) -> np.ndarray:
+    def parts(beta: jax.Array, u: jax.Array, given: Given, arrays: tuple) -> tuple:
+        def slope(beta: jax.Array, u: jax.Array) -> jax.Array:
+            return jax.grad(lambda b: given.weights @ terms(b, u, given, arrays))(beta)
+
+        by_row = jax.jacfwd(terms)(beta, u, given, arrays)
+        return by_row, jax.jacfwd(slope)(beta, u), jax.jacfwd(slope, 1)(beta, u)
+
+    compiled = quick_jit(program, parts, 2 * (len(beta) + len(u)))
+    by_row, bend, through = jax.tree.map(
+        lambda a: np.asarray(a, float), compiled(jnp.asarray(beta), u, given, arrays)
+    )
+    weights = np.asarray(given.weights, float)
+    inverse = np.linalg.inv(-bend)
+    meat = (by_row * weights[:, None]).T @ by_row
+    if fit is not None:
+        meat = meat + through @ info.covariance(fit.information, "observed") @ through.T
+    return inverse @ meat @ inverse
+
+
+def _given(
+    fit: Fit,
+    family: Outcome,
+    outcome: Any,
+    covariates: Any,
+    n: int,
+    k: int,
+    method: str,
+    assignment: str,
+) -> Given:
+    dtype = fit.rows.weights.dtype
+    design = np.ones((n, 1))
+    if covariates is not None:
+        z = np.asarray(covariates, float)
+        z = z[:, None] if z.ndim == 1 else z
+        if z.shape[0] != n or z.ndim != 2 or not np.isfinite(z).all():
+            raise ValueError(
+                f"covariates must be finite and have {n} rows, as the fit; not {z.shape}"
+            )
+        design = np.column_stack([design, z])
+    y = family.checked(outcome, n)
+    there = ~np.isnan(y).reshape(n, -1).any(1)
+    filled = np.where(there.reshape(n, *[1] * (y.ndim - 1)), y, 1.0)
+    resp = np.asarray(fit.responsibilities(), float)
+    modal = method == "none" or assignment == "modal"
+    assigned = np.eye(k)[resp.argmax(1)] if modal else resp
+    parts = (filled, there, design, np.asarray(fit.rows.weights), assigned)
+    return Given(*(jnp.asarray(a, bool if a.dtype == bool else dtype) for a in parts))
+
+
+def _start(
+    family: Outcome, given: Given, k: int, reference: int, m: int, has_outcome: bool, method: str
+) -> dict[str, jax.Array]:
+    weighted = given.assigned * given.weights[:, None]
+    sizes = jnp.log(weighted.sum(0) + 0.5)
+    constant = jnp.delete(sizes - sizes[reference], reference)
+    coefficients = jnp.zeros((k - 1, given.design.shape[1])).at[:, 0].set(constant)
+    start = {"coefficients": coefficients}
+    if has_outcome:
+        start |= family.start(given.outcome, weighted * given.there[:, None], m, method == "bch")
+    return start
+
+
+def _table(
+    values: dict[str, np.ndarray],
+    places: dict[str, np.ndarray],
+    variance: np.ndarray,
+    family: Outcome,
+    level: float,
+) -> pd.DataFrame:
+    import pandas as pd
+
+    reach = norm.ppf((1 + level) / 2)
+    rows = []
+    for name, value in values.items():
+        label, back, slope = family.shown(name)
+        for index in np.ndindex(value.shape):
+            at, error = value[index], np.sqrt(variance[places[name][index], places[name][index]])
+            z = at / error if name == "coefficients" else np.nan
+            ends = back(at - reach * error), back(at + reach * error)
+            own = f"{label}[{', '.join(map(str, index))}]"
+            rows.append((own, back(at), slope(at) * error, z, 2 * norm.sf(abs(z)), *ends))
+    columns = ["parameter", "estimate", "standard_error", "z", "p", "lower", "upper"]
+    return pd.DataFrame(rows, columns=columns).set_index("parameter")
+
+
+def _check_options(kind: str, method: str, assignment: str, outcome: Any, covariates: Any) -> None:
+    for name, value, known in (
+        ("kind", kind, tuple(OUTCOMES)),
+        ("method", method, METHODS),
+        ("assignment", assignment, ("modal", "proportional")),
+    ):
+        if value not in known:
+            raise ValueError(f"{name} must be one of {known}, not {value!r}")
+    if outcome is None and covariates is None:
+        raise ValueError("give an outcome, covariates of the classes, or both")
