@@ -14,6 +14,7 @@ from scipy import integrate, linalg, stats
 from mixpyro.distributions import (
     EigenNormal,
     HaarRotation,
+    HurdlePoisson,
     MultivariateNormalOrUniform,
     NormalOrUniform,
     or_uniform,
@@ -227,3 +228,23 @@ def test_other_bases_are_refused():
         or_uniform(dist.Poisson(2.0), NOISE, 0.0, 9.0)
     with pytest.raises(ValueError, match="NormalOrUniform needs a Normal"):
         NormalOrUniform(dist.Cauchy(), NOISE, 0.0, 9.0)
+
+
+def test_hurdle_counts_are_zero_by_the_gate_and_else_truncated_poisson():
+    gate, rate = np.array([0.2, 0.7, 0.4]), np.array([0.01, 2.5, 40.0])
+    law = HurdlePoisson(gate, rate)
+    x = np.arange(200)[:, None]
+    probs = np.exp(np.asarray(jax.jit(law.log_prob)(x), float))
+    truncated = stats.poisson.pmf(x, rate) / stats.poisson.sf(0, rate)
+    np.testing.assert_allclose(probs, np.where(x == 0, gate, (1 - gate) * truncated), rtol=2e-4)
+    np.testing.assert_allclose((probs * x).sum(0), law.mean, rtol=1e-4)
+    np.testing.assert_allclose((probs * (x - law.mean) ** 2).sum(0), law.variance, rtol=1e-3)
+
+
+def test_hurdle_draws_have_the_shares_of_the_density():
+    law = HurdlePoisson(0.3, 1.5)
+    draws = np.asarray(jax.jit(lambda: law.sample(jax.random.key(0), (20_000,)))())
+    expected = np.exp(np.asarray(law.log_prob(np.arange(8)), float))
+    counts = np.append(np.bincount(draws, minlength=8)[:7], (draws >= 7).sum())
+    expected[7] = 1 - expected[:7].sum()
+    assert stats.chisquare(counts, expected * len(draws)).pvalue > 1e-4

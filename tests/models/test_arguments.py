@@ -11,6 +11,18 @@ VECTOR, MATRIX = np.ones(6), np.ones((6, 2))
 OTHERS = {"binomial_mixture": {"total_count": 5}, "latent_class": {"num_categories": 3}}
 # What x each model takes.
 TAKES = {
+    "beta_mixture": VECTOR / 2,
+    "dirichlet_multinomial_mixture": MATRIX,
+    "exponential_mixture": VECTOR,
+    "gamma_mixture": VECTOR,
+    "geometric_mixture": VECTOR,
+    "hurdle_poisson": VECTOR,
+    "lognormal_mixture": VECTOR,
+    "negative_binomial_mixture": VECTOR,
+    "multinomial_mixture": MATRIX,
+    "student_t_mixture": VECTOR,
+    "von_mises_mixture": VECTOR,
+    "weibull_mixture": VECTOR,
     "bernoulli_mixture": MATRIX,
     "binomial_mixture": VECTOR,
     "contaminated_mixture": MATRIX,
@@ -77,6 +89,10 @@ def test_arguments_of_single_models():
     refuse("kmeans_mixture", "scale must be one number", MATRIX, scale=np.ones(2))
     refuse("latent_class", "num_categories must be an integer", MATRIX, num_categories=0)
     refuse("binomial_mixture", r"total_count must be .* \(6,\)", VECTOR, total_count=np.ones(5))
+    for name in ("multinomial_mixture", "dirichlet_multinomial_mixture"):
+        refuse(name, "total_count is missing: without x", num_rows=6, num_features=2)
+        message = r"total_count must be .* \(6,\)"
+        refuse(name, message, num_rows=6, num_features=2, total_count=np.ones(5))
 
 
 # What y each model with covariates takes, and what else.

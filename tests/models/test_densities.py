@@ -6,6 +6,7 @@ from scipy import special, stats
 from mixpyro import models
 
 from ..examples import every
+from .densities import families
 
 
 def bernoulli(x, params, kwargs):
@@ -94,19 +95,22 @@ COMPONENTS = {
     "poisson_mixture": poisson,
     "poisson_regression_mixture": poisson_regression,
     "two_coins": two_coins,
+    **families.COMPONENTS,
 }
 
 
 def weights_of(params, k, kwargs):
     if "pi" in params:
         return np.array([1 - params["pi"], params["pi"]])
+    if "gate" in params and "weights" not in params:
+        return np.array([1 - params["gate"], params["gate"]])
     if "class_coefficients" in params:
         logits = kwargs["covariates"] @ params["class_coefficients"].T
         return special.softmax(np.column_stack([np.zeros(len(logits)), logits]), axis=1)
     return params.get("weights", np.full(k, 1 / k))
 
 
-@every([e for e in models.EXAMPLES if e.model.__name__ in COMPONENTS])
+@every(models.EXAMPLES)
 def test_enumerated_density_agrees_with_scipy(example, scored):
     it = scored(example)
     conditional = COMPONENTS[example.model.__name__](it.x, example.params, example.kwargs)

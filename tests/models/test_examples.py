@@ -20,6 +20,8 @@ NATURAL = (
     constraints.unit_interval,
     constraints.simplex,
     constraints.positive_definite,
+    constraints.lower_cholesky,
+    constraints.interval(-np.pi, np.pi),
     constraints.zero_sum(1),
     rotation,
 )

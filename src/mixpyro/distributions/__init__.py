@@ -2,6 +2,7 @@
 
 from .. import _numpyro  # noqa: F401  (before all that imports NumPyro)
 from .eigen import CayleyTransform, EigenNormal, HaarRotation, rotation
+from .hurdle import HurdlePoisson
 from .or_uniform import (
     EigenNormalOrUniform,
     MultivariateNormalOrUniform,
@@ -15,6 +16,7 @@ __all__ = [
     "EigenNormal",
     "EigenNormalOrUniform",
     "HaarRotation",
+    "HurdlePoisson",
     "MultivariateNormalOrUniform",
     "NormalOrUniform",
     "OrUniform",
