@@ -97,6 +97,17 @@ def check_per_row(name: str, value: ArrayLike, n: int) -> None:
         )
 
 
+def check_group(name: str, value: ArrayLike, n: int, count_name: str, count: int) -> int:
+    """How many groups there are; ``value`` has shape (n,), the group of each row."""
+    found = check_count(count_name, count)
+    if shape_of(name, value) != (n,):
+        raise ValueError(
+            f"{name} must have shape ({n},), the group of each row, but its shape is "
+            f"{shape_of(name, value)}"
+        )
+    return found
+
+
 def shape_of(name: str, value: Any) -> tuple[int, ...]:
     """The shape of a number or array."""
     if isinstance(value, int | float):

@@ -34,6 +34,7 @@ class Example:
         again: whether it shows what an example before it shows too; its tests are marked slow.
         density_rtol: how exact NumPyro's own log density is in double precision, relatively. JAX's
             betaln, of which NumPyro makes that of the negative binomial, has errors of 1e-6.
+        every_class: whether each class occurs in its data; not so where z is a number with a bound.
     """
 
     model: Model
@@ -41,6 +42,7 @@ class Example:
     params: Mapping[str, np.ndarray]
     again: bool = False
     density_rtol: float = 1e-11
+    every_class: bool = True
 
     @property
     def data(self) -> str:
@@ -52,6 +54,17 @@ class Example:
         """n."""
         given: int | None = self.kwargs.get("num_rows")
         return len(self.kwargs["covariates"]) if given is None else given
+
+    @property
+    def plate(self) -> str:
+        """The plate that z stands in: one class for each row, or for each group of rows."""
+        return "groups" if "group" in self.kwargs else "rows"
+
+    @property
+    def num_units(self) -> int:
+        """How many z there are."""
+        units: int = self.kwargs["num_groups"] if self.plate == "groups" else self.num_rows
+        return units
 
     @property
     def num_classes(self) -> int:
@@ -69,7 +82,8 @@ class Example:
     def simulate(self, rng_key: Array) -> dict[str, Array]:
         """Draw data: ``{"x": (n,) or (n, d), "z": (n,)}``, z being the true classes.
 
-        Where a model has covariates its data are called y (see `data`).
+        z is (num_groups,) where rows are grouped. Where a model has covariates its data are called
+        y (see `data`).
         """
         # JAX cannot index a NumPy array by a traced z.
         params = {name: jnp.asarray(value) for name, value in self.params.items()}
@@ -89,7 +103,12 @@ class Example:
 
 
 def example(
-    *, params: Mapping[str, Any], again: bool = False, density_rtol: float = 1e-11, **kwargs: Any
+    *,
+    params: Mapping[str, Any],
+    again: bool = False,
+    density_rtol: float = 1e-11,
+    every_class: bool = True,
+    **kwargs: Any,
 ) -> Callable[[ModelT], ModelT]:
     """Give a model an example, and with the first one a place in the catalogue.
 
@@ -101,13 +120,19 @@ def example(
         params: the true value of every parameter site, by name: numbers or nested lists.
         again: whether it shows what an example before it shows too; its tests are marked slow.
         density_rtol: how exact NumPyro's own log density is in double precision (see `Example`).
+        every_class: whether each class occurs in data of this size.
         **kwargs: the other keyword arguments of the call.
     """
 
     def attach(model: ModelT) -> ModelT:
         values = {name: np.asarray(value, dtype=float) for name, value in params.items()}
         this = Example(
-            model, MappingProxyType(kwargs), MappingProxyType(values), again, density_rtol
+            model,
+            MappingProxyType(kwargs),
+            MappingProxyType(values),
+            again,
+            density_rtol,
+            every_class,
         )
         setattr(model, _ATTRIBUTE, (this, *examples(model)))
         return model

@@ -88,7 +88,7 @@ def lognormal_mixture(
     event_rank = len(features)
 
     logs = None if x is None else jnp.reshape(jnp.log(jnp.asarray(x, dtype=float)), (n, -1))
-    middle, extent = center_and_spread(logs, *(features or (1,)), center, spread)
+    middle, extent = center_and_spread(logs, features[0] if features else 1, center, spread)
     middle, extent = jnp.reshape(middle, features), jnp.reshape(extent, features)
 
     weights = numpyro.sample("weights", weights_prior(k, weights_concentration))

@@ -91,7 +91,7 @@ def student_t_mixture(
     k = check_count("num_components", num_components)
     n, features = vector_or_matrix(x, num_rows, num_features)
     columns = None if x is None else jnp.reshape(jnp.asarray(x), (n, -1))
-    middle, extent = center_and_spread(columns, *(features or (1,)), center, spread)
+    middle, extent = center_and_spread(columns, features[0] if features else 1, center, spread)
 
     weights = numpyro.sample("weights", weights_prior(k, weights_concentration))
     if features:

@@ -34,7 +34,7 @@ TAKES = {
 
 
 def refuse(name, message, *args, **kwargs):
-    arguments = {"num_components": 2} | OTHERS.get(name, {}) | kwargs
+    arguments = ({} if name in FIXED else {"num_components": 2}) | OTHERS.get(name, {}) | kwargs
     with pytest.raises(ValueError, match=message):
         models.CATALOGUE[name](*args, **arguments)
 
@@ -97,12 +97,19 @@ def test_arguments_of_single_models():
 
 # What y each model with covariates takes, and what else.
 REGRESSIONS = {
+    "gamma_regression_mixture": (VECTOR, {}),
+    "growth_mixture": (VECTOR, {"group": np.zeros(6, int), "num_groups": 1}),
     "latent_class_regression": (MATRIX, {"num_categories": 3}),
     "linear_regression_mixture": (VECTOR, {}),
     "logistic_regression_mixture": (VECTOR, {}),
     "mixture_of_experts": (VECTOR, {}),
+    "negative_binomial_regression_mixture": (VECTOR, {}),
     "poisson_regression_mixture": (VECTOR, {}),
+    "robust_regression": (VECTOR, {}),
+    "zero_inflated_regression": (VECTOR, {}),
 }
+# These have no number of components to give.
+FIXED = ("robust_regression", "zero_inflated_regression")
 
 
 @pytest.mark.parametrize("name", REGRESSIONS)
@@ -113,13 +120,14 @@ def test_covariates_are_a_matrix_with_the_rows_of_y(name):
     refuse(name, message, y, covariates=np.ones((5, 2)), **others)
     refuse(name, "covariates is empty", y, covariates=np.ones((6, 0)), **others)
     refuse(name, "y must have shape", np.ones((6, 2, 2)), covariates=MATRIX, **others)
-    given = {"covariates": MATRIX, "num_components": 0}
-    refuse(name, "num_components must be an integer of 1 or more", y, **given, **others)
+    if name not in FIXED:
+        given = {"covariates": MATRIX, "num_components": 0}
+        refuse(name, "num_components must be an integer of 1 or more", y, **given, **others)
 
 
 def test_arguments_of_single_regressions():
     given = {"covariates": MATRIX}
-    for name in ("linear", "logistic", "poisson"):
+    for name in ("gamma", "linear", "logistic", "negative_binomial", "poisson"):
         message = r"offset must be .* shape \(6,\), one a row"
         refuse(f"{name}_regression_mixture", message, VECTOR, offset=np.ones(5), **given)
     message = r"total_count must be .* \(6,\)"
@@ -127,6 +135,12 @@ def test_arguments_of_single_regressions():
     message = "class_covariates has 5 rows, but y has 6"
     refuse("mixture_of_experts", message, VECTOR, class_covariates=np.ones((5, 1)), **given)
     refuse("latent_class_regression", "without y, give", num_categories=3, **given)
+    message = "inflation_covariates has 5 rows, but y has 6"
+    refuse("zero_inflated_regression", message, VECTOR, inflation_covariates=MATRIX[:5], **given)
+    grouped = {"group": np.zeros(6, int), "num_groups": 0, **given}
+    refuse("growth_mixture", "num_groups must be an integer of 1 or more", VECTOR, **grouped)
+    grouped = {"group": np.zeros(5, int), "num_groups": 1, **given}
+    refuse("growth_mixture", r"group must have shape \(6,\), the group of each", VECTOR, **grouped)
 
 
 @pytest.mark.parametrize("name", TAKES)

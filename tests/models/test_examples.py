@@ -12,7 +12,7 @@ from numpyro.distributions import constraints
 from mixpyro import models
 from mixpyro.distributions import rotation
 
-from ..examples import every_example
+from ..examples import every, every_example
 
 NATURAL = (
     constraints.real,
@@ -43,9 +43,12 @@ def abstract_sites(example, x=None):
 def test_simulated_data_have_the_asked_for_shape(example, scored):
     it = scored(example)
     n, d = example.num_rows, example.kwargs.get("num_features")
+    if "detection_covariates" in example.kwargs:
+        d = example.kwargs["detection_covariates"].shape[1]
     assert it.x.shape == ((n,) if d is None else (n, d))
-    assert it.z.shape == (n,)
-    assert set(np.unique(it.z)) == set(range(example.num_classes))
+    assert it.z.shape == (example.num_units,)
+    classes, found = set(range(example.num_classes)), set(np.unique(it.z))
+    assert found == classes if example.every_class else found < classes
 
 
 @every_example
@@ -57,8 +60,8 @@ def test_sites_are_the_parameters_z_and_x(example, scored):
         assert samples[name]["value"].shape == value.shape
         assert not samples[name]["is_observed"]
     assert samples[example.data]["is_observed"]
-    for name in ("z", example.data):
-        assert [frame.name for frame in samples[name]["cond_indep_stack"]] == ["rows"]
+    for name, plate in (("z", example.plate), (example.data, "rows")):
+        assert [frame.name for frame in samples[name]["cond_indep_stack"]] == [plate]
 
 
 @every_example
@@ -91,10 +94,18 @@ def test_log_density_of_simulated_data_is_finite(example, scored):
 
 
 @every_example
+def test_each_class_is_scored_as_the_true_one(example, scored):
+    it = scored(example)
+    rows = it.log_probs[example.data]
+    if example.plate == "groups":
+        rows = np.bincount(example.kwargs["group"], rows, example.num_units)
+    natural = it.log_probs["z"] + rows
+    np.testing.assert_allclose(it.columns[it.z, np.arange(len(it.z))], natural, rtol=1e-5)
+
+
+@every([e for e in models.EXAMPLES if e.plate == "rows"])
 def test_z_may_broadcast_over_the_rows(example, scored):
     it = scored(example)
-    natural = it.log_probs["z"] + it.log_probs[example.data]
-    np.testing.assert_allclose(it.columns[it.z, np.arange(len(it.z))], natural, rtol=1e-5)
     one = handlers.substitute(example.model, {"z": jnp.ones(1, int)})
     sites = abstract_sites(models.Example(one, example.kwargs, {}), it.x)
     assert sites[example.data]["fn"].batch_shape == it.z.shape
@@ -121,8 +132,9 @@ def test_num_rows_is_not_needed_with_x(example, scored):
 @pytest.mark.parametrize("model", models.CATALOGUE.values(), ids=models.CATALOGUE)
 def test_docstring_has_formula_sites_priors_and_example(model):
     doc = inspect.getdoc(model)
-    data = models.examples(model)[0].data
-    for part in (f"p({data}_n) =", "Sites:", "Priors", "Args:", "Returns:", "Raises:", "Example:"):
+    example = models.examples(model)[0]
+    row = f"{example.data}_{'i' if example.plate == 'groups' else 'n'}"
+    for part in (f"p({row}) =", "Sites:", "Priors", "Args:", "Returns:", "Raises:", "Example:"):
         assert part in doc
     for name in inspect.signature(model).parameters:
         assert f"\n    {name}: " in doc
