@@ -53,37 +53,51 @@ class Example:
     def num_rows(self) -> int:
         """n."""
         given: int | None = self.kwargs.get("num_rows")
-        return len(self.kwargs["covariates"]) if given is None else given
+        if given is None:
+            given = len(self.kwargs["covariates" if "covariates" in self.kwargs else "group"])
+        return given
 
     @property
     def plate(self) -> str:
-        """The plate that z stands in: one class for each row, or for each group of rows."""
-        return "groups" if "group" in self.kwargs else "rows"
+        """The plate of z: one class for each row, for each group of rows, or for a whole series."""
+        name: str = self._latent()["cond_indep_stack"][0].name
+        return name
+
+    @property
+    def group(self) -> np.ndarray | None:
+        """(n,) which z each row has; None where each has its own."""
+        if self.plate == "rows":
+            return None
+        return np.asarray(self.kwargs.get("group", np.zeros(self.num_rows, int)))
 
     @property
     def num_units(self) -> int:
         """How many z there are."""
-        units: int = self.kwargs["num_groups"] if self.plate == "groups" else self.num_rows
+        units: int = self._latent()["value"].shape[0]
         return units
 
     @property
     def num_classes(self) -> int:
         """How many classes z has."""
-        found: list[int] = []
+        classes: int = self._latent()["fn"].enumerate_support(expand=False).shape[0]
+        return classes
+
+    def _latent(self) -> dict[str, Any]:
+        """The site z of a call without data, none of whose values is computed."""
+        found: dict[str, Any] = {}
 
         def call() -> None:
             model = handlers.seed(self.model, 0)
-            z = handlers.trace(model).get_trace(**self.kwargs)["z"]
-            found.append(z["fn"].enumerate_support(expand=False).shape[0])
+            found.update(handlers.trace(model).get_trace(**self.kwargs)["z"])
 
         jax.eval_shape(call)
-        return found[0]
+        return found
 
     def simulate(self, rng_key: Array) -> dict[str, Array]:
         """Draw data: ``{"x": (n,) or (n, d), "z": (n,)}``, z being the true classes.
 
-        z is (num_groups,) where rows are grouped. Where a model has covariates its data are called
-        y (see `data`).
+        z is (num_groups,) where rows are grouped, (1,) for a series. Where a model has covariates
+        its data are called y (see `data`).
         """
         # JAX cannot index a NumPy array by a traced z.
         params = {name: jnp.asarray(value) for name, value in self.params.items()}

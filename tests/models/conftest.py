@@ -49,13 +49,12 @@ def score(example: models.Example) -> Scored:
     def everything(rng_key):
         draws = example.simulate(rng_key)
         x, z = draws[example.data], draws["z"]
-        if example.plate == "rows":
+        if example.group is None:
             columns = log_probs(x, jnp.arange(k)[:, None])
         else:
             units = example.num_units
             columns = jax.vmap(lambda c: log_probs(x, jnp.full(units, c)))(jnp.arange(k))
-            group = jnp.asarray(kwargs["group"])
-            of_groups = jnp.zeros((k, units)).at[:, group].add(columns[example.data])
+            of_groups = jnp.zeros((k, units)).at[:, example.group].add(columns[example.data])
             columns[example.data] = of_groups
         return {
             "x": x,

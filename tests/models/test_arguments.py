@@ -8,19 +8,31 @@ import pytest
 from mixpyro import models
 
 VECTOR, MATRIX = np.ones(6), np.ones((6, 2))
-OTHERS = {"binomial_mixture": {"total_count": 5}, "latent_class": {"num_categories": 3}}
+OTHERS = {
+    "binomial_mixture": {"total_count": 5},
+    "capture_recapture": {"num_occasions": 5},
+    "cure_model": {"limit": 2.0},
+    "factor_analysers": {"num_factors": 1},
+    "latent_class": {"num_categories": 3},
+    "ordinal_latent_class": {"num_categories": 3},
+    "survival_mixture": {"limit": 2.0},
+}
 # What x each model takes.
 TAKES = {
     "beta_mixture": VECTOR / 2,
+    "capture_recapture": VECTOR,
     "dirichlet_multinomial_mixture": MATRIX,
     "exponential_mixture": VECTOR,
+    "factor_analysers": MATRIX,
     "gamma_mixture": VECTOR,
     "geometric_mixture": VECTOR,
     "hurdle_poisson": VECTOR,
     "lognormal_mixture": VECTOR,
     "negative_binomial_mixture": VECTOR,
     "multinomial_mixture": MATRIX,
+    "ordinal_latent_class": MATRIX,
     "student_t_mixture": VECTOR,
+    "survival_mixture": VECTOR,
     "von_mises_mixture": VECTOR,
     "weibull_mixture": VECTOR,
     "bernoulli_mixture": MATRIX,
@@ -89,6 +101,10 @@ def test_arguments_of_single_models():
     refuse("kmeans_mixture", "scale must be one number", MATRIX, scale=np.ones(2))
     refuse("latent_class", "num_categories must be an integer", MATRIX, num_categories=0)
     refuse("binomial_mixture", r"total_count must be .* \(6,\)", VECTOR, total_count=np.ones(5))
+    refuse("factor_analysers", "num_factors is 2, but x has 2 columns", MATRIX, num_factors=2)
+    refuse("ordinal_latent_class", "num_categories must be 2 or more", MATRIX, num_categories=1)
+    refuse("capture_recapture", "num_occasions must be an integer", VECTOR, num_occasions=0)
+    refuse("survival_mixture", r"limit must be .* \(6,\)", VECTOR, limit=np.ones(5))
     for name in ("multinomial_mixture", "dirichlet_multinomial_mixture"):
         refuse(name, "total_count is missing: without x", num_rows=6, num_features=2)
         message = r"total_count must be .* \(6,\)"
@@ -97,6 +113,7 @@ def test_arguments_of_single_models():
 
 # What y each model with covariates takes, and what else.
 REGRESSIONS = {
+    "cure_model": (VECTOR, {}),
     "gamma_regression_mixture": (VECTOR, {}),
     "growth_mixture": (VECTOR, {"group": np.zeros(6, int), "num_groups": 1}),
     "latent_class_regression": (MATRIX, {"num_categories": 3}),
@@ -109,7 +126,14 @@ REGRESSIONS = {
     "zero_inflated_regression": (VECTOR, {}),
 }
 # These have no number of components to give.
-FIXED = ("robust_regression", "zero_inflated_regression")
+FIXED = (
+    "changepoint",
+    "cure_model",
+    "n_mixture",
+    "occupancy",
+    "robust_regression",
+    "zero_inflated_regression",
+)
 
 
 @pytest.mark.parametrize("name", REGRESSIONS)
@@ -141,6 +165,37 @@ def test_arguments_of_single_regressions():
     refuse("growth_mixture", "num_groups must be an integer of 1 or more", VECTOR, **grouped)
     grouped = {"group": np.zeros(5, int), "num_groups": 1, **given}
     refuse("growth_mixture", r"group must have shape \(6,\), the group of each", VECTOR, **grouped)
+
+
+def test_labels_are_of_items_and_by_people():
+    labels = np.zeros(6, int)
+    given = {"group": labels, "annotator": labels, "num_groups": 1, "num_annotators": 1}
+    refuse("dawid_skene", "y has 5 rows, but group has 6", labels[:5], **given)
+    refuse("dawid_skene", r"annotator must have shape \(6,\)", **given | {"annotator": labels[:5]})
+    message = "num_annotators must be an integer of 1 or more"
+    refuse("dawid_skene", message, labels, **given | {"num_annotators": 0})
+
+
+def test_a_change_needs_two_rows():
+    refuse("changepoint", "x has 1 rows, but a change needs at least 2", np.ones(1))
+    refuse("changepoint", "both x and num_rows are missing")
+    refuse("changepoint", r"x must have shape \(n,\)", VECTOR[:, None])
+
+
+@pytest.mark.parametrize("name", ["n_mixture", "occupancy"])
+def test_visits_are_those_of_the_sites(name):
+    others = {"max_count": 9} if name == "n_mixture" else {}
+    given = {"covariates": MATRIX, "detection_covariates": np.ones((6, 3, 1)), **others}
+    seen = np.zeros((6, 3), int)
+    refuse(name, r"y must have shape \(6, 3\), sites by visits", seen[:, :2], **given)
+    refuse(name, r"visited must have shape \(6, 3\)", seen, visited=seen[:5] == 0, **given)
+    wrong = given | {"detection_covariates": np.ones((6, 3))}
+    refuse(name, r"detection_covariates must have shape \(n, t, q\)", seen, **wrong)
+    wrong = given | {"covariates": MATRIX[:5]}
+    refuse(name, "detection_covariates has 6 rows, but covariates has 5", seen, **wrong)
+    if name == "n_mixture":
+        wrong = given | {"max_count": 0}
+        refuse(name, "max_count must be an integer of 1 or more", seen, **wrong)
 
 
 @pytest.mark.parametrize("name", TAKES)

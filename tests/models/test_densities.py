@@ -6,7 +6,7 @@ from scipy import special, stats
 from mixpyro import models
 
 from ..examples import every
-from .densities import families, regressions
+from .densities import applied, families, regressions
 
 
 def bernoulli(x, params, kwargs):
@@ -73,12 +73,16 @@ COMPONENTS = {
     "latent_class_regression": latent_class,
     "poisson_mixture": poisson,
     "two_coins": two_coins,
+    **applied.COMPONENTS,
     **families.COMPONENTS,
     **regressions.COMPONENTS,
 }
 
 
-def weights_of(params, k, kwargs):
+def weights_of(example, k):
+    params, kwargs = example.params, example.kwargs
+    if example.model.__name__ in applied.WEIGHTS:
+        return applied.WEIGHTS[example.model.__name__](params, kwargs)
     if "pi" in params:
         return np.array([1 - params["pi"], params["pi"]])
     if "contamination" in params:
@@ -101,7 +105,5 @@ def test_enumerated_density_agrees_with_scipy(example, scored):
     n, k = conditional.shape
     assert it.columns.shape == (k, n)
     actual = special.logsumexp(it.columns, axis=0)
-    expected = special.logsumexp(
-        conditional, axis=1, b=weights_of(example.params, k, example.kwargs)
-    )
+    expected = special.logsumexp(conditional, axis=1, b=weights_of(example, k))
     np.testing.assert_allclose(actual, expected, rtol=2e-4, atol=2e-4)

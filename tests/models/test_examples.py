@@ -60,6 +60,7 @@ def test_sites_are_the_parameters_z_and_x(example, scored):
         assert samples[name]["value"].shape == value.shape
         assert not samples[name]["is_observed"]
     assert samples[example.data]["is_observed"]
+    assert example.plate in ("rows", "groups", "series")
     for name, plate in (("z", example.plate), (example.data, "rows")):
         assert [frame.name for frame in samples[name]["cond_indep_stack"]] == [plate]
 
@@ -97,8 +98,8 @@ def test_log_density_of_simulated_data_is_finite(example, scored):
 def test_each_class_is_scored_as_the_true_one(example, scored):
     it = scored(example)
     rows = it.log_probs[example.data]
-    if example.plate == "groups":
-        rows = np.bincount(example.kwargs["group"], rows, example.num_units)
+    if example.group is not None:
+        rows = np.bincount(example.group, rows, example.num_units)
     natural = it.log_probs["z"] + rows
     np.testing.assert_allclose(it.columns[it.z, np.arange(len(it.z))], natural, rtol=1e-5)
 
@@ -133,8 +134,16 @@ def test_num_rows_is_not_needed_with_x(example, scored):
 def test_docstring_has_formula_sites_priors_and_example(model):
     doc = inspect.getdoc(model)
     example = models.examples(model)[0]
-    row = f"{example.data}_{'i' if example.plate == 'groups' else 'n'}"
-    for part in (f"p({row}) =", "Sites:", "Priors", "Args:", "Returns:", "Raises:", "Example:"):
+    index = {"rows": "_n", "groups": "_i", "series": ""}[example.plate]
+    for part in (
+        f"p({example.data}{index}) =",
+        "Sites:",
+        "Priors",
+        "Args:",
+        "Returns:",
+        "Raises:",
+        "Example:",
+    ):
         assert part in doc
     for name in inspect.signature(model).parameters:
         assert f"\n    {name}: " in doc

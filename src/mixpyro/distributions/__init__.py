@@ -1,6 +1,7 @@
 """Distributions that NumPyro lacks: what models declare with and EM reads."""
 
 from .. import _numpyro  # noqa: F401  (before all that imports NumPyro)
+from .censored import CensoredWeibull
 from .eigen import CayleyTransform, EigenNormal, HaarRotation, rotation
 from .hurdle import HurdlePoisson
 from .or_uniform import (
@@ -10,9 +11,11 @@ from .or_uniform import (
     OrUniform,
     or_uniform,
 )
+from .truncated import PositiveBinomial
 
 __all__ = [
     "CayleyTransform",
+    "CensoredWeibull",
     "EigenNormal",
     "EigenNormalOrUniform",
     "HaarRotation",
@@ -20,6 +23,7 @@ __all__ = [
     "MultivariateNormalOrUniform",
     "NormalOrUniform",
     "OrUniform",
+    "PositiveBinomial",
     "or_uniform",
     "rotation",
 ]
