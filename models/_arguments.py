@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from typing import Any
 
+import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 
@@ -27,6 +28,16 @@ def vector_rows(x: ArrayLike | None, num_rows: int | None) -> int:
     return n
 
 
+def vector_or_matrix(
+    x: ArrayLike | None, num_rows: int | None, num_features: int | None
+) -> tuple[int, tuple[int, ...]]:
+    """n, and () for x (n,) or (d,) for x (n, d); without x by whether num_features is given."""
+    if num_features is None and (x is None or len(shape_of("x", x)) != 2):
+        return vector_rows(x, num_rows), ()
+    n, d = matrix_shape(x, num_rows, num_features)
+    return n, (d,)
+
+
 def matrix_shape(
     x: ArrayLike | None, num_rows: int | None, num_features: int | None, name: str = "x"
 ) -> tuple[int, int]:
@@ -45,6 +56,19 @@ def matrix_shape(
             f"it is for simulating without {name}"
         )
     return n, d
+
+
+def count_matrix(
+    x: ArrayLike | None, total_count: Any, num_rows: int | None, num_features: int | None
+) -> tuple[int, int, Any]:
+    """(n, d) and how many each row of counts has: its sum, or total_count without x."""
+    n, d = matrix_shape(x, num_rows, num_features)
+    if x is not None:
+        return n, d, jnp.sum(jnp.asarray(x), axis=-1)
+    if total_count is None:
+        raise ValueError("total_count is missing: without x, give the sum of each row to simulate")
+    check_per_row("total_count", total_count, n)
+    return n, d, total_count
 
 
 def check_shape(name: str, value: ArrayLike, *axes: str) -> tuple[int, ...]:
@@ -71,6 +95,17 @@ def check_per_row(name: str, value: ArrayLike, n: int) -> None:
             f"{name} must be one number or an array of shape ({n},), one a row, but its shape is "
             f"{shape}"
         )
+
+
+def check_group(name: str, value: ArrayLike, n: int, count_name: str, count: int) -> int:
+    """How many groups there are; ``value`` has shape (n,), the group of each row."""
+    found = check_count(count_name, count)
+    if shape_of(name, value) != (n,):
+        raise ValueError(
+            f"{name} must have shape ({n},), the group of each row, but its shape is "
+            f"{shape_of(name, value)}"
+        )
+    return found
 
 
 def shape_of(name: str, value: Any) -> tuple[int, ...]:

@@ -32,12 +32,17 @@ class Example:
             them, or covariates with as many rows) and for fitting alike: ``model(data, **kwargs)``.
         params: the true value of every parameter site, by name.
         again: whether it shows what an example before it shows too; its tests are marked slow.
+        density_rtol: how exact NumPyro's own log density is in double precision, relatively. JAX's
+            betaln, of which NumPyro makes that of the negative binomial, has errors of 1e-6.
+        every_class: whether each class occurs in its data; not so where z is a number with a bound.
     """
 
     model: Model
     kwargs: Mapping[str, Any]
     params: Mapping[str, np.ndarray]
     again: bool = False
+    density_rtol: float = 1e-11
+    every_class: bool = True
 
     @property
     def data(self) -> str:
@@ -48,25 +53,51 @@ class Example:
     def num_rows(self) -> int:
         """n."""
         given: int | None = self.kwargs.get("num_rows")
-        return len(self.kwargs["covariates"]) if given is None else given
+        if given is None:
+            given = len(self.kwargs["covariates" if "covariates" in self.kwargs else "group"])
+        return given
+
+    @property
+    def plate(self) -> str:
+        """The plate of z: one class for each row, for each group of rows, or for a whole series."""
+        name: str = self._latent()["cond_indep_stack"][0].name
+        return name
+
+    @property
+    def group(self) -> np.ndarray | None:
+        """(n,) which z each row has; None where each has its own."""
+        if self.plate == "rows":
+            return None
+        return np.asarray(self.kwargs.get("group", np.zeros(self.num_rows, int)))
+
+    @property
+    def num_units(self) -> int:
+        """How many z there are."""
+        units: int = self._latent()["value"].shape[0]
+        return units
 
     @property
     def num_classes(self) -> int:
         """How many classes z has."""
-        found: list[int] = []
+        classes: int = self._latent()["fn"].enumerate_support(expand=False).shape[0]
+        return classes
+
+    def _latent(self) -> dict[str, Any]:
+        """The site z of a call without data, none of whose values is computed."""
+        found: dict[str, Any] = {}
 
         def call() -> None:
             model = handlers.seed(self.model, 0)
-            z = handlers.trace(model).get_trace(**self.kwargs)["z"]
-            found.append(z["fn"].enumerate_support(expand=False).shape[0])
+            found.update(handlers.trace(model).get_trace(**self.kwargs)["z"])
 
         jax.eval_shape(call)
-        return found[0]
+        return found
 
     def simulate(self, rng_key: Array) -> dict[str, Array]:
         """Draw data: ``{"x": (n,) or (n, d), "z": (n,)}``, z being the true classes.
 
-        Where a model has covariates its data are called y (see `data`).
+        z is (num_groups,) where rows are grouped, (1,) for a series. Where a model has covariates
+        its data are called y (see `data`).
         """
         # JAX cannot index a NumPy array by a traced z.
         params = {name: jnp.asarray(value) for name, value in self.params.items()}
@@ -86,7 +117,12 @@ class Example:
 
 
 def example(
-    *, params: Mapping[str, Any], again: bool = False, **kwargs: Any
+    *,
+    params: Mapping[str, Any],
+    again: bool = False,
+    density_rtol: float = 1e-11,
+    every_class: bool = True,
+    **kwargs: Any,
 ) -> Callable[[ModelT], ModelT]:
     """Give a model an example, and with the first one a place in the catalogue.
 
@@ -97,12 +133,21 @@ def example(
     Args:
         params: the true value of every parameter site, by name: numbers or nested lists.
         again: whether it shows what an example before it shows too; its tests are marked slow.
+        density_rtol: how exact NumPyro's own log density is in double precision (see `Example`).
+        every_class: whether each class occurs in data of this size.
         **kwargs: the other keyword arguments of the call.
     """
 
     def attach(model: ModelT) -> ModelT:
         values = {name: np.asarray(value, dtype=float) for name, value in params.items()}
-        this = Example(model, MappingProxyType(kwargs), MappingProxyType(values), again)
+        this = Example(
+            model,
+            MappingProxyType(kwargs),
+            MappingProxyType(values),
+            again,
+            density_rtol,
+            every_class,
+        )
         setattr(model, _ATTRIBUTE, (this, *examples(model)))
         return model
 

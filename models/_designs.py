@@ -29,6 +29,26 @@ def check_design(
     return n, p
 
 
+def check_visits(
+    covariates: ArrayLike, of_visits: ArrayLike, y: ArrayLike | None, visited: ArrayLike | None
+) -> tuple[int, int, int]:
+    """(n, t, q), from covariates of visits of that shape; all else must have the same rows."""
+    n, _ = check_design("covariates", covariates, None)
+    found, t, q = check_shape("detection_covariates", of_visits, "n", "t", "q")
+    if found != n:
+        raise ValueError(
+            f"detection_covariates has {found} rows, but covariates has {n}; give one row of both "
+            "for each site"
+        )
+    for name, value in (("y", y), ("visited", visited)):
+        if value is not None and shape_of(name, value) != (n, t):
+            raise ValueError(
+                f"{name} must have shape {(n, t)}, sites by visits as detection_covariates, but "
+                f"its shape is {shape_of(name, value)}"
+            )
+    return n, t, q
+
+
 def check_offset(offset: ArrayLike | float, n: int) -> None:
     """A known term of the linear predictor: one number, or one a row."""
     shape = shape_of("offset", offset)
@@ -50,6 +70,12 @@ def class_logits(covariates: ArrayLike, class_coefficients: Array | None) -> Arr
     if class_coefficients is None:
         return zero
     return jnp.concatenate([zero, jnp.asarray(covariates) @ class_coefficients.T], axis=-1)
+
+
+def example_visits(num_rows: int, num_visits: int, num_columns: int) -> np.ndarray:
+    """Covariates (n, t, q) of visits, the first a column of ones, for examples."""
+    flat = example_design(num_rows * num_visits, num_columns)
+    return flat.reshape(num_rows, num_visits, num_columns)
 
 
 def example_design(num_rows: int, num_columns: int) -> Float[np.ndarray, "n p"]:

@@ -122,6 +122,21 @@ def coefficient_prior(
     return dist.Normal(0.0, jnp.where(constant, reach / size, slope)).to_event(1)
 
 
+def mean_of(x: ArrayLike | None, features: tuple[int, ...], given: float | None) -> Array:
+    """The mean of each column of x >= 0, () or (d,); 1 without x and where that is 0; or given."""
+    if given is not None:
+        return jnp.full(features, given, dtype=float)
+    if x is None:
+        return jnp.ones(features)
+    mean = jnp.nanmean(jnp.asarray(x, dtype=float), axis=0)
+    return jnp.where(mean > 0, mean, 1.0)
+
+
+def positive_prior(median: ArrayLike) -> dist.Distribution:
+    """LogNormal with sigma 2: 95 % of it within a factor of 50 of the median."""
+    return dist.LogNormal(jnp.log(jnp.asarray(median, dtype=float)), 2.0)
+
+
 def class_coefficients_prior(
     covariates: ArrayLike, num_components: int
 ) -> dist.Distribution | None:

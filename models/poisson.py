@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import jax.numpy as jnp
 import numpyro
 import numpyro.distributions as dist
 
-from ._arguments import check_count, matrix_shape, shape_of, vector_rows
+from ._arguments import check_count, vector_or_matrix
 from ._catalogue import example
-from ._priors import weights_prior
+from ._priors import mean_of, weights_prior
 
 if TYPE_CHECKING:
-    from jax import Array
     from jax.typing import ArrayLike
     from jaxtyping import Int
 
@@ -75,28 +73,13 @@ def poisson_mixture(
         (5,)
     """
     k = check_count("num_components", num_components)
-    is_matrix = num_features is not None if x is None else len(shape_of("x", x)) == 2
-    if is_matrix:
-        n, d = matrix_shape(x, num_rows, num_features)
-        features: tuple[int, ...] = (d,)
-    else:
-        n, features = vector_rows(x, num_rows), ()
+    n, features = vector_or_matrix(x, num_rows, num_features)
     event_rank = len(features)
 
     weights = numpyro.sample("weights", weights_prior(k, weights_concentration))
     with numpyro.plate("components", k):
-        prior = dist.Exponential(1 / _mean(x, features, mean_rate)).to_event(event_rank)
+        prior = dist.Exponential(1 / mean_of(x, features, mean_rate)).to_event(event_rank)
         rate = numpyro.sample("rate", prior)
     with numpyro.plate("rows", n):
         z = numpyro.sample("z", dist.Categorical(weights))
         return numpyro.sample("x", dist.Poisson(rate[z]).to_event(event_rank), obs=x)
-
-
-def _mean(x: ArrayLike | None, features: tuple[int, ...], given: float | None) -> Array:
-    """The mean of each column; 1 where that is 0, with which the prior would not be proper."""
-    if given is not None:
-        return jnp.full(features, given, dtype=float)
-    if x is None:
-        return jnp.ones(features)
-    mean = jnp.nanmean(jnp.asarray(x, dtype=float), axis=0)
-    return jnp.where(mean > 0, mean, 1.0)

@@ -12,10 +12,13 @@ from numpyro.distributions.transforms import Transform
 from scipy import integrate, linalg, stats
 
 from mixpyro.distributions import (
+    CensoredWeibull,
     EigenNormal,
     HaarRotation,
+    HurdlePoisson,
     MultivariateNormalOrUniform,
     NormalOrUniform,
+    PositiveBinomial,
     or_uniform,
     rotation,
 )
@@ -227,3 +230,50 @@ def test_other_bases_are_refused():
         or_uniform(dist.Poisson(2.0), NOISE, 0.0, 9.0)
     with pytest.raises(ValueError, match="NormalOrUniform needs a Normal"):
         NormalOrUniform(dist.Cauchy(), NOISE, 0.0, 9.0)
+
+
+def test_hurdle_counts_are_zero_by_the_gate_and_else_truncated_poisson():
+    gate, rate = np.array([0.2, 0.7, 0.4]), np.array([0.01, 2.5, 40.0])
+    law = HurdlePoisson(gate, rate)
+    x = np.arange(200)[:, None]
+    probs = np.exp(np.asarray(jax.jit(law.log_prob)(x), float))
+    truncated = stats.poisson.pmf(x, rate) / stats.poisson.sf(0, rate)
+    np.testing.assert_allclose(probs, np.where(x == 0, gate, (1 - gate) * truncated), 2e-4, 1e-7)
+    np.testing.assert_allclose((probs * x).sum(0), law.mean, rtol=1e-4)
+    np.testing.assert_allclose((probs * (x - law.mean) ** 2).sum(0), law.variance, rtol=1e-3)
+
+
+def test_hurdle_draws_have_the_shares_of_the_density():
+    law = HurdlePoisson(0.3, 1.5)
+    draws = np.asarray(jax.jit(lambda: law.sample(jax.random.key(0), (20_000,)))())
+    expected = np.exp(np.asarray(law.log_prob(np.arange(8)), float))
+    counts = np.append(np.bincount(draws, minlength=8)[:7], (draws >= 7).sum())
+    expected[7] = 1 - expected[:7].sum()
+    assert stats.chisquare(counts, expected * len(draws)).pvalue > 1e-4
+
+
+def test_a_positive_binomial_has_no_zeros():
+    law = PositiveBinomial(np.array([0.02, 0.6]), 5)
+    x = np.arange(1, 6)
+    binomial = stats.binom(5, [0.02, 0.6])
+    expected = binomial.pmf(x[:, None]) / binomial.sf(0)
+    np.testing.assert_allclose(np.exp(law.log_prob(x[:, None])), expected, rtol=1e-4)
+    draws = np.asarray(jax.jit(lambda: law.sample(jax.random.key(1), (20_000,)))())
+    for column, probs in zip(draws.T, expected.T, strict=True):
+        counts = np.bincount(column, minlength=6)[1:]
+        pooled = [*counts[:2], counts[2:].sum()], [*probs[:2], probs[2:].sum()]
+        assert stats.chisquare(pooled[0], 20_000 * np.array(pooled[1])).pvalue > 1e-4
+
+
+def test_a_censored_weibull_lives_to_its_limit_at_most():
+    law = CensoredWeibull(3.0, 1.5, np.array([2.0, np.inf]))
+    theirs = stats.weibull_min(1.5, scale=3.0)
+    np.testing.assert_allclose(law.log_prob(1.0), theirs.logpdf(1.0), rtol=1e-5)
+    np.testing.assert_allclose(law.log_prob(2.0), [theirs.logsf(2.0), theirs.logpdf(2.0)], 1e-5)
+    draws = np.asarray(jax.jit(lambda: law.sample(jax.random.key(2), (4000,)))())
+    assert stats.kstest(draws[:, 1], theirs.cdf).pvalue > 1e-4
+    alive = (draws[:, 0] == 2.0).sum()
+    assert stats.binomtest(int(alive), 4000, theirs.sf(2.0)).pvalue > 1e-4
+    endless = CensoredWeibull(1e30, 1.5, 2.0)
+    np.testing.assert_allclose(endless.log_prob(2.0), 0.0, atol=1e-6)
+    assert endless.log_prob(1.0) < -50

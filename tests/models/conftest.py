@@ -20,7 +20,8 @@ class Scored:
     """Data x drawn from an example, and how its model scores them at the true parameters.
 
     ``log_probs`` are those of every site at the true z; ``columns`` is log p(x, z) for every class,
-    (k, n), from z of shape (k, 1).
+    (k, n), from z of shape (k, 1); of grouped rows, whose z is no axis of the data, from each class
+    for all groups.
     """
 
     x: np.ndarray
@@ -48,7 +49,13 @@ def score(example: models.Example) -> Scored:
     def everything(rng_key):
         draws = example.simulate(rng_key)
         x, z = draws[example.data], draws["z"]
-        columns = log_probs(x, jnp.arange(k)[:, None])
+        if example.group is None:
+            columns = log_probs(x, jnp.arange(k)[:, None])
+        else:
+            units = example.num_units
+            columns = jax.vmap(lambda c: log_probs(x, jnp.full(units, c)))(jnp.arange(k))
+            of_groups = jnp.zeros((k, units)).at[:, example.group].add(columns[example.data])
+            columns[example.data] = of_groups
         return {
             "x": x,
             "z": z,

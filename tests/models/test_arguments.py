@@ -8,9 +8,33 @@ import pytest
 from mixpyro import models
 
 VECTOR, MATRIX = np.ones(6), np.ones((6, 2))
-OTHERS = {"binomial_mixture": {"total_count": 5}, "latent_class": {"num_categories": 3}}
+OTHERS = {
+    "binomial_mixture": {"total_count": 5},
+    "capture_recapture": {"num_occasions": 5},
+    "cure_model": {"limit": 2.0},
+    "factor_analysers": {"num_factors": 1},
+    "latent_class": {"num_categories": 3},
+    "ordinal_latent_class": {"num_categories": 3},
+    "survival_mixture": {"limit": 2.0},
+}
 # What x each model takes.
 TAKES = {
+    "beta_mixture": VECTOR / 2,
+    "capture_recapture": VECTOR,
+    "dirichlet_multinomial_mixture": MATRIX,
+    "exponential_mixture": VECTOR,
+    "factor_analysers": MATRIX,
+    "gamma_mixture": VECTOR,
+    "geometric_mixture": VECTOR,
+    "hurdle_poisson": VECTOR,
+    "lognormal_mixture": VECTOR,
+    "negative_binomial_mixture": VECTOR,
+    "multinomial_mixture": MATRIX,
+    "ordinal_latent_class": MATRIX,
+    "student_t_mixture": VECTOR,
+    "survival_mixture": VECTOR,
+    "von_mises_mixture": VECTOR,
+    "weibull_mixture": VECTOR,
     "bernoulli_mixture": MATRIX,
     "binomial_mixture": VECTOR,
     "contaminated_mixture": MATRIX,
@@ -22,7 +46,7 @@ TAKES = {
 
 
 def refuse(name, message, *args, **kwargs):
-    arguments = {"num_components": 2} | OTHERS.get(name, {}) | kwargs
+    arguments = ({} if name in FIXED else {"num_components": 2}) | OTHERS.get(name, {}) | kwargs
     with pytest.raises(ValueError, match=message):
         models.CATALOGUE[name](*args, **arguments)
 
@@ -77,16 +101,39 @@ def test_arguments_of_single_models():
     refuse("kmeans_mixture", "scale must be one number", MATRIX, scale=np.ones(2))
     refuse("latent_class", "num_categories must be an integer", MATRIX, num_categories=0)
     refuse("binomial_mixture", r"total_count must be .* \(6,\)", VECTOR, total_count=np.ones(5))
+    refuse("factor_analysers", "num_factors is 2, but x has 2 columns", MATRIX, num_factors=2)
+    refuse("ordinal_latent_class", "num_categories must be 2 or more", MATRIX, num_categories=1)
+    refuse("capture_recapture", "num_occasions must be an integer", VECTOR, num_occasions=0)
+    refuse("survival_mixture", r"limit must be .* \(6,\)", VECTOR, limit=np.ones(5))
+    for name in ("multinomial_mixture", "dirichlet_multinomial_mixture"):
+        refuse(name, "total_count is missing: without x", num_rows=6, num_features=2)
+        message = r"total_count must be .* \(6,\)"
+        refuse(name, message, num_rows=6, num_features=2, total_count=np.ones(5))
 
 
 # What y each model with covariates takes, and what else.
 REGRESSIONS = {
+    "cure_model": (VECTOR, {}),
+    "gamma_regression_mixture": (VECTOR, {}),
+    "growth_mixture": (VECTOR, {"group": np.zeros(6, int), "num_groups": 1}),
     "latent_class_regression": (MATRIX, {"num_categories": 3}),
     "linear_regression_mixture": (VECTOR, {}),
     "logistic_regression_mixture": (VECTOR, {}),
     "mixture_of_experts": (VECTOR, {}),
+    "negative_binomial_regression_mixture": (VECTOR, {}),
     "poisson_regression_mixture": (VECTOR, {}),
+    "robust_regression": (VECTOR, {}),
+    "zero_inflated_regression": (VECTOR, {}),
 }
+# These have no number of components to give.
+FIXED = (
+    "changepoint",
+    "cure_model",
+    "n_mixture",
+    "occupancy",
+    "robust_regression",
+    "zero_inflated_regression",
+)
 
 
 @pytest.mark.parametrize("name", REGRESSIONS)
@@ -97,13 +144,14 @@ def test_covariates_are_a_matrix_with_the_rows_of_y(name):
     refuse(name, message, y, covariates=np.ones((5, 2)), **others)
     refuse(name, "covariates is empty", y, covariates=np.ones((6, 0)), **others)
     refuse(name, "y must have shape", np.ones((6, 2, 2)), covariates=MATRIX, **others)
-    given = {"covariates": MATRIX, "num_components": 0}
-    refuse(name, "num_components must be an integer of 1 or more", y, **given, **others)
+    if name not in FIXED:
+        given = {"covariates": MATRIX, "num_components": 0}
+        refuse(name, "num_components must be an integer of 1 or more", y, **given, **others)
 
 
 def test_arguments_of_single_regressions():
     given = {"covariates": MATRIX}
-    for name in ("linear", "logistic", "poisson"):
+    for name in ("gamma", "linear", "logistic", "negative_binomial", "poisson"):
         message = r"offset must be .* shape \(6,\), one a row"
         refuse(f"{name}_regression_mixture", message, VECTOR, offset=np.ones(5), **given)
     message = r"total_count must be .* \(6,\)"
@@ -111,6 +159,43 @@ def test_arguments_of_single_regressions():
     message = "class_covariates has 5 rows, but y has 6"
     refuse("mixture_of_experts", message, VECTOR, class_covariates=np.ones((5, 1)), **given)
     refuse("latent_class_regression", "without y, give", num_categories=3, **given)
+    message = "inflation_covariates has 5 rows, but y has 6"
+    refuse("zero_inflated_regression", message, VECTOR, inflation_covariates=MATRIX[:5], **given)
+    grouped = {"group": np.zeros(6, int), "num_groups": 0, **given}
+    refuse("growth_mixture", "num_groups must be an integer of 1 or more", VECTOR, **grouped)
+    grouped = {"group": np.zeros(5, int), "num_groups": 1, **given}
+    refuse("growth_mixture", r"group must have shape \(6,\), the group of each", VECTOR, **grouped)
+
+
+def test_labels_are_of_items_and_by_people():
+    labels = np.zeros(6, int)
+    given = {"group": labels, "annotator": labels, "num_groups": 1, "num_annotators": 1}
+    refuse("dawid_skene", "y has 5 rows, but group has 6", labels[:5], **given)
+    refuse("dawid_skene", r"annotator must have shape \(6,\)", **given | {"annotator": labels[:5]})
+    message = "num_annotators must be an integer of 1 or more"
+    refuse("dawid_skene", message, labels, **given | {"num_annotators": 0})
+
+
+def test_a_change_needs_two_rows():
+    refuse("changepoint", "x has 1 rows, but a change needs at least 2", np.ones(1))
+    refuse("changepoint", "both x and num_rows are missing")
+    refuse("changepoint", r"x must have shape \(n,\)", VECTOR[:, None])
+
+
+@pytest.mark.parametrize("name", ["n_mixture", "occupancy"])
+def test_visits_are_those_of_the_sites(name):
+    others = {"max_count": 9} if name == "n_mixture" else {}
+    given = {"covariates": MATRIX, "detection_covariates": np.ones((6, 3, 1)), **others}
+    seen = np.zeros((6, 3), int)
+    refuse(name, r"y must have shape \(6, 3\), sites by visits", seen[:, :2], **given)
+    refuse(name, r"visited must have shape \(6, 3\)", seen, visited=seen[:5] == 0, **given)
+    wrong = given | {"detection_covariates": np.ones((6, 3))}
+    refuse(name, r"detection_covariates must have shape \(n, t, q\)", seen, **wrong)
+    wrong = given | {"covariates": MATRIX[:5]}
+    refuse(name, "detection_covariates has 6 rows, but covariates has 5", seen, **wrong)
+    if name == "n_mixture":
+        wrong = given | {"max_count": 0}
+        refuse(name, "max_count must be an integer of 1 or more", seen, **wrong)
 
 
 @pytest.mark.parametrize("name", TAKES)

@@ -6,6 +6,7 @@ from scipy import special, stats
 from mixpyro import models
 
 from ..examples import every
+from .densities import applied, families, regressions
 
 
 def bernoulli(x, params, kwargs):
@@ -61,24 +62,6 @@ def two_coins(x, params, kwargs):
     return stats.binom.logpmf(x[:, None], kwargs["num_tosses"], heads)
 
 
-def linear(params, kwargs):
-    """(n, k) the linear predictors."""
-    return kwargs["covariates"] @ params["coefficients"].T
-
-
-def linear_regression(y, params, kwargs):
-    return stats.norm.logpdf(y[:, None], linear(params, kwargs), params["scale"])
-
-
-def poisson_regression(y, params, kwargs):
-    return stats.poisson.logpmf(y[:, None], np.exp(linear(params, kwargs)))
-
-
-def logistic_regression(y, params, kwargs):
-    probs = special.expit(linear(params, kwargs))
-    return stats.binom.logpmf(y[:, None], kwargs["total_count"], probs)
-
-
 # Log density of every row under every component, (n, k).
 COMPONENTS = {
     "bernoulli_mixture": bernoulli,
@@ -88,32 +71,39 @@ COMPONENTS = {
     "kmeans_mixture": kmeans,
     "latent_class": latent_class,
     "latent_class_regression": latent_class,
-    "linear_regression_mixture": linear_regression,
-    "logistic_regression_mixture": logistic_regression,
-    "mixture_of_experts": linear_regression,
     "poisson_mixture": poisson,
-    "poisson_regression_mixture": poisson_regression,
     "two_coins": two_coins,
+    **applied.COMPONENTS,
+    **families.COMPONENTS,
+    **regressions.COMPONENTS,
 }
 
 
-def weights_of(params, k, kwargs):
+def weights_of(example, k):
+    params, kwargs = example.params, example.kwargs
+    if example.model.__name__ in applied.WEIGHTS:
+        return applied.WEIGHTS[example.model.__name__](params, kwargs)
     if "pi" in params:
         return np.array([1 - params["pi"], params["pi"]])
+    if "contamination" in params:
+        return np.array([1 - params["contamination"], params["contamination"]])
+    if "inflation_coefficients" in params:
+        gate = special.expit(kwargs["covariates"] @ params["inflation_coefficients"])
+        return np.column_stack([1 - gate, gate])
+    if "gate" in params and "weights" not in params:
+        return np.array([1 - params["gate"], params["gate"]])
     if "class_coefficients" in params:
         logits = kwargs["covariates"] @ params["class_coefficients"].T
         return special.softmax(np.column_stack([np.zeros(len(logits)), logits]), axis=1)
     return params.get("weights", np.full(k, 1 / k))
 
 
-@every([e for e in models.EXAMPLES if e.model.__name__ in COMPONENTS])
+@every(models.EXAMPLES)
 def test_enumerated_density_agrees_with_scipy(example, scored):
     it = scored(example)
     conditional = COMPONENTS[example.model.__name__](it.x, example.params, example.kwargs)
     n, k = conditional.shape
     assert it.columns.shape == (k, n)
     actual = special.logsumexp(it.columns, axis=0)
-    expected = special.logsumexp(
-        conditional, axis=1, b=weights_of(example.params, k, example.kwargs)
-    )
+    expected = special.logsumexp(conditional, axis=1, b=weights_of(example, k))
     np.testing.assert_allclose(actual, expected, rtol=2e-4, atol=2e-4)

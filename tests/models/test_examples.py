@@ -12,7 +12,7 @@ from numpyro.distributions import constraints
 from mixpyro import models
 from mixpyro.distributions import rotation
 
-from ..examples import every_example
+from ..examples import every, every_example
 
 NATURAL = (
     constraints.real,
@@ -20,6 +20,8 @@ NATURAL = (
     constraints.unit_interval,
     constraints.simplex,
     constraints.positive_definite,
+    constraints.lower_cholesky,
+    constraints.interval(-np.pi, np.pi),
     constraints.zero_sum(1),
     rotation,
 )
@@ -41,9 +43,12 @@ def abstract_sites(example, x=None):
 def test_simulated_data_have_the_asked_for_shape(example, scored):
     it = scored(example)
     n, d = example.num_rows, example.kwargs.get("num_features")
+    if "detection_covariates" in example.kwargs:
+        d = example.kwargs["detection_covariates"].shape[1]
     assert it.x.shape == ((n,) if d is None else (n, d))
-    assert it.z.shape == (n,)
-    assert set(np.unique(it.z)) == set(range(example.num_classes))
+    assert it.z.shape == (example.num_units,)
+    classes, found = set(range(example.num_classes)), set(np.unique(it.z))
+    assert found == classes if example.every_class else found < classes
 
 
 @every_example
@@ -55,8 +60,9 @@ def test_sites_are_the_parameters_z_and_x(example, scored):
         assert samples[name]["value"].shape == value.shape
         assert not samples[name]["is_observed"]
     assert samples[example.data]["is_observed"]
-    for name in ("z", example.data):
-        assert [frame.name for frame in samples[name]["cond_indep_stack"]] == ["rows"]
+    assert example.plate in ("rows", "groups", "series")
+    for name, plate in (("z", example.plate), (example.data, "rows")):
+        assert [frame.name for frame in samples[name]["cond_indep_stack"]] == [plate]
 
 
 @every_example
@@ -89,10 +95,18 @@ def test_log_density_of_simulated_data_is_finite(example, scored):
 
 
 @every_example
+def test_each_class_is_scored_as_the_true_one(example, scored):
+    it = scored(example)
+    rows = it.log_probs[example.data]
+    if example.group is not None:
+        rows = np.bincount(example.group, rows, example.num_units)
+    natural = it.log_probs["z"] + rows
+    np.testing.assert_allclose(it.columns[it.z, np.arange(len(it.z))], natural, rtol=1e-5)
+
+
+@every([e for e in models.EXAMPLES if e.plate == "rows"])
 def test_z_may_broadcast_over_the_rows(example, scored):
     it = scored(example)
-    natural = it.log_probs["z"] + it.log_probs[example.data]
-    np.testing.assert_allclose(it.columns[it.z, np.arange(len(it.z))], natural, rtol=1e-5)
     one = handlers.substitute(example.model, {"z": jnp.ones(1, int)})
     sites = abstract_sites(models.Example(one, example.kwargs, {}), it.x)
     assert sites[example.data]["fn"].batch_shape == it.z.shape
@@ -119,8 +133,17 @@ def test_num_rows_is_not_needed_with_x(example, scored):
 @pytest.mark.parametrize("model", models.CATALOGUE.values(), ids=models.CATALOGUE)
 def test_docstring_has_formula_sites_priors_and_example(model):
     doc = inspect.getdoc(model)
-    data = models.examples(model)[0].data
-    for part in (f"p({data}_n) =", "Sites:", "Priors", "Args:", "Returns:", "Raises:", "Example:"):
+    example = models.examples(model)[0]
+    index = {"rows": "_n", "groups": "_i", "series": ""}[example.plate]
+    for part in (
+        f"p({example.data}{index}) =",
+        "Sites:",
+        "Priors",
+        "Args:",
+        "Returns:",
+        "Raises:",
+        "Example:",
+    ):
         assert part in doc
     for name in inspect.signature(model).parameters:
         assert f"\n    {name}: " in doc

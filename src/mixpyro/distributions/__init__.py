@@ -1,7 +1,9 @@
 """Distributions that NumPyro lacks: what models declare with and EM reads."""
 
 from .. import _numpyro  # noqa: F401  (before all that imports NumPyro)
+from .censored import CensoredWeibull
 from .eigen import CayleyTransform, EigenNormal, HaarRotation, rotation
+from .hurdle import HurdlePoisson
 from .or_uniform import (
     EigenNormalOrUniform,
     MultivariateNormalOrUniform,
@@ -9,15 +11,19 @@ from .or_uniform import (
     OrUniform,
     or_uniform,
 )
+from .truncated import PositiveBinomial
 
 __all__ = [
     "CayleyTransform",
+    "CensoredWeibull",
     "EigenNormal",
     "EigenNormalOrUniform",
     "HaarRotation",
+    "HurdlePoisson",
     "MultivariateNormalOrUniform",
     "NormalOrUniform",
     "OrUniform",
+    "PositiveBinomial",
     "or_uniform",
     "rotation",
 ]

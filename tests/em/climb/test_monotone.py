@@ -93,7 +93,7 @@ def check_climb(example, assign, precision):
     assert (np.diff(fit.trace) < -rounding).sum() <= fit.reseeded
     assert fit.objective == fit.trace[-1]
 
-    rtol = 1e-11 if precision == "float64" else 1e-5
+    rtol = example.density_rtol if precision == "float64" else 1e-5
     log_prob = np.asarray(fit.log_prob(), float)
     assert log_prob.shape == (n,)
     assert fit.log_likelihood == pytest.approx(log_prob.sum(), rel=rtol)
@@ -128,9 +128,12 @@ def test_the_truth_lies_within_the_errors(example, x64):
     assert set(found) == set(example.params) == set(errors)
     for name, truth in example.params.items():
         assert not np.ma.getmaskarray(errors[name]).any(), name
-        assert np.all(np.asarray(errors[name]) > 0), name
+        # Zeros above a diagonal are no parameters.
+        moves = (truth != 0) | (found[name] != 0)
+        error = np.asarray(errors[name])[moves]
+        assert np.all(error > 0), name
         # 4 standard errors: once in 16,000 entries, of about 100.
-        away = np.abs(found[name] - truth) / np.asarray(errors[name])
+        away = np.abs(found[name] - truth)[moves] / error
         assert np.all(away < 4), (name, away)
 
 
