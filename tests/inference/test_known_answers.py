@@ -221,8 +221,8 @@ def symmetric(params):
     ]
 
 
-# Half a minute each: one of each kind of posterior, by supports and plates. The densities of all are
-# compared with SciPy's in tests/models.
+# Half a minute each: one of each kind of posterior, by supports and plates. The densities of all
+# are compared with SciPy's in tests/models.
 SAMPLED = [
     models.examples(m)[0]
     for m in (
