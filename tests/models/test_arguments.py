@@ -103,6 +103,7 @@ def test_arguments_of_single_models():
     refuse("binomial_mixture", r"total_count must be .* \(6,\)", VECTOR, total_count=np.ones(5))
     refuse("factor_analysers", "num_factors is 2, but x has 2 columns", MATRIX, num_factors=2)
     refuse("ordinal_latent_class", "num_categories must be 2 or more", MATRIX, num_categories=1)
+    refuse("mixed_rasch", "x has 2 columns, but classes need 3 items", MATRIX)
     refuse("capture_recapture", "num_occasions must be an integer", VECTOR, num_occasions=0)
     refuse("survival_mixture", r"limit must be .* \(6,\)", VECTOR, limit=np.ones(5))
     for name in ("multinomial_mixture", "dirichlet_multinomial_mixture"):

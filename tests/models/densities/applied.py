@@ -53,6 +53,19 @@ def factor_analysers(x, params, kwargs):
     return np.stack([stats.multivariate_normal(m, c).logpdf(x) for m, c in pairs], -1)
 
 
+def mixed_rasch(x, params, kwargs):
+    """The share of an answer among all of its score, by going through all answers."""
+    d = x.shape[1]
+    answers = np.array(np.meshgrid(*[[0, 1]] * d, indexing="ij")).reshape(d, -1)
+    found = []
+    for difficulty, scores in zip(params["difficulty"], params["score_probs"], strict=True):
+        likely = np.exp(-difficulty @ answers)
+        totals = np.bincount(answers.sum(0), likely)
+        s = x.sum(1)
+        found.append(np.log(scores[s - 1]) - x @ difficulty - np.log(totals[s]))
+    return np.stack(found, -1)
+
+
 def capture_recapture(x, params, kwargs):
     law = stats.binom(kwargs["num_occasions"], params["probs"])
     return law.logpmf(x[:, None]) - law.logsf(0)
@@ -76,6 +89,7 @@ COMPONENTS = {
     "cure_model": cure_model,
     "dawid_skene": dawid_skene,
     "factor_analysers": factor_analysers,
+    "mixed_rasch": mixed_rasch,
     "n_mixture": n_mixture,
     "occupancy": occupancy,
     "ordinal_latent_class": ordinal,
