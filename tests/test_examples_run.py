@@ -48,6 +48,12 @@ def gaussian_mixture(found):
         assert np.all(np.abs(away) < 2 * np.asarray(errors[name])[order, 0]), name
 
 
+def hurdle_poisson(found):
+    """Meng (1997): the rate of the infected households is 0.972, by the positive counts alone."""
+    assert round(float(found["fit"].params["rate"][0]), 3) == 0.972
+    assert float(found["fit"].params["gate"]) == pytest.approx(168 / 223, rel=1e-6)
+
+
 def linear_regression_mixture(found):
     """Benaglia, Chauveau, Hunter and Young (2009), section 5: mixtools."""
     assert found["fit"].log_likelihood == pytest.approx(-66.93977, abs=2e-5)
@@ -77,6 +83,12 @@ def survival_mixture(found):
     assert round(found["fits"][1].log_likelihood, 1) == -116.4
 
 
+def two_coins(found):
+    """Do and Batzoglou (2008), figure 1b: 0.80 and 0.52."""
+    assert round(float(found["fit"].params["p"]), 2) == 0.80
+    assert round(float(found["fit"].params["q"]), 2) == 0.52
+
+
 def von_mises_mixture(found):
     """Mardia and Jupp (2000): the two directions are nearly opposite, four in five the one way."""
     loc = np.rad2deg(np.asarray(found["fit"].params["loc"]))
@@ -95,11 +107,13 @@ PUBLISHED = [
     changepoint,
     dawid_skene,
     gaussian_mixture,
+    hurdle_poisson,
     linear_regression_mixture,
     negative_binomial_mixture,
     poisson_mixture,
     poisson_regression_mixture,
     survival_mixture,
+    two_coins,
     von_mises_mixture,
     zero_inflated_poisson,
 ]
