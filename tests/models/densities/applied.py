@@ -83,12 +83,25 @@ def cure_model(y, params, kwargs):
     return np.column_stack([lives(y, params, kwargs)[:, 0], cured])
 
 
+def latent_profile(x, params, kwargs):
+    rows = {name: column[:, None] for name, column in x.items()}
+    log_scale, log_loc = params["income_scale"], params["income_loc"]
+    return (
+        stats.norm.logpdf(rows["age"], params["age_loc"], params["age_scale"])
+        + stats.lognorm.logpdf(rows["income"], log_scale, scale=np.exp(log_loc))
+        + stats.poisson.logpmf(rows["visits"], params["visits_rate"])
+        + stats.bernoulli.logpmf(rows["smoker"], params["smoker_probs"])
+        + np.log(params["town_probs"])[:, x["town"]].T
+    )
+
+
 COMPONENTS = {
     "capture_recapture": capture_recapture,
     "changepoint": changepoint,
     "cure_model": cure_model,
     "dawid_skene": dawid_skene,
     "factor_analysers": factor_analysers,
+    "latent_profile": latent_profile,
     "mixed_rasch": mixed_rasch,
     "n_mixture": n_mixture,
     "occupancy": occupancy,
