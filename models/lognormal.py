@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     num_components=2,
     num_rows=500,
     num_features=2,
+    again=True,
 )
 def lognormal_mixture(
     x: Float[ArrayLike, " n"] | Float[ArrayLike, "n d"] | None = None,

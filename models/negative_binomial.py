@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     density_rtol=1e-6,
     num_rows=500,
     num_features=2,
+    again=True,
 )
 def negative_binomial_mixture(
     x: Int[ArrayLike, " n"] | Int[ArrayLike, "n d"] | None = None,
