@@ -50,6 +50,11 @@ class Example:
         return next(iter(inspect.signature(self.model).parameters))
 
     @property
+    def columns(self) -> tuple[str, ...]:
+        """The sites of the data: the data themselves, or columns of several kinds by name."""
+        return tuple(self.kwargs.get("kinds", (self.data,)))
+
+    @property
     def num_rows(self) -> int:
         """n."""
         given: int | None = self.kwargs.get("num_rows")
@@ -93,7 +98,7 @@ class Example:
         jax.eval_shape(call)
         return found
 
-    def simulate(self, rng_key: Array) -> dict[str, Array]:
+    def simulate(self, rng_key: Array) -> dict[str, Any]:
         """Draw data: ``{"x": (n,) or (n, d), "z": (n,)}``, z being the true classes.
 
         z is (num_groups,) where rows are grouped, (1,) for a series. Where a model has covariates
@@ -103,12 +108,14 @@ class Example:
         params = {name: jnp.asarray(value) for name, value in self.params.items()}
 
         @jax.jit
-        def draw(rng_key: Array) -> dict[str, Array]:
+        def draw(rng_key: Array) -> dict[str, Any]:
             model = handlers.seed(handlers.substitute(self.model, params), rng_key)
             trace = handlers.trace(model).get_trace(**self.kwargs)
-            return {name: trace[name]["value"] for name in (self.data, "z")}
+            found = {name: trace[name]["value"] for name in self.columns}
+            data = found if "kinds" in self.kwargs else found[self.data]
+            return {self.data: data, "z": trace["z"]["value"]}
 
-        drawn: dict[str, Array] = draw(rng_key)
+        drawn: dict[str, Any] = draw(rng_key)
         return drawn
 
     def __str__(self) -> str:
@@ -183,4 +190,6 @@ def _declared(module: ModuleType) -> list[Model]:
 
 
 def _brief(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return f"{len(value)} by name"
     return f"array{np.shape(value)}" if np.ndim(value) else repr(value)

@@ -13,6 +13,7 @@ from scipy import integrate, linalg, stats
 
 from mixpyro.distributions import (
     CensoredWeibull,
+    ConditionalRasch,
     EigenNormal,
     HaarRotation,
     HurdlePoisson,
@@ -277,3 +278,16 @@ def test_a_censored_weibull_lives_to_its_limit_at_most():
     endless = CensoredWeibull(1e30, 1.5, 2.0)
     np.testing.assert_allclose(endless.log_prob(2.0), 0.0, atol=1e-6)
     assert endless.log_prob(1.0) < -50
+
+
+def test_conditional_rasch_draws_have_the_shares_of_the_density():
+    law = ConditionalRasch(np.array([-1.0, 0.5, 0.5]), np.array([0.3, 0.7]))
+    answers = np.array(np.meshgrid([0, 1], [0, 1], [0, 1], indexing="ij")).reshape(3, -1).T
+    probs = np.exp(np.asarray(jax.jit(law.log_prob)(answers), float))
+    assert probs[[0, 7]].tolist() == [0, 0]
+    np.testing.assert_allclose(probs[answers.sum(1) == 1].sum(), 0.3, rtol=1e-5)
+    np.testing.assert_allclose(probs[4] / probs[2], np.exp(1.5), rtol=1e-5)
+    draws = np.asarray(jax.jit(lambda: law.sample(jax.random.key(0), (20_000,)))())
+    counts = np.bincount(draws @ [4, 2, 1], minlength=8)
+    expected = probs[1:7] / probs[1:7].sum()  # single precision is not exactly 1
+    assert stats.chisquare(counts[1:7], 20_000 * expected).pvalue > 1e-4

@@ -250,7 +250,7 @@ def test_every_model_agrees_on_its_own_data(example):
     if plain and "num_rows" in example.kwargs:
         more = {**example.kwargs, "num_rows": 4 * example.kwargs["num_rows"]}
         example = dataclasses.replace(example, kwargs=more)
-    x = np.asarray(example.simulate(jax.random.key(20))[example.data])
+    x = jax.tree.map(np.asarray, example.simulate(jax.random.key(20))[example.data])
     sizes = ("num_rows", "num_features")
     kwargs = {n: v for n, v in example.kwargs.items() if n not in sizes}
     fit = em.EM(example.model).run(KEY, x, **kwargs)

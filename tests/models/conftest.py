@@ -24,7 +24,7 @@ class Scored:
     for all groups.
     """
 
-    x: np.ndarray
+    x: np.ndarray | dict[str, np.ndarray]
     z: np.ndarray
     log_probs: dict[str, np.ndarray]
     columns: np.ndarray
@@ -56,11 +56,12 @@ def score(example: models.Example) -> Scored:
             columns = jax.vmap(lambda c: log_probs(x, jnp.full(units, c)))(jnp.arange(k))
             of_groups = jnp.zeros((k, units)).at[:, example.group].add(columns[example.data])
             columns[example.data] = of_groups
+        rows = sum(columns[name] for name in example.columns)
         return {
             "x": x,
             "z": z,
             "log_probs": log_probs(x, z),
-            "columns": columns["z"] + columns[example.data],
+            "columns": columns["z"] + rows,
         }
 
     return Scored(**jax.tree.map(np.asarray, everything(jax.random.key(20))))

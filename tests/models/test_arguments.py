@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from numpyro import handlers
 
 from mixpyro import models
 
@@ -103,6 +104,7 @@ def test_arguments_of_single_models():
     refuse("binomial_mixture", r"total_count must be .* \(6,\)", VECTOR, total_count=np.ones(5))
     refuse("factor_analysers", "num_factors is 2, but x has 2 columns", MATRIX, num_factors=2)
     refuse("ordinal_latent_class", "num_categories must be 2 or more", MATRIX, num_categories=1)
+    refuse("mixed_rasch", "x has 2 columns, but classes need 3 items", MATRIX)
     refuse("capture_recapture", "num_occasions must be an integer", VECTOR, num_occasions=0)
     refuse("survival_mixture", r"limit must be .* \(6,\)", VECTOR, limit=np.ones(5))
     for name in ("multinomial_mixture", "dirichlet_multinomial_mixture"):
@@ -165,6 +167,39 @@ def test_arguments_of_single_regressions():
     refuse("growth_mixture", "num_groups must be an integer of 1 or more", VECTOR, **grouped)
     grouped = {"group": np.zeros(5, int), "num_groups": 1, **given}
     refuse("growth_mixture", r"group must have shape \(6,\), the group of each", VECTOR, **grouped)
+
+
+def test_columns_of_profiles_are_named_and_of_a_kind():
+    kinds = {"a": "normal", "b": "count"}
+    x = {"a": VECTOR, "b": VECTOR}
+    refuse("latent_profile", r"kinds\['a'\] must be one of 'normal'", x, kinds={"a": "norml"})
+    refuse("latent_profile", "x has no column 'b', which kinds names", {"a": VECTOR}, kinds=kinds)
+    refuse(
+        "latent_profile", "the columns of x differ in length", x | {"b": VECTOR[:5]}, kinds=kinds
+    )
+    message = r"num_categories\['b'\] must be an integer of 1 or more"
+    refuse("latent_profile", message, x, kinds=kinds | {"b": "categorical"})
+    refuse("latent_profile", "both x and num_rows are missing", kinds=kinds)
+    refuse("latent_profile", "kinds is empty", x, kinds={})
+    refuse("latent_profile", "num_components must be an integer", x, kinds=kinds, num_components=0)
+
+
+def test_gaps_of_discrete_columns_are_left_out():
+    whole = {"a": np.array([0.0, 1.0, 2.0]), "b": np.array([1, 0, 2])}
+    gaps = {"a": np.array([0.0, np.nan, 2.0]), "b": np.array([1.0, np.nan, 2.0])}
+    given = {"kinds": {"a": "normal", "b": "categorical"}, "num_categories": {"b": 3}}
+
+    def scores(x):
+        params = {"weights": np.ones(1), "a_loc": np.zeros(1), "a_scale": np.ones(1)}
+        model = handlers.substitute(
+            models.latent_profile, params | {"b_probs": np.ones((1, 3)) / 3}
+        )
+        seeded = handlers.seed(model, 0)
+        trace = handlers.trace(seeded).get_trace(x, num_components=1, **given)
+        return np.asarray(trace["b"]["fn"].log_prob(trace["b"]["value"]))
+
+    np.testing.assert_allclose(scores(whole), -np.log(3), rtol=1e-5)
+    np.testing.assert_allclose(scores(gaps), [-np.log(3), 0, -np.log(3)], rtol=1e-5)
 
 
 def test_labels_are_of_items_and_by_people():

@@ -45,7 +45,8 @@ def test_simulated_data_have_the_asked_for_shape(example, scored):
     n, d = example.num_rows, example.kwargs.get("num_features")
     if "detection_covariates" in example.kwargs:
         d = example.kwargs["detection_covariates"].shape[1]
-    assert it.x.shape == ((n,) if d is None else (n, d))
+    for column in jax.tree.leaves(it.x):
+        assert column.shape == ((n,) if d is None else (n, d))
     assert it.z.shape == (example.num_units,)
     classes, found = set(range(example.num_classes)), set(np.unique(it.z))
     assert found == classes if example.every_class else found < classes
@@ -55,13 +56,14 @@ def test_simulated_data_have_the_asked_for_shape(example, scored):
 def test_sites_are_the_parameters_z_and_x(example, scored):
     sites = abstract_sites(example, scored(example).x)
     samples = {name: site for name, site in sites.items() if site["type"] == "sample"}
-    assert set(samples) == {*example.params, "z", example.data}
+    assert set(samples) == {*example.params, "z", *example.columns}
     for name, value in example.params.items():
         assert samples[name]["value"].shape == value.shape
         assert not samples[name]["is_observed"]
-    assert samples[example.data]["is_observed"]
+    assert all(samples[name]["is_observed"] for name in example.columns)
     assert example.plate in ("rows", "groups", "series")
-    for name, plate in (("z", example.plate), (example.data, "rows")):
+    for name in ("z", *example.columns):
+        plate = example.plate if name == "z" else "rows"
         assert [frame.name for frame in samples[name]["cond_indep_stack"]] == [plate]
 
 
@@ -89,7 +91,7 @@ def test_component_parameters_stand_in_their_plate(example):
 @every_example
 def test_log_density_of_simulated_data_is_finite(example, scored):
     log_probs = scored(example).log_probs
-    assert set(log_probs) == {*example.params, "z", example.data}
+    assert set(log_probs) == {*example.params, "z", *example.columns}
     for value in log_probs.values():
         assert np.all(np.isfinite(value))
 
@@ -97,7 +99,7 @@ def test_log_density_of_simulated_data_is_finite(example, scored):
 @every_example
 def test_each_class_is_scored_as_the_true_one(example, scored):
     it = scored(example)
-    rows = it.log_probs[example.data]
+    rows = sum(it.log_probs[name] for name in example.columns)
     if example.group is not None:
         rows = np.bincount(example.group, rows, example.num_units)
     natural = it.log_probs["z"] + rows
@@ -109,7 +111,8 @@ def test_z_may_broadcast_over_the_rows(example, scored):
     it = scored(example)
     one = handlers.substitute(example.model, {"z": jnp.ones(1, int)})
     sites = abstract_sites(models.Example(one, example.kwargs, {}), it.x)
-    assert sites[example.data]["fn"].batch_shape == it.z.shape
+    for name in example.columns:
+        assert sites[name]["fn"].batch_shape == it.z.shape
 
 
 @every_example
@@ -127,7 +130,9 @@ def test_num_rows_is_not_needed_with_x(example, scored):
     kwargs = {n: v for n, v in example.kwargs.items() if n not in ("num_rows", "num_features")}
     fewer = models.Example(example.model, kwargs, {})
     x = scored(example).x
-    assert abstract_sites(fewer, x)[example.data]["value"].shape == x.shape
+    sites = abstract_sites(fewer, x)
+    found = [sites[name]["value"].shape for name in example.columns]
+    assert found == [c.shape for c in (x.values() if isinstance(x, dict) else [x])]
 
 
 @pytest.mark.parametrize("model", models.CATALOGUE.values(), ids=models.CATALOGUE)

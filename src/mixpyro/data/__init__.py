@@ -6,6 +6,37 @@ from importlib import resources
 import numpy as np
 from jaxtyping import Float
 
+from ._tables import (
+    load_anaesthetists,
+    load_cholera,
+    load_coal_disasters,
+    load_crabs,
+    load_death_notices,
+    load_emissions,
+    load_fabric,
+    load_hares,
+    load_red_mites,
+    load_remissions,
+    load_role_conflict,
+    load_turtles,
+)
+
+__all__ = [
+    "load_anaesthetists",
+    "load_cholera",
+    "load_coal_disasters",
+    "load_crabs",
+    "load_death_notices",
+    "load_emissions",
+    "load_fabric",
+    "load_hares",
+    "load_old_faithful",
+    "load_red_mites",
+    "load_remissions",
+    "load_role_conflict",
+    "load_turtles",
+]
+
 
 def load_old_faithful() -> Float[np.ndarray, "272 2"]:
     """Load eruptions of the Old Faithful geyser, the classic example of a two-part mixture.

@@ -11,11 +11,13 @@ from .or_uniform import (
     OrUniform,
     or_uniform,
 )
+from .rasch import ConditionalRasch
 from .truncated import PositiveBinomial
 
 __all__ = [
     "CayleyTransform",
     "CensoredWeibull",
+    "ConditionalRasch",
     "EigenNormal",
     "EigenNormalOrUniform",
     "HaarRotation",

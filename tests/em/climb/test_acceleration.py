@@ -114,12 +114,12 @@ EXAMPLES = [("float64", e) for e in (*FIRST, *AGAIN)] + [("float32", e) for e in
 @pytest.mark.parametrize(("precision", "example"), EXAMPLES, indirect=["precision"], ids=str)
 def test_every_model_ends_where_em_does(example, precision):
     with jax.enable_x64(True):
-        x = np.asarray(example.simulate(jax.random.key(11))[example.data])
+        x = jax.tree.map(np.asarray, example.simulate(jax.random.key(11))[example.data])
     # Both ways once for a model; for more of its structures the one that has a memory.
     ways = (None, "quasi-newton") if example.again else (None, "squarem", "quasi-newton")
     plain, *accelerated = (
         em.EM(example.model, accelerate=how, num_restarts=3).run(
-            KEY, jnp.asarray(x), **example.kwargs
+            KEY, jax.tree.map(jnp.asarray, x), **example.kwargs
         )
         for how in ways
     )

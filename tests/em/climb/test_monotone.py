@@ -24,13 +24,13 @@ SOFT_AND_HARD = ["soft", "hard"]
 def drawn(example):
     with jax.enable_x64(True):
         draws = example.simulate(jax.random.key(11))
-    return {name: np.asarray(value) for name, value in draws.items()}
+    return jax.tree.map(np.asarray, draws)
 
 
 @functools.cache
 def fitted(example, assign, dtype):
     assert jnp.result_type(float) == dtype
-    x = jnp.asarray(drawn(example)[example.data])
+    x = jax.tree.map(jnp.asarray, drawn(example)[example.data])
     return em.EM(example.model, assign=assign).run(jax.random.key(0), x, **example.kwargs)
 
 
@@ -163,15 +163,19 @@ def test_the_truth_lies_within_the_errors(example, x64):
 @few_new_examples
 def test_the_fit_is_no_lower_than_the_truth(example, x64):
     fit = fitted(example, "soft", "float64")
-    x = jnp.asarray(drawn(example)[example.data])
+    x = jax.tree.map(jnp.asarray, drawn(example)[example.data])
     params = {name: jnp.asarray(value) for name, value in example.params.items()}
 
     @jax.vmap
     def log_joint(component):
-        z = jnp.full(len(x), component)
+        z = jnp.full(example.num_units, component)
         model = handlers.substitute(example.model, params | {"z": z})
         sites = handlers.trace(model).get_trace(x, **example.kwargs)
-        return sum(sites[s]["fn"].log_prob(sites[s]["value"]) for s in ("z", example.data))
+        scores = {s: sites[s]["fn"].log_prob(sites[s]["value"]) for s in ("z", *example.columns)}
+        rows = sum(scores[s] for s in example.columns)
+        if example.group is not None:
+            rows = jnp.zeros(example.num_units).at[example.group].add(rows)
+        return scores["z"] + rows
 
     at_truth = jax.nn.logsumexp(log_joint(jnp.arange(example.num_classes)), 0).sum()
     rise = fit.log_likelihood - float(at_truth)

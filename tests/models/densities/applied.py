@@ -53,6 +53,19 @@ def factor_analysers(x, params, kwargs):
     return np.stack([stats.multivariate_normal(m, c).logpdf(x) for m, c in pairs], -1)
 
 
+def mixed_rasch(x, params, kwargs):
+    """The share of an answer among all of its score, by going through all answers."""
+    d = x.shape[1]
+    answers = np.array(np.meshgrid(*[[0, 1]] * d, indexing="ij")).reshape(d, -1)
+    found = []
+    for difficulty, scores in zip(params["difficulty"], params["score_probs"], strict=True):
+        likely = np.exp(-difficulty @ answers)
+        totals = np.bincount(answers.sum(0), likely)
+        s = x.sum(1)
+        found.append(np.log(scores[s - 1]) - x @ difficulty - np.log(totals[s]))
+    return np.stack(found, -1)
+
+
 def capture_recapture(x, params, kwargs):
     law = stats.binom(kwargs["num_occasions"], params["probs"])
     return law.logpmf(x[:, None]) - law.logsf(0)
@@ -70,12 +83,26 @@ def cure_model(y, params, kwargs):
     return np.column_stack([lives(y, params, kwargs)[:, 0], cured])
 
 
+def latent_profile(x, params, kwargs):
+    rows = {name: column[:, None] for name, column in x.items()}
+    log_scale, log_loc = params["income_scale"], params["income_loc"]
+    return (
+        stats.norm.logpdf(rows["age"], params["age_loc"], params["age_scale"])
+        + stats.lognorm.logpdf(rows["income"], log_scale, scale=np.exp(log_loc))
+        + stats.poisson.logpmf(rows["visits"], params["visits_rate"])
+        + stats.bernoulli.logpmf(rows["smoker"], params["smoker_probs"])
+        + np.log(params["town_probs"])[:, x["town"]].T
+    )
+
+
 COMPONENTS = {
     "capture_recapture": capture_recapture,
     "changepoint": changepoint,
     "cure_model": cure_model,
     "dawid_skene": dawid_skene,
     "factor_analysers": factor_analysers,
+    "latent_profile": latent_profile,
+    "mixed_rasch": mixed_rasch,
     "n_mixture": n_mixture,
     "occupancy": occupancy,
     "ordinal_latent_class": ordinal,

@@ -1,0 +1,195 @@
+"""Columns of several kinds, independent within a class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import jax.numpy as jnp
+import numpyro
+import numpyro.distributions as dist
+from jax import Array
+
+from ._arguments import check_count, vector_rows
+from ._catalogue import example
+from ._priors import center_and_spread, mean_of, scale_prior, weights_prior
+
+if TYPE_CHECKING:
+    from jax.typing import ArrayLike
+    from jaxtyping import Shaped
+
+    Column = Shaped[ArrayLike, " n"]
+
+
+@example(
+    params={
+        "weights": [0.4, 0.6],
+        "age_loc": [20.0, 50.0],
+        "age_scale": [5.0, 10.0],
+        "income_loc": [1.0, 2.0],
+        "income_scale": [0.5, 0.4],
+        "visits_rate": [1.0, 6.0],
+        "smoker_probs": [0.2, 0.6],
+        "town_probs": [[0.6, 0.3, 0.1], [0.2, 0.2, 0.6]],
+    },
+    num_components=2,
+    kinds={
+        "age": "normal",
+        "income": "positive",
+        "visits": "count",
+        "smoker": "binary",
+        "town": "categorical",
+    },
+    num_categories={"town": 3},
+    num_rows=500,
+)
+def latent_profile(
+    x: Mapping[str, Column] | None = None,
+    *,
+    num_components: int,
+    kinds: Mapping[str, str],
+    num_categories: Mapping[str, int] | None = None,
+    num_rows: int | None = None,
+    weights_concentration: float = 1.0,
+) -> Any:
+    r"""Latent profiles: classes of rows by columns of different kinds.
+
+    ::
+
+        p(x_n) = sum_k weights_k prod_c f_c(x_nc | parameters of column c in class k)
+
+    ``kinds`` says what each column is, and so its distribution and its sites, (k,) each, named by
+    the column:
+
+    - "normal": Normal, ``c_loc`` and ``c_scale``;
+    - "positive": LogNormal, ``c_loc`` and ``c_scale`` of the logarithm;
+    - "count": Poisson, ``c_rate``;
+    - "binary": Bernoulli, ``c_probs``;
+    - "categorical": Categorical, ``c_probs`` (k, C), with C from num_categories.
+
+    Columns are independent within a class. See Hennig and Liao (2013), "How to find an appropriate
+    clustering for mixed-type variables", Applied Statistics 62:309, and Moustaki and Papageorgiou
+    (2005), "Latent class models for mixed variables", Computational Statistics & Data Analysis
+    48:659. A data frame goes in as ``{c: frame[c].to_numpy() for c in kinds}``.
+
+    Sites: ``weights`` (k,); those of the columns; ``z`` (n,); each column by its name, (n,).
+
+    Priors: weights ~ Dirichlet(c, ..., c), c = weights_concentration, uniform by default; with m
+    and R the midrange and range of a column, or of its logarithm, loc ~ Normal(m, R) and scale ~
+    LogNormal with median sqrt(0.02) R and sigma 1; rates are Exponential with the mean of their
+    column; probs are uniform. Without x, m = 0, R = 1 and the mean is 1.
+
+    Args:
+        x: columns by name, (n,) each, NaN where missing, or None to simulate.
+        num_components: k.
+        kinds: the kind of each column by its name. Other columns of x are not read.
+        num_categories: C by the name of each categorical column, numbered from 0.
+        num_rows: n, read only without x.
+        weights_concentration: of the Dirichlet prior of the weights.
+
+    Returns:
+        x, the columns by name.
+
+    Raises:
+        ValueError: num_components below 1; an unknown kind; a column that is missing, or of
+            another length; a categorical one without num_categories; neither x nor num_rows given.
+
+    Example:
+        >>> import jax
+        >>> from numpyro import handlers
+        >>> from mixpyro import models
+        >>> simulate = handlers.seed(models.latent_profile, jax.random.key(0))
+        >>> rows = simulate(num_components=2, kinds={"a": "normal", "b": "count"}, num_rows=5)
+        >>> rows["b"].shape
+        (5,)
+    """
+    k = check_count("num_components", num_components)
+    columns = {name: None if x is None else _column(x, name) for name in kinds}
+    if not columns:
+        raise ValueError("kinds is empty; name at least one column and its kind")
+    lengths = {name: vector_rows(column, num_rows) for name, column in columns.items()}
+    n = next(iter(lengths.values()))
+    if set(lengths.values()) != {n}:
+        raise ValueError(f"the columns of x differ in length: {lengths}; give all of them n rows")
+    sizes = {name: _categories(name, kind, num_categories or {}) for name, kind in kinds.items()}
+
+    weights = numpyro.sample("weights", weights_prior(k, weights_concentration))
+    with numpyro.plate("components", k):
+        given = {c: _KINDS[kind](c, columns[c], sizes[c]) for c, kind in kinds.items()}
+    with numpyro.plate("rows", n):
+        z = numpyro.sample("z", dist.Categorical(weights))
+        return {name: _observe(name, law(z), columns[name]) for name, law in given.items()}
+
+
+# Each kind samples its own sites and says how a column is distributed given z.
+Conditional = Callable[[Array], dist.Distribution]
+
+
+def _normal(name: str, column: ArrayLike | None, _: int) -> Conditional:
+    rows = None if column is None else jnp.reshape(jnp.asarray(column), (-1, 1))
+    middle, extent = center_and_spread(rows, 1, None, None)
+    loc = numpyro.sample(f"{name}_loc", dist.Normal(middle[0], extent[0]))
+    scale = numpyro.sample(f"{name}_scale", scale_prior(extent[0]))
+    return lambda z: dist.Normal(loc[z], scale[z])
+
+
+def _positive(name: str, column: ArrayLike | None, _: int) -> Conditional:
+    logs = None if column is None else jnp.log(jnp.asarray(column)).reshape(-1, 1)
+    middle, extent = center_and_spread(logs, 1, None, None)
+    loc = numpyro.sample(f"{name}_loc", dist.Normal(middle[0], extent[0]))
+    scale = numpyro.sample(f"{name}_scale", scale_prior(extent[0]))
+    return lambda z: dist.LogNormal(loc[z], scale[z])
+
+
+def _count(name: str, column: ArrayLike | None, _: int) -> Conditional:
+    rate = numpyro.sample(f"{name}_rate", dist.Exponential(1 / mean_of(column, (), None)))
+    return lambda z: dist.Poisson(rate[z])
+
+
+def _binary(name: str, column: ArrayLike | None, _: int) -> Conditional:
+    probs = numpyro.sample(f"{name}_probs", dist.Beta(1.0, 1.0))
+    return lambda z: dist.Bernoulli(probs[z])
+
+
+def _categorical(name: str, column: ArrayLike | None, c: int) -> Conditional:
+    probs = numpyro.sample(f"{name}_probs", dist.Dirichlet(jnp.ones(c)))
+    return lambda z: dist.Categorical(probs[z])
+
+
+_KINDS: dict[str, Callable[[str, ArrayLike | None, int], Conditional]] = {
+    "normal": _normal,
+    "positive": _positive,
+    "count": _count,
+    "binary": _binary,
+    "categorical": _categorical,
+}
+
+
+def _categories(name: str, kind: str, sizes: Mapping[str, int]) -> int:
+    """C of a categorical column; 0 for the other kinds."""
+    if kind not in _KINDS:
+        raise ValueError(
+            f"kinds[{name!r}] must be one of {', '.join(map(repr, _KINDS))}, but it is {kind!r}"
+        )
+    if kind != "categorical":
+        return 0
+    return check_count(f"num_categories[{name!r}]", sizes.get(name))
+
+
+def _column(x: Mapping[str, ArrayLike], name: str) -> ArrayLike:
+    if name not in x:
+        raise ValueError(f"x has no column {name!r}, which kinds names; it has {', '.join(x)}")
+    return x[name]
+
+
+def _observe(name: str, law: dist.Distribution, column: ArrayLike | None) -> Any:
+    """The site of a column; gaps in discrete ones are masked, as no integer is a gap."""
+    if (
+        column is not None
+        and law.is_discrete
+        and jnp.issubdtype(jnp.result_type(column), jnp.floating)
+    ):
+        values = jnp.asarray(column)
+        known = ~jnp.isnan(values)
+        return numpyro.sample(name, law.mask(known), obs=jnp.where(known, values, 0).astype(int))
+    return numpyro.sample(name, law, obs=column)

@@ -1,0 +1,114 @@
+"""Small published tables, each as a pandas frame. docs/data.md has their sources and units."""
+
+from __future__ import annotations
+
+import io
+from importlib import resources
+from typing import Any
+
+
+def load_anaesthetists() -> Any:
+    """Load how five anaesthetists graded 45 patients: columns patient, observer, grade.
+
+    Grades 1 (fit for an anaesthetic) to 4; the first observer graded every patient three times.
+
+    Source: Dawid and Skene (1979), Applied Statistics 28:20, table 1.
+    """
+    return _frame("anaesthetists")
+
+
+def load_cholera() -> Any:
+    """Load how many cholera cases 223 households of an Indian village had: cases, households.
+
+    Source: McKendrick (1926), Proceedings of the Edinburgh Mathematical Society 44:98.
+    """
+    return _frame("cholera")
+
+
+def load_coal_disasters() -> Any:
+    """Load coal mining disasters with ten deaths or more in Britain, 1851 to 1961: by year.
+
+    Source: Jarrett (1979), Biometrika 66:191.
+    """
+    return _frame("coal_disasters")
+
+
+def load_crabs() -> Any:
+    """Load ratios of forehead to body length of 1000 shore crabs: class midpoints, crabs.
+
+    Source: Pearson (1894), Philosophical Transactions of the Royal Society A 185:71; Weldon's
+    measurements.
+    """
+    return _frame("crabs")
+
+
+def load_death_notices() -> Any:
+    """Load on how many days of 1910-12 The Times had so many deaths of women of 80 and more.
+
+    Source: Hasselblad (1969), JASA 64:1459.
+    """
+    return _frame("death_notices")
+
+
+def load_emissions() -> Any:
+    """Load GNP and estimated CO2 emission a head of 28 countries in 1996: columns gnp, co2.
+
+    Source: Hurn, Justel and Robert (2003), Journal of Computational and Graphical Statistics 12:55.
+    """
+    return _frame("emissions")
+
+
+def load_fabric() -> Any:
+    """Load lengths (m) and numbers of faults of 32 rolls of fabric.
+
+    Source: Bissell (1972), Biometrika 59:435.
+    """
+    return _frame("fabric")
+
+
+def load_hares() -> Any:
+    """Load how often 68 snowshoe hares were caught in six trappings: times_caught, hares.
+
+    Source: Burnham and Cushwa's hares, in Cormack (1989), Biometrics 45:395.
+    """
+    return _frame("hares")
+
+
+def load_red_mites() -> Any:
+    """Load counts of European red mites on 150 apple leaves: mites, leaves.
+
+    Source: Bliss and Fisher (1953), Biometrics 9:176.
+    """
+    return _frame("red_mites")
+
+
+def load_remissions() -> Any:
+    """Load remissions of 42 children with leukaemia: treatment, weeks, relapse (0 is censored).
+
+    Source: Freireich et al. (1963), Blood 21:699; Gehan (1965), Biometrika 52:203.
+    """
+    return _frame("remissions")
+
+
+def load_role_conflict() -> Any:
+    """Load answers of 216 students to four questions: a, b, c, d (1 is universalistic), people.
+
+    Source: Stouffer and Toby (1951), American Journal of Sociology 56:395.
+    """
+    return _frame("role_conflict")
+
+
+def load_turtles() -> Any:
+    """Load the directions, in degrees clockwise from north, of 76 turtles after laying eggs.
+
+    Source: Gould's data in Stephens (1969), Techniques for directional data, report 150, Stanford.
+    """
+    return _frame("turtles")
+
+
+def _frame(name: str) -> Any:
+    """The table of that name as a pandas frame."""
+    import pandas as pd
+
+    text = resources.files(__package__).joinpath(f"{name}.csv").read_text(encoding="utf-8")
+    return pd.read_csv(io.StringIO(text))

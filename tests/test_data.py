@@ -1,0 +1,77 @@
+"""The data sets against totals and summaries that were published with them."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mixpyro import data
+
+LOADERS = [name.removeprefix("load_") for name in data.__all__]
+PAGE = (Path(__file__).parents[1] / "docs" / "data.md").read_text()
+
+
+def test_the_page_lists_all_of_them():
+    assert re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE)[0] == "old_faithful"
+    assert sorted(re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE)) == sorted(LOADERS)
+    assert all(name in data.__dict__ for name in data.__all__)
+
+
+@pytest.mark.parametrize("name", LOADERS)
+def test_tables_have_the_size_that_the_page_says(name):
+    table = getattr(data, f"load_{name}")()
+    (size,) = re.findall(rf"^\| `{name}` \|.*?\| (\d+) x (\d+)", PAGE, re.MULTILINE)
+    assert table.shape == tuple(map(int, size))
+    assert not pd.isna(table).any(axis=None)
+
+
+def repeated(table, value, frequency):
+    return np.repeat(table[value].to_numpy(), table[frequency])
+
+
+def test_totals_are_the_published_ones():
+    assert len(repeated(data.load_death_notices(), "deaths", "days")) == 1096  # three years
+    cholera = repeated(data.load_cholera(), "cases", "households")
+    assert (len(cholera), cholera.sum()) == (223, 86)
+    mites = repeated(data.load_red_mites(), "mites", "leaves")
+    assert (len(mites), mites.sum()) == (150, 172)
+    assert data.load_role_conflict()["people"].sum() == 216
+    assert data.load_hares()["hares"].sum() == 68
+
+
+def test_coal_disasters():
+    table = data.load_coal_disasters()
+    assert table["disasters"].sum() == 191
+    assert (table["year"].min(), table["year"].max()) == (1851, 1961)
+
+
+def test_anaesthetists():
+    table = data.load_anaesthetists()
+    ratings = table.groupby("observer").size().to_numpy()
+    np.testing.assert_array_equal(ratings, [135, 45, 45, 45, 45])
+    assert set(table["grade"]) == {1, 2, 3, 4}
+
+
+def test_crabs():
+    """Pearson (1894), in the words of later authors: a mean of 0.645 and a deviation of 0.019."""
+    ratio = repeated(data.load_crabs(), "ratio", "crabs")
+    assert len(ratio) == 1000
+    assert round(ratio.mean(), 3) == 0.645
+    assert round(ratio.std(), 3) == 0.019
+
+
+def test_turtles():
+    """Mardia and Jupp (2000): a mean direction of 64.2 degrees, of resultant length 0.497."""
+    resultant = np.exp(1j * np.deg2rad(data.load_turtles()["degrees"].to_numpy())).mean()
+    assert round(np.rad2deg(np.angle(resultant)), 1) == 64.2
+    assert round(abs(resultant), 3) == 0.497
+
+
+def test_remissions():
+    """Gehan (1965): 21 children a treatment, of whom 12 on 6-MP were still in remission."""
+    table = data.load_remissions().groupby("treatment")
+    assert table.size().to_dict() == {"6-MP": 21, "placebo": 21}
+    assert table["relapse"].sum().to_dict() == {"6-MP": 9, "placebo": 21}
+    assert table["weeks"].sum().to_dict() == {"6-MP": 359, "placebo": 182}
