@@ -19,6 +19,7 @@ from ..machine.arrays import array as as_jax
 from ..machine.kept import Compiled
 from ..machine.recent import Recent
 from . import layout, replay
+from .chains.over_time import masks
 from .edges import differentiable
 from .reading import Reading
 from .trees import by_leaves
@@ -108,11 +109,13 @@ class Reader:
         component: Any,
         z: Any = None,
         level: int = 0,
+        before: Any = None,
         **chosen: Any,
     ) -> dict:
         """One trace of the model with its classes set to a ``component`` of a level.
 
-        ``z`` {latent: values}, of any shape, or the values of the first, replaces some of them.
+        ``z`` {latent: values}, of any shape, or the values of the first, replaces some of them. In
+        a chain, ``before`` is the component of the step before: k for none, as at the first step.
         """
         structure = self.structure
         forced = structure.forced(component, level)
@@ -122,13 +125,38 @@ class Reader:
                 if latent.name in given:
                     forced[latent.name] = forced[latent.prior] = given[latent.name]
         call = self.template.rebuild(arrays)
+        if structure.chain is not None:
+            chosen["steady"] = structure.chain.steady
+            if before is not None:
+                chosen["before"] = structure.before(before)
         trace, _ = replay.run(self.model, call, values=params, forced=forced, **chosen)
         return trace
+
+    def run_prior(self, params: Mapping, arrays: tuple, number: Any, level: int = 0) -> dict:
+        """One trace for the priors of a level's classes: of a component, or a pair in a chain."""
+        if self.structure.chain is None:
+            return self.run(params, arrays, number, level=level)
+        before, now = self.structure.pair(number)
+        return self.run(params, arrays, now, before=before)
+
+    def num_priors(self, level: int = 0) -> int:
+        """How many combinations of classes the priors of a level's classes tell apart."""
+        structure = self.structure
+        return structure.num_components(level) if structure.chain is None else structure.num_pairs
+
+    def prior_classes(self, level: int = 0) -> dict[str, jax.Array]:
+        """{latent: (k,)} the classes of each of these."""
+        numbers = jnp.arange(self.num_priors(level))
+        if self.structure.chain is not None:
+            numbers = self.structure.pair(numbers)[1]
+        return self.structure.classes(numbers, level)
 
     def log_weights(
         self, params: Mapping, arrays: tuple, level: int = 0, constant: frozenset[str] = frozenset()
     ) -> jax.Array:
         """``log p(classes = j)`` of a level: (k,), or (k, n) where it depends on covariates.
+
+        In a chain ``log p(classes = j | classes before = i)`` of all pairs (i, j), in that order.
 
         ``constant`` names classes whose prior is known to be the same in every row.
         """
@@ -137,8 +165,8 @@ class Reader:
         by_row = any(z.rowwise and z.name not in constant for z in latents)
 
         def one(params: Mapping, component: jax.Array) -> jax.Array:
-            trace = self.run(params, arrays, component, level=level)
-            classes = self.structure.classes(component, level)
+            trace = self.run_prior(params, arrays, component, level)
+            classes = {n: v[component] for n, v in every.items()}
             total = jnp.zeros((rows.num_rows,) if by_row else ())
             for z in latents:
                 fn = layout.family_of(trace[z.prior])
@@ -152,7 +180,8 @@ class Reader:
                 total += log_prob
             return total
 
-        components = jnp.arange(self.structure.num_components(level))
+        every = self.prior_classes(level)
+        components = jnp.arange(self.num_priors(level))
         return jax.vmap(lambda j: differentiable(lambda p: one(p, j), params))(components)
 
     def replayed(
@@ -241,8 +270,28 @@ class Reader:
         return {n: jnp.asarray(v, layout.float_type()) for n, v in values.items()}
 
     def row_weights(self, arrays: tuple) -> jax.Array:
-        """(n,) the weights that ``handlers.scale`` gives to z, and so to its row."""
-        return self.weights_in(self.run(self.probe_values, arrays, 0))
+        """(n,) the weights that ``handlers.scale`` gives to z, and so to its row.
+
+        In a chain those of the steps after the last one that is not masked are 0.
+        """
+        trace = self.run(self.probe_values, arrays, 0)
+        weights = self.weights_in(trace)
+        return weights if self.structure.chain is None else weights * self.going_on(trace)
+
+    def going_on(self, trace: dict) -> jax.Array:
+        """(n,) 1 where a step of a chain, or a later one, is not masked; 0 where it has ended."""
+        chain, units = self.structure.chain, self.structure.levels[0]
+        assert chain is not None
+        there = jnp.zeros((units.num_rows,), bool)
+        for latent in self.structure.latents:
+            own = jnp.ones((units.num_rows,), bool)
+            for mask in masks(trace[latent.prior]["fn"]):
+                rows = layout.rows_first(mask, units, latent.batch_rank, 0, 0)
+                own &= jnp.broadcast_to(rows[:, 0], own.shape)
+            there |= own
+        by_time = there.reshape(chain.length, chain.number)
+        later = jax.lax.cummax(by_time.astype(jnp.int32), 0, reverse=True)
+        return later.reshape(-1).astype(layout.float_type())
 
     def weights_in(self, trace: dict) -> jax.Array:
         """The same, from a trace of the model."""
@@ -252,6 +301,11 @@ class Reader:
             return jnp.ones((self.num_rows,))
         rows = layout.rows_first(jnp.asarray(scale, float), units, latent.batch_rank, 0, 0)
         return jnp.broadcast_to(rows[:, 0], (self.num_rows,)).astype(layout.float_type())
+
+    def of_units(self, weights: jax.Array) -> jax.Array:
+        """The weights of the independent units: of sequences in a chain, by those of its steps."""
+        chain = self.structure.chain
+        return weights if chain is None else weights.reshape(chain.length, -1).max(0)
 
     def labels(self, arrays: tuple, level: int = 0) -> dict[str, jax.Array]:
         """{latent: (n,) the observed classes, -1 where unknown} of the labelled ones of a level."""
