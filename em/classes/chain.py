@@ -8,9 +8,9 @@ Annals of Mathematical Statistics 41:164; Rabiner 1989, Proceedings of the IEEE 
     c_t = r_j [log a_t(j)],   log a_t(j) -= c_t,   objective = sum_t c_t
 
 with r the reduction over classes that an assignment is: its objective for a value, its
-responsibilities for a derivative. Soft is the sum, and the derivatives of the objective with respect
-to the logs of the factors are the smoothed probabilities of classes and of pairs; hard is the
-maximum, and they are the most probable path (Viterbi); where classes are drawn, they are a path
+responsibilities for a derivative. Soft is the sum, and the derivatives of the objective with
+respect to the logs of the factors are the smoothed probabilities of classes and of pairs; hard is
+the maximum, and they are the most probable path (Viterbi); where classes are drawn, they are a path
 drawn backwards. So one vector-Jacobian product is the backward recursion of each.
 """
 
@@ -76,11 +76,10 @@ def increments(
     log_pairs = jnp.maximum(log_pairs, _NEVER).astype(log_density.dtype)
     if log_pairs.ndim == 1:
         table = log_pairs.reshape(k + 1, k)
-        first, then = table[k][:, None], jnp.broadcast_to(table[:k, :, None], (k, k, 1))
-        later = None
+        first, always, later = table[k][:, None], table[:k, :, None], None
     else:
         every = log_pairs.reshape(k + 1, k, length, number)
-        first, then = every[k, :, 0], None
+        first, always = every[k, :, 0], every[:k, :, 0]
         later = jnp.moveaxis(every[:k, :, 1:], 2, 0)
     top = reduction(in_chunk(assign, 0))
     log_a = first + by_time[0]
@@ -88,7 +87,7 @@ def increments(
 
     def step(log_a: jax.Array, given: tuple) -> tuple[jax.Array, jax.Array]:
         log_density, own, time = given
-        own = then if own is None else own
+        own = always if own is None else own
         chosen = reduction(in_chunk(assign, 2 * time))
         before = (log_a[:, None] + own).reshape(k, -1)
         log_a = chosen(before).reshape(k, number) + log_density

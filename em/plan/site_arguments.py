@@ -56,7 +56,8 @@ def components(reader: Reader, params: Mapping, arrays: tuple) -> dict[str, dict
 
     The priors of a chain's classes have an argument for each pair of components.
     """
-    structure, found = reader.structure, {}
+    structure = reader.structure
+    found: dict[str, dict] = {}
 
     def each(read: Callable[[Mapping, jax.Array], dict], size: int) -> dict[str, dict]:
         return jax.vmap(lambda j: differentiable(lambda p: read(p, j), params))(jnp.arange(size))

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from . import layout
-from .latents import Latent, Level
+from .latents import Level
 from .structure import Structure
 
 
@@ -50,10 +50,4 @@ def _laid_out(
 
 def natural_shape(structure: Structure, classes: dict[str, jax.Array]) -> dict[str, jax.Array]:
     """Every latent at its natural shape, from its classes (n,) by rows."""
-    return {z.name: classes[z.name].reshape(_natural(structure, z)) for z in structure.latents}
-
-
-def _natural(structure: Structure, latent: Latent) -> tuple[int, ...]:
-    shape = latent.value(0, False).shape
-    own = None if structure.chain is None else structure.chain.rank(latent.prior)
-    return shape if own is None else (shape[0], *shape[1 + len(shape) - own :])
+    return {z.name: classes[z.name].reshape(structure.natural(z)) for z in structure.latents}

@@ -137,6 +137,12 @@ class Structure:
         values = {z.name: z.value(classes[z.name], self.pointwise) for z in self.latents}
         return values | {z.prior: values[z.name] for z in self.latents}
 
+    def natural(self, latent: Latent) -> tuple[int, ...]:
+        """The shape that a class has in NumPyro's own trace."""
+        shape = latent.value(0, False).shape
+        own = None if self.chain is None else self.chain.rank(latent.prior)
+        return shape if own is None else (shape[0], *shape[1 + len(shape) - own :])
+
     @property
     def num_pairs(self) -> int:
         """How many pairs of components a step of a chain and the step before may have.

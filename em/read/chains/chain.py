@@ -57,9 +57,9 @@ def find_chain(
     if outside:
         raise ValueError(
             f"the model has the chain of {names} within a scan and the class "
-            f"{', '.join(repr(z.name) for z in outside)} outside of it; EM reads chains whose first "
-            "state is drawn in the scan too (jnp.where(t == 0, initial, transition[z]) with the "
-            "time t in the carry), and no classes of groups of chains"
+            f"{', '.join(repr(z.name) for z in outside)} outside of it; EM reads chains whose "
+            "first state is drawn in the scan too (jnp.where(t == 0, initial, transition[z]) with "
+            "the time t in the carry), and no classes of groups of chains"
         )
     if len(scans) != 1:
         raise ValueError(
@@ -69,9 +69,7 @@ def find_chain(
     return scans[0]
 
 
-def chain_of(
-    ranks: Mapping[str, int], latents: Sequence[Latent], levels: Sequence[Level]
-) -> Chain:
+def chain_of(ranks: Mapping[str, int], latents: Sequence[Latent], levels: Sequence[Level]) -> Chain:
     """The chain of a scan's classes.
 
     Raises:
