@@ -103,17 +103,25 @@ def increments(
 
 def reduction(assign: Assign) -> Callable[[jax.Array], jax.Array]:
     """An assignment as a function of logs (k, m): its objective, whose slopes are its shares."""
+    leaves, tree = jax.tree.flatten(assign)
+    arrays = {i: v for i, v in enumerate(leaves) if isinstance(v, jax.Array)}
+
+    def given(arrays: dict[int, jax.Array]) -> Assign:
+        return jax.tree.unflatten(tree, [arrays.get(i, v) for i, v in enumerate(leaves)])
+
+    # A rule of derivatives must not close over what is traced, such as keys.
+    leaves = [None if i in arrays else v for i, v in enumerate(leaves)]
 
     @jax.custom_jvp
-    def reduce(logs: jax.Array) -> jax.Array:
-        return assign(logs)[1]
+    def reduce(arrays: dict[int, jax.Array], logs: jax.Array) -> jax.Array:
+        return given(arrays)(logs)[1]
 
     @reduce.defjvp
     def slopes(primals: tuple, tangents: tuple) -> tuple[jax.Array, jax.Array]:
-        shares, value = assign(primals[0])
-        return value, (shares * tangents[0]).sum(0)
+        shares, value = given(primals[0])(primals[1])
+        return value, (shares * tangents[1]).sum(0)
 
-    return reduce
+    return lambda logs: reduce(arrays, logs)
 
 
 # So much of the pairs at a start are any two: what is 0 there would stay 0.

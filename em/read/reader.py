@@ -71,6 +71,11 @@ class Reader:
         return float(width)
 
     @property
+    def turns(self) -> int:
+        """How many steps of an evaluation wait for one another."""
+        return 0 if self.structure.chain is None else self.structure.chain.length
+
+    @property
     def num_rows(self) -> int:
         """The number of independent units: of values of z."""
         return self.structure.levels[0].num_rows
