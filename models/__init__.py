@@ -4,7 +4,8 @@ Each is called as ``model(x, num_components=k)`` to score data and as
 ``model(num_components=k, num_rows=n)`` to simulate them; it returns x. The sites are ``weights``,
 the parameters of the components, ``z`` and ``x``; the plates are "components" and "rows". Models
 with covariates call their data y: ``model(y, covariates=x, num_components=k)``, and
-``model(covariates=x, num_components=k)`` to simulate.
+``model(covariates=x, num_components=k)`` to simulate. Of a chain (``hidden_markov``) the rows are
+its steps, and in the place of weights it has ``initial`` and ``transition``.
 
 ``CATALOGUE`` maps names to models, and each model is an attribute of this package too.
 ``EXAMPLES`` are calls with true parameters, for trying things out and for tests.

@@ -32,12 +32,15 @@ class Example:
             them, or covariates with as many rows) and for fitting alike: ``model(data, **kwargs)``.
         params: the true value of every parameter site, by name.
         again: whether it shows what an example before it shows too; its tests are marked slow.
+        chain: whether the rows follow one another, so that they are not independent: z stands in a
+            scan.
     """
 
     model: Model
     kwargs: Mapping[str, Any]
     params: Mapping[str, np.ndarray]
     again: bool = False
+    chain: bool = False
 
     @property
     def data(self) -> str:
@@ -86,7 +89,7 @@ class Example:
 
 
 def example(
-    *, params: Mapping[str, Any], again: bool = False, **kwargs: Any
+    *, params: Mapping[str, Any], again: bool = False, chain: bool = False, **kwargs: Any
 ) -> Callable[[ModelT], ModelT]:
     """Give a model an example, and with the first one a place in the catalogue.
 
@@ -97,12 +100,13 @@ def example(
     Args:
         params: the true value of every parameter site, by name: numbers or nested lists.
         again: whether it shows what an example before it shows too; its tests are marked slow.
+        chain: whether z stands in a scan over the rows.
         **kwargs: the other keyword arguments of the call.
     """
 
     def attach(model: ModelT) -> ModelT:
         values = {name: np.asarray(value, dtype=float) for name, value in params.items()}
-        this = Example(model, MappingProxyType(kwargs), MappingProxyType(values), again)
+        this = Example(model, MappingProxyType(kwargs), MappingProxyType(values), again, chain)
         setattr(model, _ATTRIBUTE, (this, *examples(model)))
         return model
 

@@ -115,6 +115,15 @@ def test_old_faithful():
     np.testing.assert_array_equal(x[:3], [[3.6, 79], [1.8, 54], [3.333, 74]])
 
 
+def test_earthquakes():
+    x = mixpyro.data.load_earthquakes()
+    assert x.shape == (107, 2)
+    np.testing.assert_array_equal(x[[0, -1]], [[1900, 13], [2006, 11]])
+    # Zucchini and MacDonald (2009), section 1.2: mean 19.36, variance 51.57
+    np.testing.assert_allclose(x[:, 1].mean(), 19.36, atol=0.005)
+    np.testing.assert_allclose(x[:, 1].var(ddof=1), 51.57, atol=0.005)
+
+
 def test_command_line_version(capsys):
     with pytest.raises(SystemExit, match="0"):
         main(["--version"])

@@ -62,7 +62,7 @@ def smooth(
     weighted, pairs = back(weights.astype(objective.dtype))
     used = weights > 0
     k = len(log_density)
-    responsibilities = jnp.where(used, weighted / jnp.where(used, weights, 1), 1 / k)
+    responsibilities = jnp.where(used, weighted / jnp.where(used, weights, 1)[None], 1 / k)
     return Smoothed(responsibilities, objective, pairs)
 
 
@@ -136,6 +136,6 @@ def first_pairs(
     now = responsibilities.reshape(k, length, n // length)
     before = jnp.zeros((k + 1, length, n // length), now.dtype)
     before = before.at[:k, 1:].set(now[:, :-1]).at[k, 0].set(1)
-    share = (1 - _ANY) * before[:, None] * now + _ANY * before[:, None] / k
-    pairs = (share.reshape((k + 1) * k, n)) * weights
+    share = before[:, None] * ((1 - _ANY) * now + _ANY / k)[None]
+    pairs = share.reshape((k + 1) * k, n) * weights[None]
     return pairs if by_row else pairs.sum(1)

@@ -119,8 +119,9 @@ def test_num_rows_is_not_needed_with_x(example, scored):
 @pytest.mark.parametrize("model", models.CATALOGUE.values(), ids=models.CATALOGUE)
 def test_docstring_has_formula_sites_priors_and_example(model):
     doc = inspect.getdoc(model)
-    data = models.examples(model)[0].data
-    for part in (f"p({data}_n) =", "Sites:", "Priors", "Args:", "Returns:", "Raises:", "Example:"):
+    example = models.examples(model)[0]
+    density = "p(x_1, ..., x_n) =" if example.chain else f"p({example.data}_n) ="
+    for part in (density, "Sites:", "Priors", "Args:", "Returns:", "Raises:", "Example:"):
         assert part in doc
     for name in inspect.signature(model).parameters:
         assert f"\n    {name}: " in doc
