@@ -199,7 +199,7 @@ def _whole(
     found |= {label: {"em": 0.0} for label in labels.values()}
     verdicts: dict[str, list[str]] = {label: [] for label in found}
     resp = classes_of(fit)
-    weights = np.asarray(fit.program.of_units(fit.rows.weights))
+    weights = np.asarray(fit.program.structure.of_units(fit.rows.weights))
     for name, tree in trees.items():
         mean = {n: jnp.asarray(v.mean((0, 1))) for n, v in draws[name].items()}
         by_row = np.asarray(row_log_density(fit.program, mean, fit.call.arrays))

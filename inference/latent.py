@@ -82,7 +82,7 @@ def rows_given(
     """One pass over the draws, a batch of them at a time; all by the latents' names."""
     program = fit.program
     numbers = sum(
-        level.num_rows * program.num_priors(number)
+        level.num_rows * program.structure.num_priors(number)
         for number, level in enumerate(program.structure.levels)
     )
     c, s = next(iter(draws.values())).shape[:2]

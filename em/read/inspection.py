@@ -120,7 +120,8 @@ def _assemble(
             repeats = repeats_of(site, level, latents, sites)
             data.append(read_data(site, level, deps, gaps, repeats))
     if chain is not None:
-        refuse_others(latents, levels, {n: deps.outputs["density", n] for n in observed})
+        found_of = {n: deps.outputs["density", n] for n in observed}
+        refuse_others(found_of, {d.name for d in data if d.level})
     held = fn.held(values, apart, sites) if apart else set()
     fixed = [read_parameter(sites[name], preset | {name}) for name in apart if name in held]
     auxiliary = tuple(

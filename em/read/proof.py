@@ -191,7 +191,7 @@ def _compare(reader: Reader, patterns: dict, size: tuple, arrays: tuple) -> tupl
             mine = _level_density(reader, params, component, arrays, level)
             return jnp.where(wanted[level] == component, mine, found)
 
-        number = reader.num_priors(level)
+        number = reader.structure.num_priors(level)
         return jax.lax.fori_loop(0, number, add, jnp.zeros(wanted[level].shape, dtype))
 
     def at(which: jax.Array) -> tuple:
@@ -235,7 +235,7 @@ def _level_density(
 ) -> jax.Array:
     """(n,) what the reading says of a component: all sites of a level, and its classes' prior."""
     trace = reader.run_prior(params, arrays, component, level)
-    classes = {n: v[component] for n, v in reader.prior_classes(level).items()}
+    classes = {n: v[component] for n, v in reader.structure.prior_classes(level).items()}
     z = {}
     for latent in reader.structure.latents:
         if latent.level == level:

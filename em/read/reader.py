@@ -11,7 +11,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import numpyro.distributions as dist
 from numpyro.distributions import biject_to, constraints
 
 from ..calls.call import Call
@@ -19,7 +18,7 @@ from ..machine.arrays import array as as_jax
 from ..machine.kept import Compiled
 from ..machine.recent import Recent
 from . import layout, replay
-from .chains.over_time import masks
+from .chains.ended import going_on
 from .edges import differentiable
 from .reading import Reading
 from .trees import by_leaves
@@ -144,18 +143,6 @@ class Reader:
         before, now = self.structure.pair(number)
         return self.run(params, arrays, now, before=before)
 
-    def num_priors(self, level: int = 0) -> int:
-        """How many combinations of classes the priors of a level's classes tell apart."""
-        structure = self.structure
-        return structure.num_components(level) if structure.chain is None else structure.num_pairs
-
-    def prior_classes(self, level: int = 0) -> dict[str, jax.Array]:
-        """{latent: (k,)} the classes of each of these."""
-        numbers = jnp.arange(self.num_priors(level))
-        if self.structure.chain is not None:
-            numbers = self.structure.pair(numbers)[1]
-        return self.structure.classes(numbers, level)
-
     def log_weights(
         self, params: Mapping, arrays: tuple, level: int = 0, constant: frozenset[str] = frozenset()
     ) -> jax.Array:
@@ -185,8 +172,8 @@ class Reader:
                 total += log_prob
             return total
 
-        every = self.prior_classes(level)
-        components = jnp.arange(self.num_priors(level))
+        every = self.structure.prior_classes(level)
+        components = jnp.arange(self.structure.num_priors(level))
         return jax.vmap(lambda j: differentiable(lambda p: one(p, j), params))(components)
 
     def replayed(
@@ -281,22 +268,9 @@ class Reader:
         """
         trace = self.run(self.probe_values, arrays, 0)
         weights = self.weights_in(trace)
-        return weights if self.structure.chain is None else weights * self.going_on(trace)
-
-    def going_on(self, trace: dict) -> jax.Array:
-        """(n,) 1 where a step of a chain, or a later one, is not masked; 0 where it has ended."""
-        chain, units = self.structure.chain, self.structure.levels[0]
-        assert chain is not None
-        there = jnp.zeros((units.num_rows,), bool)
-        for latent in self.structure.latents:
-            own = jnp.ones((units.num_rows,), bool)
-            for mask in masks(trace[latent.prior]["fn"]):
-                rows = layout.rows_first(mask, units, latent.batch_rank, 0, 0)
-                own &= jnp.broadcast_to(rows[:, 0], own.shape)
-            there |= own
-        by_time = there.reshape(chain.length, chain.number)
-        later = jax.lax.cummax(by_time.astype(jnp.int32), 0, reverse=True)
-        return later.reshape(-1).astype(layout.float_type())
+        return (
+            weights if self.structure.chain is None else weights * going_on(self.structure, trace)
+        )
 
     def weights_in(self, trace: dict) -> jax.Array:
         """The same, from a trace of the model."""
@@ -306,11 +280,6 @@ class Reader:
             return jnp.ones((self.num_rows,))
         rows = layout.rows_first(jnp.asarray(scale, float), units, latent.batch_rank, 0, 0)
         return jnp.broadcast_to(rows[:, 0], (self.num_rows,)).astype(layout.float_type())
-
-    def of_units(self, weights: jax.Array) -> jax.Array:
-        """The weights of the independent units: of sequences in a chain, by those of its steps."""
-        chain = self.structure.chain
-        return weights if chain is None else weights.reshape(chain.length, -1).max(0)
 
     def labels(self, arrays: tuple, level: int = 0) -> dict[str, jax.Array]:
         """{latent: (n,) the observed classes, -1 where unknown} of the labelled ones of a level."""
@@ -328,20 +297,4 @@ class Reader:
             return {}
         call = self.template.rebuild(arrays)
         trace, _ = replay.run(self.model, call, values=self.probe_values)
-        out = {}
-        for latent in labelled:
-            site = trace[str(latent.labels)]
-            rows = layout.rows_first(site["value"], latent, latent.batch_rank, 0, 0)
-            labels = jnp.broadcast_to(rows[:, 0], (latent.num_rows,))
-            known = jnp.ones(labels.shape, bool)
-            if latent.partly:
-                mask = layout.rows_first(_mask_of(site["fn"]), latent, latent.batch_rank, 0, 0)
-                known = jnp.broadcast_to(mask[:, 0], labels.shape)
-            out[latent.name] = labels, known
-        return out
-
-
-def _mask_of(fn: dist.Distribution) -> jax.Array:
-    while not isinstance(fn, dist.MaskedDistribution):
-        fn = fn.base_dist
-    return jnp.asarray(fn._mask)
+        return {z.name: layout.labels_in(trace, z) for z in labelled}

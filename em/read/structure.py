@@ -143,6 +143,20 @@ class Structure:
         own = None if self.chain is None else self.chain.rank(latent.prior)
         return shape if own is None else (shape[0], *shape[1 + len(shape) - own :])
 
+    def num_priors(self, level: int = 0) -> int:
+        """How many combinations of classes the priors of a level's classes tell apart."""
+        return self.num_components(level) if self.chain is None else self.num_pairs
+
+    def prior_classes(self, level: int = 0) -> dict[str, jax.Array]:
+        """{latent: (k,)} the classes of each of these."""
+        numbers = jnp.arange(self.num_priors(level))
+        return self.classes(numbers if self.chain is None else self.pair(numbers)[1], level)
+
+    def of_units(self, weights: jax.Array) -> jax.Array:
+        """The weights of the independent units: of sequences in a chain, by those of its steps."""
+        chain = self.chain
+        return weights if chain is None else weights.reshape(chain.length, -1).max(0)
+
     @property
     def num_pairs(self) -> int:
         """How many pairs of components a step of a chain and the step before may have.

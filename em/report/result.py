@@ -23,6 +23,7 @@ from ..read.reader import Params
 from ..read.trees import join
 from ..rows.unobserved import dimensions, never_observed
 from . import information as info
+from .criteria import entropy, unclear
 from .deterministic import values
 from .gradient import GradientFunction, gradient_function
 from .identification import combinations
@@ -139,10 +140,7 @@ class Result:
 
     @property
     def bic(self) -> float:
-        """``-2 log L + p log n`` (Schwarz 1978), n the sum of the weights; lower is better.
-
-        In a chain n counts the steps: the observations of all sequences.
-        """
+        """``-2 log L + p log n`` (Schwarz 1978), n the sum of weights (steps); lower is better."""
         return -2 * self.log_likelihood + self.num_free_params * float(np.log(self.total_weight))
 
     @cached_property
@@ -152,28 +150,12 @@ class Result:
         Biernacki, Celeux & Govaert (2000, IEEE TPAMI 22:719), as mclust computes it; lower is
         better.
         """
-        if self.program.structure.chain is not None:
-            raise ValueError(
-                "the ICL is of rows that are independent given the parameters; those of a chain "
-                "are not: use bic or aic"
-            )
-        penalty = 0.0
-        for latent, resp in zip(
-            self.program.structure.latents, self._each(score(self, (), {})[0]), strict=True
-        ):
-            best = np.asarray(resp).max(1)
-            weights = np.asarray(self.rows.weights_of(latent.level))
-            used = weights > 0
-            penalty -= 2 * float(weights[used] @ np.log(best[used]))
-        return self.bic + penalty
+        return self.bic + unclear(self)
 
     @cached_property
     def entropy(self) -> float:
         """``-sum_n w_n sum_k r_nk log r_nk``: how unclear the classes are (0: certain)."""
-        resp = np.asarray(self.responsibilities(), float)
-        resp = resp.reshape(-1, resp.shape[-1])
-        logs = np.log(np.where(resp > 0, resp, 1))
-        return -float(np.asarray(self.rows.weights, float) @ (resp * logs).sum(1))
+        return entropy(self.rows.weights, self.responsibilities())
 
     # ---- rows ------------------------------------------------------------------------------
 

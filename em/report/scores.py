@@ -47,7 +47,7 @@ def _gram(program: Program, params: Params, rows: Rows) -> jax.Array:
         return jax.jvp(log_density, (start,), (direction,))[1]
 
     # A row of weight 0 may have no density at all.
-    own = program.of_units(rows.weights)
+    own = program.structure.of_units(rows.weights)
     weights = jnp.concatenate([own, program.beside(params, rows.arrays)[1]])
     weights = jnp.sqrt(weights)
     scores = every(program, start.size)(along)(jnp.eye(start.size, dtype=start.dtype))

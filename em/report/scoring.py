@@ -15,6 +15,7 @@ from ..classes.chain import smooth
 from ..classes.posterior import posterior
 from ..machine.garbage import collected_seldom
 from ..machine.jit import once_jit, quick_jit
+from ..plan.chunks import Rows
 from ..plan.program import Program
 from ..plan.resize import resized
 from ..read.likeness import check_parameters, misshapen
@@ -34,6 +35,11 @@ class Scored(Protocol):
     @property
     def call(self) -> Call:
         """Its own data."""
+        ...
+
+    @property
+    def rows(self) -> Rows:
+        """These, prepared."""
         ...
 
     @property

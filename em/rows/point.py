@@ -73,8 +73,8 @@ def log_weights(program: Program, params: Params, rows: Rows, level: int) -> jax
     if not all(isinstance(s, StatisticalSite) and s.name in program.direct for s in priors):
         return program.log_weights(params, rows.arrays, level, program.constant)
     args = arguments(program, params, rows)
-    classes = program.prior_classes(level)
-    total = jnp.zeros((program.num_priors(level),))
+    classes = program.structure.prior_classes(level)
+    total = jnp.zeros((program.structure.num_priors(level),))
     for site in priors:
         assert isinstance(site, StatisticalSite)
         family, own, latent = site.family, args[site.name], site.latent

@@ -37,7 +37,17 @@ def parameters(form, seed=3):
     return {n: s["value"] for n, s in own.items()}, prior
 
 
-@pytest.mark.parametrize("name", [n for n in FORMS if n not in ("ragged", "weighted")])
+QUICK = ("initial by where", "observed outside", "items in a plate")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(n, marks=[pytest.mark.slow] * (n not in QUICK))
+        for n in FORMS
+        if n not in ("ragged", "weighted")
+    ],
+)
 def test_density_and_gradient_are_those_of_all_paths(name):
     form = FORMS[name]
     params, prior = parameters(form)

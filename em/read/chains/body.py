@@ -23,6 +23,7 @@ class _Body(Messenger):
         super().__init__(fn)
         self.values = values
         self.sites: dict[str, dict] = {}
+        self.plates: dict[str, tuple] = {}
 
     def process_message(self, msg: dict) -> None:
         """Choose a class."""
@@ -36,7 +37,9 @@ class _Body(Messenger):
             msg["value"] = jnp.zeros(fn.batch_shape, int)
 
     def postprocess_message(self, msg: dict) -> None:
-        """Note a site."""
+        """Note a site, or a plate."""
+        if msg["type"] == "plate":
+            self.plates[msg["name"]] = msg["args"]
         if "name" in msg and msg["type"] in ("sample", "param", "deterministic"):
             self.sites[msg["name"]] = dict(msg)
 
@@ -53,7 +56,8 @@ class Scan:
         self.xs = jax.tree.map(jnp.asarray, self.xs)
         self.leaves, self.tree = jax.tree.flatten(self.init)
         self.sites: dict[str, dict] = {}
-        self._look({})
+        self.plates: dict[str, tuple] = {}
+        self._look()
         hidden = [n for n, s in self.sites.items() if _is_class(s)]
         self.classes = [n for n in self.sites if n in hidden or n in forced]
         self.forced = {n: jnp.asarray(v) for n, v in forced.items() if n in self.classes}
@@ -65,10 +69,9 @@ class Scan:
             v.ndim > self.rank and len(v) == self.length for v in self.forced.values()
         )
 
-    def _look(self, values: Values) -> None:
+    def _look(self) -> None:
         def abstract() -> None:
-            _, _, found = self.step(self.leaves, self._first_x(), values)
-            self.sites = found
+            self.sites = self.step(self.leaves, self._first_x(), {})[2]
 
         jax.eval_shape(abstract)
 
@@ -80,6 +83,7 @@ class Scan:
         body = _Body(self.body, values)
         with handlers.block(), handlers.seed(rng_seed=0):
             carry, y = body(jax.tree.unflatten(self.tree, leaves), x)
+        self.plates = body.plates
         out, tree = jax.tree.flatten(carry)
         if str(tree) != str(self.tree):
             raise ValueError(f"a scan's carry changes its structure, from {self.tree} to {tree}")
@@ -94,6 +98,19 @@ class Scan:
                 f"the chain of {names} runs {how}; EM reads scans that run forwards and remember "
                 "the one state before: turn the data round, or put what is needed in the carry"
             )
+        for _, given in self.stack:
+            touched = set(self.sites) if callable(given) else set(self.sites) & set(given)
+            if touched:
+                raise ValueError(
+                    f"a handler around the model gives values to {', '.join(sorted(touched))} "
+                    f"within the scan of {names}; give observations with obs=... in the step"
+                )
+        for name, (size, part) in self.plates.items():
+            if part not in (None, size):
+                raise ValueError(
+                    f"plate {name!r} within the scan of {names} is subsampled ({part} of {size}); "
+                    "a chain is read with all of its sequences: leave subsample_size out"
+                )
         for name, site in self.sites.items():
             continuous = site["type"] == "sample" and not site["is_observed"]
             if site["type"] == "param" or (continuous and name not in self.classes):
@@ -101,13 +118,6 @@ class Scan:
                     f"site {name!r} within the scan of {names} is a parameter or a continuous "
                     "latent of each step; EM sums over classes only: move parameters out of the "
                     "scan, or observe the site"
-                )
-        for _, given in self.stack:
-            touched = set(self.sites) if callable(given) else set(self.sites) & set(given)
-            if touched:
-                raise ValueError(
-                    f"a handler around the model gives values to {', '.join(sorted(touched))} "
-                    f"within the scan of {names}; give observations with obs=... in the step"
                 )
         if self.length < 2:
             raise ValueError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..latents import Latent, Level
@@ -86,26 +86,24 @@ def chain_of(ranks: Mapping[str, int], latents: Sequence[Latent], levels: Sequen
     return Chain(rows[0], number, tuple(sorted(ranks.items())))
 
 
-def refuse_others(
-    latents: Sequence[Latent], levels: Sequence[Level], data: Mapping[str, frozenset[str]]
-) -> None:
+def refuse_others(reached: Mapping[str, frozenset[str]], inner: Collection[str]) -> None:
     """Raise where a site depends on classes otherwise than each step on its own.
 
-    ``data`` {site: the names that its density depends on}.
+    ``reached`` {site: the names that its density depends on}, ``inner`` the sites whose rows are no
+    steps though a class reaches them.
 
     Raises:
         ValueError: a site that depends on the class before, or on classes of several steps.
     """
-    names = {z.name for z in latents}
-    for name, reached in data.items():
-        if BEFORE in reached:
+    for name, found in reached.items():
+        if BEFORE in found:
             raise ValueError(
                 f"site {name!r} depends on the state of the step before; EM reads observations "
                 "that depend on their own step's state (and on observations before): make one "
                 "state of the combinations"
             )
-        if len(levels) > 1 and reached & names:
+        if name in inner:
             raise ValueError(
-                f"site {name!r} outside the scan depends on its states; EM reads sites of one row "
-                "a step there"
+                f"site {name!r} depends on the states of a chain, and is no row of each step; EM "
+                "reads sites of the scan, and sites outside that have a row for each of its steps"
             )

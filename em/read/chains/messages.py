@@ -10,7 +10,7 @@ import numpyro.distributions as dist
 from numpyro.primitives import CondIndepStackFrame
 
 from .body import Scan
-from .over_time import masks, narrowed, with_time
+from .over_time import left_out, masks, narrowed, put_back, with_time
 
 _PLAIN: dict[str, Any] = {
     "args": (),
@@ -37,6 +37,7 @@ def message(scan: Scan, name: str, parts: dict, moves: dict, narrow: bool = Fals
             "weight for each sequence"
         )
     fn = with_time(parts["fn"], moves["fn"], scan.rank, scan.length)
+    put_back(fn, parts["kept"], moves["kept"], scan.rank)
     if narrow:
         fn = narrowed(fn)
     batch = (scan.length, *(1,) * (scan.rank - scan.ranks[name]), *site["fn"].batch_shape)
@@ -71,7 +72,8 @@ def parts_of(site: dict) -> dict:
     """What of a site holds arrays."""
     if site["type"] != "sample":
         return {"value": site["value"]}
-    return {"fn": site["fn"], "value": site["value"], "scale": site["scale"]}
+    kept = left_out(site["fn"])
+    return {"fn": site["fn"], "value": site["value"], "scale": site["scale"], "kept": kept}
 
 
 def with_prior(site: dict, prior: dict | None) -> dict:

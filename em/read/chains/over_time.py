@@ -77,6 +77,33 @@ def with_time(
     return _own(fn, moves, rank, length)
 
 
+def left_out(fn: dist.Distribution) -> dict[str, Any]:
+    """Arguments that a distribution was given and has, but that its leaves do not hold.
+
+    A multivariate normal is made with its covariance matrix, say, and leaves the Cholesky factor.
+    """
+    base, _ = _under(fn, 0)
+    fields = type(base).gather_pytree_data_fields()
+    own = {n: vars(base).get(n) for n in base.arg_constraints if n not in fields}
+    return {n: v for n, v in own.items() if hasattr(v, "shape")}
+
+
+def put_back(fn: dist.Distribution, values: dict, moves: dict, rank: int) -> None:
+    """Give a distribution that has the axis of time the arguments that its leaves did not hold."""
+    base, rank = _under(fn, rank)
+    for name, value in values.items():
+        event_dim = base.arg_constraints[name].event_dim
+        setattr(base, name, _lead(value, rank, event_dim) if moves[name] else value)
+
+
+def _under(fn: dist.Distribution, rank: int) -> tuple[dist.Distribution, int]:
+    """The distribution under wrappers, and its batch dimensions where they have so many."""
+    while isinstance(fn, (dist.Independent, dist.ExpandedDistribution, dist.MaskedDistribution)):
+        rank += fn.reinterpreted_batch_ndims if isinstance(fn, dist.Independent) else 0
+        fn = fn.base_dist
+    return fn, rank
+
+
 def narrowed(fn: dist.Distribution) -> dist.Distribution:
     """The distribution of one row, of one that is the same in all rows; masks are left out."""
     while isinstance(fn, (dist.ExpandedDistribution, dist.MaskedDistribution)):

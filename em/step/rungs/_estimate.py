@@ -87,7 +87,7 @@ def statistics_of(work: Work, site: StatisticalSite, args: Args) -> tuple[Statis
     if site.latent is None:
         return site_statistics(program, expected, rows)[site.name], rows.reference[site.name]
     counts = expected.prior_counts(site.level)
-    values = program.prior_classes(site.level)[site.name].astype(counts.dtype)[None]
+    values = program.structure.prior_classes(site.level)[site.name].astype(counts.dtype)[None]
     known = {n: jnp.full_like(values, site.latent.num_components - 1) for n in site.family.known}
     reference = site.family.reference(values, counts, args, site.ties or {})
     u = site.family.coordinates(values, reference)

@@ -168,7 +168,20 @@ def weights_by_time(x):
         scan(step, 0, x)
 
 
+def subsampled(x):
+    transition, loc = parameters()
+
+    def step(z, x):
+        with numpyro.plate("sequences", 4, subsample_size=2):
+            z = numpyro.sample("z", dist.Categorical(transition[z]))
+            numpyro.sample("x", dist.Normal(loc[z], 1.0), obs=x)
+        return z, None
+
+    scan(step, jnp.zeros(2, int), x.reshape(4, 2))
+
+
 REFUSED = {
+    "a subsampled plate": (subsampled, "'sequences'.*subsampled"),
     "second order": (second_order, "first order"),
     "a carry that remembers": (counts_its_visits, "first order"),
     "an emission of two states": (emission_of_a_pair, "'x'.*the step before"),
