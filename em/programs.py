@@ -16,6 +16,7 @@ from .plan.build import build
 from .plan.chunks import Rows
 from .plan.program import Program
 from .plan.resize import resized
+from .read.chains.steady import serves
 from .read.model import read_model
 from .rows.checks import findings
 from .rows.prepare import find_patterns
@@ -35,7 +36,7 @@ def program_for(model: Callable, call: Call, posterior: bool = False) -> Program
     own = cache_key(model, call)
     key = (own, posterior)
     found = _programs.get(key)
-    if found is None or not found.serves(call):
+    if found is None or not serves(found, call):
         pattern = (call.pattern, *own[:1], *own[2:], posterior)
         other = _patterns.get(pattern)
         found = resized(other, call) if other is not None and found is None else None

@@ -18,6 +18,7 @@ from ..machine.jit import once_jit, quick_jit
 from ..plan.chunks import Rows
 from ..plan.program import Program
 from ..plan.resize import resized
+from ..read.chains.steady import serves
 from ..read.likeness import check_parameters, misshapen
 from ..read.model import read_model
 from ..read.reader import Params, Reader
@@ -116,7 +117,7 @@ def log_densities(program: Program, params: Params, arrays: tuple) -> np.ndarray
 def _reader(result: Scored, call: Call) -> Reader:
     key = call.signature
     reader = result.program.readers.get(key)
-    if reader is None or not reader.serves(call):
+    if reader is None or not serves(reader, call):
         result.program.unchanged.check(surely=True)
         with misshapen(result.program, result.call, call):
             reader = (

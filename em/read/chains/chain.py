@@ -17,13 +17,15 @@ class Chain:
 
     The rows of level 0 are its steps: ``length`` times, of ``number`` sequences side by side.
     ``ranks`` {site of the scan: its batch dimensions within a step}. The priors of the classes that
-    are ``steady`` are the same at all steps but the first, and in all sequences.
+    are ``steady`` are the same at all steps but the first, and in all sequences; ``bound`` says
+    that this is so by the values of the model's arguments.
     """
 
     length: int
     number: int
     ranks: tuple[tuple[str, int], ...]
     steady: frozenset[str] = frozenset()
+    bound: bool = False
 
     @property
     def sites(self) -> frozenset[str]:
