@@ -16,6 +16,7 @@ from .plan.build import build
 from .plan.chunks import Rows
 from .plan.program import Program
 from .plan.resize import resized
+from .read.chains.steady import serves
 from .read.model import read_model
 from .read.reading import Reading
 from .rows.checks import findings
@@ -36,7 +37,7 @@ def program_for(model: Callable, call: Call, posterior: bool = False) -> Program
     own = cache_key(model, call)
     key = (own, posterior)
     found = _programs.get(key)
-    if found is None or not found.serves(call):
+    if found is None or not serves(found, call):
         pattern = (call.pattern, *own[:1], *own[2:], posterior)
         other = _patterns.get(pattern)
         found = resized(other, call) if other is not None and found is None else None
@@ -51,7 +52,7 @@ def reading_for(model: Callable, call: Call) -> Reading:
     """The reading of a model that need not be fitted, or of a program for it that is kept."""
     own = cache_key(model, call)
     for found in (_programs.get((own, posterior)) for posterior in (False, True)):
-        if found is not None and found.serves(call):
+        if found is not None and serves(found, call):
             return found.reading
     return read_model(model, call, to_fit=False)
 

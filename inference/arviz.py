@@ -14,11 +14,12 @@ from numpyro import handlers
 
 from ..em import Fit
 from ..em.plan.program import Params
+from ..em.read.chains.simulated import unobserved
 from .density import deterministics
 from .draws import site_draws, variable
 from .groups import attributes_of, classes_of, estimates_of, observations, scored_site
 from .latent import rows_given
-from .names import ROW, Names
+from .names import Names
 from .relabel import Relabelling, diagnostics
 from .relabel import relabel as match
 from .symmetry import symmetries_of
@@ -75,9 +76,10 @@ def to_arviz(
 
         * ``posterior``: parameters, and deterministic sites that do not depend on z;
         * ``sample_stats``: ``lp``, ``diverging``, ... as far as the run noted them;
-        * ``log_likelihood``: (chain, draw, row), unweighted;
+        * ``log_likelihood``: (chain, draw, row), unweighted; of a chain by "sequence";
         * ``observed_data``;
-        * ``responsibilities``: mean and sd over the draws, (row, component); ``each`` on request;
+        * ``responsibilities``: mean and sd over the draws, (row, component), of a chain (time,
+          sequence, component); ``each`` on request;
         * ``posterior_predictive``, on request;
         * ``relabelling``: the permutations, R-hat and ESS of each parameter before and after;
         * ``em``: the fit: estimates, standard errors (``<site>_se``), responsibilities; its
@@ -222,7 +224,7 @@ def _dataset(group: str, values: Mapping[str, Any], names: Names) -> Dataset:
         array = np.asarray(value)
         drawn = group in by_draw or name.startswith(("each", "permutations"))
         ahead = ["chain", "draw"] if drawn else []
-        own = [ROW] if group == "log_likelihood" else names.of(name, array.ndim - len(ahead))
+        own = [names.unit] if group == "log_likelihood" else names.of(name, array.ndim - len(ahead))
         if variable(name) in variables:
             raise ValueError(f"two sites are called {variable(name)!r} in the tree; rename one")
         variables[variable(name)] = ([variable(d) for d in (*ahead, *own)], array)
@@ -259,7 +261,7 @@ def _predictive(draws: Mapping[str, np.ndarray], fit: Fit, rng_key: jax.Array) -
 
     def one(params: Params, key: jax.Array, arrays: tuple) -> dict[str, jax.Array]:
         args, kwargs = program.template.rebuild(arrays)
-        model = handlers.substitute(handlers.uncondition(program.model), data=params)
+        model = handlers.substitute(unobserved(program.model), data=params)
         trace = handlers.trace(handlers.seed(model, key)).get_trace(*args, **kwargs)
         return {n: trace[n]["value"] for n in names}
 

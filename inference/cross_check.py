@@ -199,7 +199,7 @@ def _whole(
     found |= {label: {"em": 0.0} for label in labels.values()}
     verdicts: dict[str, list[str]] = {label: [] for label in found}
     resp = classes_of(fit)
-    weights = np.asarray(fit.rows.weights)
+    weights = np.asarray(fit.program.structure.of_units(fit.rows.weights))
     for name, tree in trees.items():
         mean = {n: jnp.asarray(v.mean((0, 1))) for n, v in draws[name].items()}
         by_row = np.asarray(row_log_density(fit.program, mean, fit.call.arrays))
@@ -214,7 +214,7 @@ def _whole(
             continue
         for z in latents:
             means, spreads = (
-                tree["responsibilities"][f"responsibilities{part}{suffix[z.name]}"].values
+                _by_row(tree["responsibilities"][f"responsibilities{part}{suffix[z.name]}"].values)
                 for part in ("", "_sd")
             )
             counted = np.asarray(fit.rows.weights_of(z.level)) > 0
@@ -232,6 +232,11 @@ def _whole(
         if reason == "few data" and reasons:
             reason = reasons[0]  # what moves the parameters moves what follows from them
         rows[label] = row | {"verdict": reason}
+
+
+def _by_row(values: np.ndarray) -> np.ndarray:
+    """(n, k), time and sequences in one axis."""
+    return values.reshape(-1, values.shape[-1])
 
 
 def _notes(fit: Fit, trees: Mapping[str, Any], quality: Mapping[str, float]) -> Iterator[str]:

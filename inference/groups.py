@@ -52,12 +52,14 @@ def classes_of(fit: Fit) -> dict[str, np.ndarray]:
     found = fit.responsibilities()
     if not isinstance(found, dict):
         found = {fit.program.structure.latent.name: found}
-    return {n: np.asarray(v) for n, v in found.items()}
+    return {n: np.reshape(v, (-1, np.shape(v)[-1])) for n, v in found.items()}
 
 
 def attributes_of(fit: Fit) -> dict[str, Any]:
     """The numbers of a fit, and its status."""
-    numbers = ("log_likelihood", "aic", "bic", "icl", "num_free_params", "num_steps")
+    numbers = ["log_likelihood", "aic", "bic", "icl", "num_free_params", "num_steps"]
+    if fit.program.structure.chain is not None:
+        numbers.remove("icl")  # it is of independent rows
     return {
         **{n: getattr(fit, n) for n in numbers},
         "status": fit.status.name,

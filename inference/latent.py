@@ -10,6 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..em import Fit
+from ..em.classes.assignments.stochastic import Drawn
+from ..em.classes.chain import smooth
 from ..em.classes.posterior import Classes, posterior
 from ..em.plan.program import Params
 from ..em.read.reader import Reader
@@ -23,7 +25,8 @@ class Rows(NamedTuple):
     """The rows given posterior draws; what was not asked for is None.
 
     Where the model has several latent classes, all but ``log_likelihood`` are dictionaries by the
-    latents' names.
+    latents' names. In a chain the rows are its steps, time first, z whole paths, and
+    ``log_likelihood`` that of the sequences.
 
     Attributes:
         responsibilities: (n, k) ``p(z_n = k | data)``, the mean over draws of ``p(z_n = k | x_n,
@@ -79,7 +82,7 @@ def rows_given(
     """One pass over the draws, a batch of them at a time; all by the latents' names."""
     program = fit.program
     numbers = sum(
-        level.num_rows * program.structure.num_components(number)
+        level.num_rows * program.structure.num_priors(number)
         for number, level in enumerate(program.structure.levels)
     )
     c, s = next(iter(draws.values())).shape[:2]
@@ -137,7 +140,12 @@ def _batch(fit: Fit, with_z: bool, log_likelihood: bool, each: bool) -> Any:
 
 
 def draw_classes(reader: Reader, found: Classes, rng_key: jax.Array) -> dict[str, jax.Array]:
-    """{latent: (n,)} classes drawn from their joint posterior: units first, then rows in them."""
+    """{latent: (n,)} classes drawn from their joint posterior: units first, then rows in them.
+
+    Of a chain whole paths, drawn backwards.
+    """
+    if reader.structure.chain is not None:
+        return _path(reader, found, rng_key)
     keys = jax.random.split(rng_key, 1 + len(found.given))
     units = jax.random.categorical(keys[0], jnp.log(found.units), 0)
     drawn = {0: units}
@@ -150,3 +158,14 @@ def draw_classes(reader: Reader, found: Classes, rng_key: jax.Array) -> dict[str
         z.name: reader.structure.classes(drawn[z.level], z.level)[z.name]
         for z in reader.structure.latents
     }
+
+
+def _path(reader: Reader, found: Classes, rng_key: jax.Array) -> dict[str, jax.Array]:
+    """{latent: (n,)} a path of each sequence, given all of it."""
+    assert reader.structure.chain is not None
+    assert found.log_pairs is not None
+    joint = found.joints[0]
+    drawn = Drawn(rng_key, jnp.ones((), joint.dtype))
+    ones = jnp.ones(joint.shape[1:], joint.dtype)
+    path = smooth(drawn, joint, found.log_pairs, ones, reader.structure.chain.length)
+    return reader.structure.classes(path.responsibilities.argmax(0))

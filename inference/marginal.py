@@ -14,6 +14,7 @@ from ..em.calls.arguments import split, with_values
 from ..em.calls.call import Call
 from ..em.machine.recent import Recent
 from ..em.programs import cache_key, reading_for
+from ..em.read.chains.steady import serves
 from ..em.read.provenance import dependencies
 from ..em.read.reader import Reader
 from ..em.read.replay import by_rows, is_finite, prototype, run
@@ -77,7 +78,7 @@ def reading_of(model: Callable, call: Call) -> Reading | None:
     """The reading of a model for a call, kept; None if the call holds no data."""
     key = cache_key(model, call)
     found = _readings.get(key)
-    if found is not None and not found.reader.serves(call):
+    if found is not None and not serves(found.reader, call):
         found = None
     if found is None and with_values(call, functools.partial(_holds_data, model))[0]:
         found = read(Reader(reading_for(model, call)), call)

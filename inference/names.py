@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     pass
 
 
-COMPONENT, ROW = "component", "row"
+COMPONENT, ROW, TIME, SEQUENCE = "component", "row", "time", "sequence"
 
 
 class Names:
@@ -32,6 +32,7 @@ class Names:
         self.suffix = suffixes(fit)
         self.component = {n: COMPONENT + suffix for n, suffix in self.suffix.items()}
         self.row = {z.name: row_of(z.level, self.suffix[z.name]) for z in structure.latents}
+        self.chain, self.unit = structure.chain, ROW if structure.chain is None else SEQUENCE
         # {variable: the names of its axes}, where the axes are known to belong to classes.
         self.known: dict[str, list[str]] = {"loss": ["step"]}
         self.axes: dict[str, dict[int, str]] = {}
@@ -51,6 +52,9 @@ class Names:
         self.row_data = {
             d.name: len(d.shape) for d in structure.data if d.shape[0] == fit.program.num_rows
         }
+        if self.chain is not None:
+            self.row_data = {}
+            self.axes |= {d.name: {0: TIME} for d in structure.data}
 
     def _numbering(self, latent: str, size: int) -> str:
         """The name of an axis that numbers a latent's components, or the first of them."""
@@ -62,6 +66,10 @@ class Names:
         found = {}
         for latent, value in values.items():
             rows = [] if name == "permutations" else [self.row[latent]]
+            if rows and self.chain is not None:
+                rows, array = [TIME, SEQUENCE], np.asarray(value)
+                steps = (self.chain.length, self.chain.number)
+                value = array.reshape(*array.shape[:-2], *steps, array.shape[-1])
             self.known[name + self.suffix[latent]] = [*rows, self.component[latent]]
             found[name + self.suffix[latent]] = value
         return found

@@ -16,6 +16,8 @@ from numpyro.primitives import Messenger
 
 from ..em.calls.call import Call
 from ..em.classes.posterior import posterior
+from ..em.read.chains.simulated import unobserved
+from ..em.read.chains.steps import Steps
 from ..em.read.latents import Latent
 from ..em.read.reader import Params, Reader
 from ..em.read.replay import leave_prior
@@ -51,9 +53,11 @@ class Reading:
         return row_log_density(self.reader, params, arrays)
 
     def in_plates(self, by_row: jax.Array) -> jax.Array:
-        """Values (n,) in the batch shape of z's site."""
-        shape = [1] * self.latent.batch_rank
-        for dim, size in zip(self.latent.row_dims, self.latent.rows, strict=True):
+        """Values (n,) in the batch shape of z's site; of sequences without their axis of time."""
+        timed = self.reader.structure.chain is not None
+        shape = [1] * (self.latent.batch_rank - timed)
+        own = list(zip(self.latent.row_dims, self.latent.rows, strict=True))
+        for dim, size in own[timed:]:
             shape[dim] = size
         return by_row.reshape(shape)
 
@@ -93,6 +97,7 @@ class SumOut(Messenger):
         self.prior: dict[str, Any] = {}
         structure = reading.reader.structure
         self.free = {p.name for p in structure.free}
+        self.chain = structure.chain
         self.trees = {tree.name: tree for tree in structure.trees}
         *self.others, self.last = [d.name for d in structure.data]
         self.scored = {*self.others, self.last}
@@ -101,6 +106,8 @@ class SumOut(Messenger):
     def process_message(self, msg: dict) -> None:
         """Take z out of sight; replace the densities of the data."""
         name, kind = msg.get("name"), msg["type"]
+        if kind == "control_flow" and self.chain is not None:
+            Steps(None, self.reading.values, None, self.chain.steady).process_message(msg)
         if kind not in ("sample", "deterministic"):
             return
         if kind == "sample" and not (name in self.scored or name in self.reading.hidden):
@@ -133,7 +140,10 @@ class SumOut(Messenger):
         if by_row.ndim:
             by_row = self.reading.in_plates(by_row)
             msg["scale"] = scale = self.prior["scale"]
-            msg["cond_indep_stack"] = self.prior["cond_indep_stack"]
+            frames = self.prior["cond_indep_stack"]
+            if self.chain is not None:
+                frames = [f for f in frames if f.dim != -self.reading.latent.batch_rank]
+            msg["cond_indep_stack"] = frames
             if scale is not None:  # 0 times an impossible row is 0
                 by_row = jnp.where(jnp.asarray(scale) > 0, by_row, 0.0)
         msg["fn"] = RowMarginal(by_row, msg["value"], functools.partial(self._draw, self.values))
@@ -143,7 +153,7 @@ class SumOut(Messenger):
         if self.others:
             raise NotImplementedError(_SEVERAL)
         args, kwargs = self.call.rebuild()
-        model = handlers.uncondition(self.reading.reader.model)
+        model = unobserved(self.reading.reader.model)
         model = handlers.seed(handlers.substitute(model, dict(params)), rng_key)
         with handlers.block():
             return handlers.trace(model).get_trace(*args, **kwargs)[self.last]["value"]

@@ -113,6 +113,10 @@ def _find(probe: _Probe, latent: Latent) -> Symmetry:
     return Symmetry(classes=alone, reason="no two components can be swapped in this model")
 
 
+# Stands among the levels for the pairs of classes that follow one another in a chain.
+_PAIRS = -1
+
+
 class Renaming(NamedTuple):
     """New names for a latent's classes, (k,), and for the combinations {level: (k,)} they make."""
 
@@ -131,7 +135,10 @@ class _Probe:
             return [example_of(program, arrays, seed) for seed in (1, 2)]
 
         def joints(params: Params, arrays: tuple) -> dict[int, jax.Array]:
-            return posterior(program, params, arrays).joints
+            found = posterior(program, params, arrays)
+            if found.log_pairs is None:
+                return found.joints
+            return found.joints | {_PAIRS: found.log_pairs.reshape(len(found.log_pairs), -1)}
 
         example = program.compiled("examples", lambda: quick_jit(program, points))
         self._joint = program.compiled("joints", lambda: quick_jit(program, joints))
@@ -142,7 +149,7 @@ class _Probe:
         self.tolerance = 1e-9 if double else 1e-4
 
     def joint(self, params: Mapping) -> dict[int, np.ndarray]:
-        """{level: (k, n) the log joint}."""
+        """{level: (k, n) the log joint}; of a chain also that of pairs of classes."""
         params = {n: jnp.asarray(v, float) for n, v in params.items()}
         return {n: np.asarray(v) for n, v in self._joint(params, self.arrays).items()}
 
@@ -175,6 +182,10 @@ class _Probe:
             new = np.stack(list((classes | {latent.name: order[classes[latent.name]]}).values()))
             old = np.stack(list(classes.values()))
             places[level] = (old[:, None] == new[:, :, None]).all(0).argmax(1)
+        if structure.chain is not None:
+            before, now = structure.pair(np.arange(structure.num_pairs))
+            k = structure.num_components()
+            places[_PAIRS] = np.append(places[0], k)[before] * k + places[0][now]
         return Renaming(order, places)
 
     def touches(self, name: str, latent: Latent) -> frozenset[int]:

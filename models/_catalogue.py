@@ -35,6 +35,8 @@ class Example:
         density_rtol: how exact NumPyro's own log density is in double precision, relatively. JAX's
             betaln, of which NumPyro makes that of the negative binomial, has errors of 1e-6.
         every_class: whether each class occurs in its data; not so where z is a number with a bound.
+        chain: whether the rows follow one another, so that they are not independent: z stands in a
+            scan.
     """
 
     model: Model
@@ -43,6 +45,7 @@ class Example:
     again: bool = False
     density_rtol: float = 1e-11
     every_class: bool = True
+    chain: bool = False
 
     @property
     def data(self) -> str:
@@ -129,6 +132,7 @@ def example(
     again: bool = False,
     density_rtol: float = 1e-11,
     every_class: bool = True,
+    chain: bool = False,
     **kwargs: Any,
 ) -> Callable[[ModelT], ModelT]:
     """Give a model an example, and with the first one a place in the catalogue.
@@ -142,6 +146,7 @@ def example(
         again: whether it shows what an example before it shows too; its tests are marked slow.
         density_rtol: how exact NumPyro's own log density is in double precision (see `Example`).
         every_class: whether each class occurs in data of this size.
+        chain: whether z stands in a scan over the rows.
         **kwargs: the other keyword arguments of the call.
     """
 
@@ -154,6 +159,7 @@ def example(
             again,
             density_rtol,
             every_class,
+            chain,
         )
         setattr(model, _ATTRIBUTE, (this, *examples(model)))
         return model

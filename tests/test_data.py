@@ -75,3 +75,11 @@ def test_remissions():
     assert table.size().to_dict() == {"6-MP": 21, "placebo": 21}
     assert table["relapse"].sum().to_dict() == {"6-MP": 9, "placebo": 21}
     assert table["weeks"].sum().to_dict() == {"6-MP": 359, "placebo": 182}
+
+
+def test_earthquakes():
+    """Zucchini and MacDonald (2009), section 1.2: mean 19.36, variance 51.57."""
+    table = data.load_earthquakes()
+    np.testing.assert_array_equal(table.iloc[[0, -1]], [[1900, 13], [2006, 11]])
+    counts = table["earthquakes"]
+    np.testing.assert_allclose((counts.mean(), counts.var()), (19.36, 51.57), atol=0.005)

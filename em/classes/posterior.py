@@ -18,17 +18,22 @@ from ..read.reader import Params, Reader
 from ..read.units import owners as owners_of
 from .assignments import Assign, in_chunk
 from .assignments.soft import Soft
+from .chain import smooth
 
 # What a level's rows are counted from, among chunks of rows.
 _LEVELS = 1 << 30
 
 
 def level_joint(reader: Reader, params: Params, arrays: tuple, level: int) -> jax.Array:
-    """(k, n) the log joint of a level's own rows and classes, given the units' class."""
+    """(k, n) the log joint of a level's own rows and classes, given the units' class.
+
+    In a chain the log density of the steps given their class.
+    """
     names = tuple(d.name for d in reader.structure.data)
-    log_weights = reader.log_weights(params, arrays, level)
-    log_weights = log_weights if log_weights.ndim == 2 else log_weights[:, None]
-    joint = log_weights + reader.replayed(params, arrays, names, level)
+    joint = reader.replayed(params, arrays, names, level)
+    if reader.structure.chain is None:
+        log_weights = reader.log_weights(params, arrays, level)
+        joint += log_weights if log_weights.ndim == 2 else log_weights[:, None]
     return joint + evidence(reader, reader.labels(arrays, level), level)
 
 
@@ -38,7 +43,9 @@ class Classes(NamedTuple):
     ``joints`` {level: (k, n)} are ``log p(x_n, z_n = k)`` of the units, classes of rows within them
     summed out, and of the rows within them given their unit's class; ``units`` (k, n) and ``given``
     {level: (k, n)} the posterior probabilities of these; ``owners`` {level: (n,)} the units that
-    rows belong to; ``log_density`` (n,) that of the units.
+    rows belong to; ``log_density`` (n,) that of the units. In a chain the joint is of observations
+    given their step's class, ``log_pairs`` ((k + 1) k or more by row) of a class given the one
+    before, and the independent units, of ``log_density`` (s,), are the sequences.
     """
 
     joints: dict[int, jax.Array]
@@ -46,6 +53,7 @@ class Classes(NamedTuple):
     given: dict[int, jax.Array]
     owners: dict[int, jax.Array]
     log_density: jax.Array
+    log_pairs: jax.Array | None = None
 
     def marginals(self, reader: Reader) -> dict[str, jax.Array]:
         """{latent: (n, K)} the posterior probabilities of each latent's classes."""
@@ -71,6 +79,13 @@ def posterior(reader: Reader, params: Params, arrays: tuple) -> Classes:
 
 def _posterior(reader: Reader, params: Params, arrays: tuple) -> Classes:
     joints = {0: level_joint(reader, params, arrays, 0)}
+    chain = reader.structure.chain
+    if chain is not None:
+        log_pairs = reader.log_weights(params, arrays)
+        ones = jnp.ones(joints[0].shape[1:], joints[0].dtype)
+        found = smooth(Soft(), joints[0], log_pairs, ones, chain.length)
+        by_sequence = found.objective.reshape(chain.length, chain.number).sum(0)
+        return Classes(joints, found.responsibilities, {}, {}, by_sequence, log_pairs)
     given, owners = {}, {}
     for level in reader.inner_levels:
         owners[level] = owners_of(reader, arrays, level)

@@ -72,6 +72,7 @@ def plan_key(program: Program) -> Hashable:
         program.structure.latents,
         program.structure.levels,
         program.structure.parameters,
+        program.structure.chain,
         program.sites,
         program.priors,
         program.blocks,

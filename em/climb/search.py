@@ -21,9 +21,9 @@ from .status import Status
 _TIMES, _SAME = 3, {64: 1e-3, 32: 5e-2}
 # ... or when so many multiplications are spent, or all of these kinds have had their turn.
 _BUDGET = 2e9
-_KINDS = ("random cuts", "random", "random rows", "split and merge")
-# A kind that begins from the best so far goes on while it gains, so often at most.
-_AGAIN = 5
+_KINDS = ("random cuts", "random", "random rows")
+# The best is changed as long as that gains, so often at most; no optimum is believed before.
+_REVISED, _AGAIN = "split and merge", 5
 
 
 def climb_all(first: Ascent) -> tuple[Outcome, Restarts]:
@@ -35,19 +35,23 @@ def climb_all(first: Ascent) -> tuple[Outcome, Restarts]:
     if not first.way.search or first.number == 1:
         return outcome, restarts
     same = _SAME[32 if first.single else 64]
-    spent, number = _cost(first, outcome), 0
-    for kind in _KINDS:
-        start = CATALOGUE[kind]
-        for again in range(_AGAIN if isinstance(start, Revising) else 1):
-            if (restarts.found(same) >= _TIMES and number) or spent > _BUDGET:
-                return outcome, restarts
-            before = restarts.objective[restarts.chosen]
-            more = _round(first, start, number, outcome, restarts)
-            spent, number = spent + _cost(first, more), number + 1
-            outcome = jax.tree.map(lambda a, b: np.concatenate([a, b]), outcome, more)
-            restarts = select(first.program, outcome, first.rows, first.total)
-            if again and restarts.objective[restarts.chosen] <= before + same:
-                break
+    kinds, spent, number, revised = list(_KINDS), _cost(first, outcome), 0, 0
+    while spent <= _BUDGET:
+        often = number > 0 and restarts.found(same) >= _TIMES
+        kind = _REVISED if often or not kinds else kinds.pop(0)
+        if kind == _REVISED and revised == _AGAIN:
+            break
+        before = restarts.objective[restarts.chosen]
+        more = _round(first, CATALOGUE[kind], number, outcome, restarts)
+        spent, number, revised = (
+            spent + _cost(first, more),
+            number + 1,
+            revised + (kind == _REVISED),
+        )
+        outcome = jax.tree.map(lambda a, b: np.concatenate([a, b]), outcome, more)
+        restarts = select(first.program, outcome, first.rows, first.total)
+        if kind == _REVISED and restarts.objective[restarts.chosen] <= before + same:
+            break
     return outcome, restarts
 
 

@@ -20,6 +20,11 @@ class Working(Protocol):
         """About how many multiplications one evaluation takes."""
         ...
 
+    @property
+    def turns(self) -> int:
+        """How many steps of it wait for one another."""
+        ...
+
 
 # A program that does fewer multiplications than this runs in no time, however it is compiled.
 _SMALL = 1e6
@@ -28,6 +33,8 @@ _TINY = 1e4
 # An evaluation of fewer is carried out by NumPy, so many of them together in less time than XLA
 # takes to compile.
 _MINUTE, _MINUTES = 3e6, 3e7
+# What a turn of a loop takes NumPy, in multiplications.
+_TURN = 2e4
 # Numbers that may stand side by side.
 _ROOM = 1e6
 _ONCE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
@@ -62,7 +69,8 @@ def once_jit(program: Working, function: Callable) -> Any:
 
 def quick(program: Working, times: float = 1) -> bool:
     """Whether NumPy carries out what is evaluated so many times."""
-    return program.work < min(_MINUTE, _MINUTES / max(times, 1))
+    effort = program.work + _TURN * program.turns
+    return effort < min(_MINUTE, _MINUTES / max(times, 1))
 
 
 def loop_jit(program: Working, function: Callable) -> Callable:

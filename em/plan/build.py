@@ -94,7 +94,9 @@ def _same_in_every_row(reader: Reader, call: Call) -> dict[str, frozenset[str]]:
     """
     shapes = jax.eval_shape(partial(components, reader), reader.probe_values, call.arrays)
     same = {site: {n for n, v in args.items() if v.shape[1] == 1} for site, args in shapes.items()}
-    if not reader.structure.pointwise:
+    # So it is where the states that a chain begins with are an array: one for each sequence.
+    varying = any(v.shape[1] > 1 for args in shapes.values() for v in args.values())
+    if not reader.structure.pointwise or (reader.structure.chain is not None and varying):
 
         def tried(arrays: tuple) -> Any:
             found = components(reader, example_of(reader, arrays, 6), arrays)

@@ -66,6 +66,7 @@ def _plain(structure: Structure, n: int) -> bool:
         structure.certain
         and structure.pointwise
         and len(structure.levels) == 1
+        and structure.chain is None
         and not structure.auxiliary
         and all(z.rows == (n,) for z in structure.latents)
         and n not in (0, 1, *others)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -25,22 +24,9 @@ def family_of(data: Data) -> Family | None:
     return find(data.distribution) if data.steady and not data.choice else None
 
 
-def _component(
-    reader: Reader, params: Mapping, arrays: tuple, level: int, component: Any
-) -> dict[str, dict]:
-    """The family arguments (1 or n, c, event...) of a level's sites, for one component."""
-
-    def arguments(params: Mapping) -> dict[str, dict]:
-        return _read(reader, params, arrays, level, component)
-
-    return differentiable(arguments, params)
-
-
-def _read(
-    reader: Reader, params: Mapping, arrays: tuple, level: int, component: Any
-) -> dict[str, dict]:
-    trace, rows = reader.run(params, arrays, component, level=level), reader.structure.levels[level]
-    out: dict[str, dict] = {}
+def _of_data(reader: Reader, trace: dict, level: int) -> dict[str, dict]:
+    """{site: {argument: (1 or n, c, event...)}} of a level's data sites in a trace."""
+    rows, out = reader.structure.levels[level], {}
     for data in reader.structure.data:
         family = family_of(data)
         if family is not None and data.level == level:
@@ -48,6 +34,12 @@ def _read(
             out[data.name] = {
                 n: layout.argument(v, rows, data, family.rank.get(n, 0)) for n, v in given.items()
             }
+    return out
+
+
+def _of_priors(reader: Reader, trace: dict, level: int) -> dict[str, dict]:
+    """The same of the priors of a level's classes."""
+    rows, out = reader.structure.levels[level], {}
     for latent in reader.structure.latents:
         fn = layout.family_of(trace[latent.prior])
         family = find(type(fn))
@@ -60,11 +52,29 @@ def _read(
 
 
 def components(reader: Reader, params: Mapping, arrays: tuple) -> dict[str, dict]:
-    """{site: {argument: (k, 1 or n, c, event...)}} of all levels."""
+    """{site: {argument: (k, 1 or n, c, event...)}} of all levels.
+
+    The priors of a chain's classes have an argument for each pair of components.
+    """
+    structure = reader.structure
     found: dict[str, dict] = {}
-    for level in range(len(reader.structure.levels)):
-        one = partial(_component, reader, params, arrays, level)
-        found |= jax.vmap(one)(jnp.arange(reader.structure.num_components(level)))
+
+    def each(read: Callable[[Mapping, jax.Array], dict], size: int) -> dict[str, dict]:
+        return jax.vmap(lambda j: differentiable(lambda p: read(p, j), params))(jnp.arange(size))
+
+    for level in range(len(structure.levels)):
+
+        def both(params: Mapping, component: Any, level: int = level) -> dict[str, dict]:
+            trace = reader.run(params, arrays, component, level=level)
+            found = _of_data(reader, trace, level)
+            return found if structure.chain else found | _of_priors(reader, trace, level)
+
+        def priors(params: Mapping, pair: Any) -> dict[str, dict]:
+            return _of_priors(reader, reader.run_prior(params, arrays, pair), 0)
+
+        found |= each(both, structure.num_components(level))
+        if structure.chain is not None:
+            found |= each(priors, structure.num_pairs)
     return found
 
 

@@ -70,6 +70,7 @@ class Spec:
     sites: tuple[SiteSpec, ...]
     blocks: tuple[BlockSpec, ...]
     auxiliary: tuple[str, ...] = ()
+    num_sequences: int = 0  # in whose steps the classes follow one another; 0 without a chain
 
     @property
     def num_free_params(self) -> int:
@@ -110,8 +111,13 @@ class Spec:
         return all(b.closed for b in self.blocks)
 
     def __str__(self) -> str:
+        head = f"Mixture of {self.num_components} components over {self.num_rows} rows"
+        if self.num_sequences:
+            own = "1 sequence" if self.num_sequences == 1 else f"{self.num_sequences} sequences"
+            steps = self.num_rows // self.num_sequences
+            head = f"Chain of {self.num_components} states over {steps} steps of {own}"
         lines = [
-            f"Mixture of {self.num_components} components over {self.num_rows} rows",
+            head,
             *self._latent_lines(),
             "",
         ]
@@ -144,6 +150,7 @@ def describe(program: Program) -> Spec:
         sites=tuple(_site(program, s) for s in (*program.priors, *program.sites)),
         blocks=tuple(BlockSpec(b.parameters, b.rung.name, b.rung.closed) for b in program.blocks),
         auxiliary=tuple(a.name for a in structure.auxiliary),
+        num_sequences=0 if structure.chain is None else structure.chain.number,
     )
 
 

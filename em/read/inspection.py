@@ -17,6 +17,7 @@ from ..calls.arguments import has_gaps, with_values
 from ..calls.call import Call
 from ..calls.fingerprint import fingerprint
 from . import replay
+from .chains.chain import BEFORE, Chain, chain_of, find_chain, refuse_others
 from .latents import Latent, arrange, find_latents, unwrap
 from .sites import Outputs, has_rows, level_of, read_data, read_parameter, repeats_of, same_plate
 from .structure import Auxiliary, Data, Structure
@@ -46,10 +47,8 @@ def read(
                 trace, handler = replay.run(split, call.rebuild(arrays), default=replay.prototype)
             _refuse(trace, to_fit)
             latents, skip = find_latents(split, call, trace)
-            _refuse_chains(trace, handler, latents)
             whole = to_fit and not priors
-            preset = handler.preset
-            made = _assemble(split, call, trace, preset, latents, skip, gaps, whole)
+            made = _assemble(split, call, trace, handler, latents, skip, gaps, whole)
             found.append(replace(made, trees=trees))
 
         jax.eval_shape(abstract, call.arrays)
@@ -77,26 +76,18 @@ def _refuse(sites: dict, to_fit: bool) -> None:
             )
 
 
-def _refuse_chains(sites: dict, handler: replay.Replay, latents: list[Latent]) -> None:
-    for latent in latents:
-        if latent.prior in handler.chained:
-            raise ValueError(
-                f"the latent class {latent.name!r} stands inside a scan: EM reads classes of rows, "
-                "and of rows within groups, but no chains of them (hidden Markov models). "
-                "NumPyro's own enumeration fits those: SVI with TraceEnum_ELBO, or NUTS"
-            )
-
-
 def _assemble(
     model: Callable,
     call: Call,
     sites: dict,
-    preset: set[str],
+    handler: replay.Replay,
     found: list[Latent],
     skip: set[str],
     gaps: bool,
     whole: bool,
 ) -> Structure:
+    preset = handler.preset
+    scan = find_chain(handler.scans, handler.chained, found)
     parameters = tuple(
         read_parameter(site, preset)
         for name, site in sites.items()
@@ -104,13 +95,14 @@ def _assemble(
         or (site["type"] == "sample" and not site["is_observed"] and name not in skip)
     )
     latents, levels = arrange(found)
+    chain = None if scan is None else chain_of(scan, latents, levels)
     for latent in latents:
         _refuse_row_latents(sites, preset, latent, skip)
     observed = [
         n for n, s in sites.items() if s["type"] == "sample" and s["is_observed"] and n not in skip
     ]
     values = {p.name: jnp.zeros(p.shape) for p in parameters}
-    fn = Outputs(model, call, observed, latents)
+    fn = Outputs(model, call, observed, latents, chain is not None)
     try:
         deps = fn.trace(values, pointwise=True)
         ok = True
@@ -127,6 +119,9 @@ def _assemble(
         else:
             repeats = repeats_of(site, level, latents, sites)
             data.append(read_data(site, level, deps, gaps, repeats))
+    if chain is not None:
+        found_of = {n: deps.outputs["density", n] for n in observed}
+        refuse_others(found_of, {d.name for d in data if d.level})
     held = fn.held(values, apart, sites) if apart else set()
     fixed = [read_parameter(sites[name], preset | {name}) for name in apart if name in held]
     auxiliary = tuple(
@@ -147,7 +142,7 @@ def _assemble(
             "sample site with obs=..., and index its parameters with z"
         )
     latents = tuple(
-        replace(z, depends=deps.outputs["prior", z.name], rowwise=fn.rowwise[z.name])
+        replace(z, depends=deps.outputs["prior", z.name] - {BEFORE}, rowwise=fn.rowwise[z.name])
         for z in latents
     )
     parts: tuple[Latent | Data | Auxiliary, ...] = (*latents, *data, *auxiliary)
@@ -164,8 +159,9 @@ def _assemble(
         data=tuple(data),
         auxiliary=auxiliary,
         pointwise=ok and not indexed,
-        certain=ok and not indexed and not deps.mixing,
+        certain=ok and not indexed and (not deps.mixing or _alone(chain, data)),
         gaps=gaps,
+        chain=chain,
     )
 
 
@@ -222,6 +218,11 @@ def _refuse_row_latents(sites: dict, preset: set[str], latent: Latent, skip: set
                 f"plate of {latent.name!r}); EM sums over z only. Move it out of that plate, "
                 "integrate it out by hand, or observe it"
             )
+
+
+def _alone(chain: Chain | None, data: list[Data]) -> bool:
+    """Whether a step has one class only to mix with its own: that before, which is looked for."""
+    return chain is not None and chain.number == 1 and {d.name for d in data} <= chain.sites
 
 
 def _first_line(error: Exception) -> str:

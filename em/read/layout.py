@@ -128,6 +128,25 @@ def family_of(site: dict) -> dist.Distribution:
     return unwrap(site["fn"])[0]
 
 
+def mask_of(fn: dist.Distribution) -> jax.Array:
+    """The outermost mask around a distribution that has one."""
+    while not isinstance(fn, dist.MaskedDistribution):
+        fn = fn.base_dist
+    return jnp.asarray(fn._mask)
+
+
+def labels_in(trace: dict, latent: Latent) -> tuple[jax.Array, jax.Array]:
+    """(n,) the labels of a class in a trace, and which of them are known."""
+    site = trace[str(latent.labels)]
+    rows = rows_first(site["value"], latent, latent.batch_rank, 0, 0)
+    labels = jnp.broadcast_to(rows[:, 0], (latent.num_rows,))
+    known = jnp.ones(labels.shape, bool)
+    if latent.partly:
+        mask = rows_first(mask_of(site["fn"]), latent, latent.batch_rank, 0, 0)
+        known = jnp.broadcast_to(mask[:, 0], labels.shape)
+    return labels, known
+
+
 def float_type() -> jnp.dtype:
     """The floating type that JAX is configured for."""
     return jnp.result_type(float)

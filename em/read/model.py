@@ -10,6 +10,7 @@ import jax
 from ..calls.call import Call
 from ..calls.unchanged import Unchanged
 from . import replay
+from .chains.steady import settled
 from .inspection import read
 from .proof import prove
 from .reading import Reading
@@ -30,4 +31,6 @@ def read_model(model: Callable, call: Call, to_fit: bool = True, priors: bool = 
     template = replace(call, arrays=())
     unchanged.settle()
     found = Reading(model, source, structure, template, shapes, unchanged, to_fit)
+    if structure.chain is not None:
+        found = replace(found, structure=settled(found, call))
     return replace(found, structure=prove(found, call))

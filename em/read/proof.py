@@ -79,7 +79,7 @@ def _candidates(structure: Structure) -> Iterator[Structure]:
         yield structure
     natural = replace(structure, pointwise=False)
     yield natural
-    if len(structure.latents) > 1 or len(structure.levels) > 1:
+    if len(structure.latents) > 1 or len(structure.levels) > 1 or structure.chain is not None:
         return
     levels, numbers = list(structure.levels), {}
     for data in structure.data:
@@ -191,7 +191,7 @@ def _compare(reader: Reader, patterns: dict, size: tuple, arrays: tuple) -> tupl
             mine = _level_density(reader, params, component, arrays, level)
             return jnp.where(wanted[level] == component, mine, found)
 
-        number = structure.num_components(level)
+        number = reader.structure.num_priors(level)
         return jax.lax.fori_loop(0, number, add, jnp.zeros(wanted[level].shape, dtype))
 
     def at(which: jax.Array) -> tuple:
@@ -212,7 +212,10 @@ def _natural(reader: Reader, params: Params, arrays: tuple, classes: dict) -> tu
     structure = reader.structure
     z = natural_shape(structure, classes)
     forced = z | {latent.prior: z[latent.name] for latent in structure.latents}
-    model = handlers.seed(Replay(reader.model, values=params, forced=forced), 0)
+    inner = reader.model
+    if structure.chain is not None:  # within a scan NumPyro asks its own handlers only
+        inner = handlers.substitute(inner, data=z)
+    model = handlers.seed(Replay(inner, values=params, forced=forced), 0)
     # Labels of which some are unknown may be no classes at all (NaN).
     partly = [z.labels for z in structure.latents if z.partly]
     model = handlers.block(model, hide=partly)
@@ -231,8 +234,8 @@ def _level_density(
     reader: Reader, params: Params, component: Any, arrays: tuple, level: int
 ) -> jax.Array:
     """(n,) what the reading says of a component: all sites of a level, and its classes' prior."""
-    trace = reader.run(params, arrays, component, level=level)
-    classes = reader.structure.classes(component, level)
+    trace = reader.run_prior(params, arrays, component, level)
+    classes = {n: v[component] for n, v in reader.structure.prior_classes(level).items()}
     z = {}
     for latent in reader.structure.latents:
         if latent.level == level:
@@ -264,8 +267,16 @@ def _worst(read: jax.Array, own: jax.Array) -> tuple:
 
 
 def _component(structure: Structure, own: dict, owners: dict, level: int) -> jax.Array:
-    """(n,) the component of each of a level's rows: its classes, after those of its unit."""
+    """(n,) the component of each of a level's rows: its classes, after those of its unit.
+
+    In a chain its pair of components.
+    """
     number = _number(structure, own, 0, jnp.zeros((), int))
+    chain, k = structure.chain, structure.num_components()
+    if chain is not None:
+        before = number.reshape(chain.length, chain.number)
+        before = jnp.concatenate([jnp.full_like(before[:1], k), before[:-1]]).ravel()
+        return before * k + number
     if level == 0:
         return number
     rows = structure.levels[level]

@@ -11,7 +11,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import numpyro.distributions as dist
 from numpyro.distributions import biject_to, constraints
 
 from ..calls.call import Call
@@ -19,6 +18,7 @@ from ..machine.arrays import array as as_jax
 from ..machine.kept import Compiled
 from ..machine.recent import Recent
 from . import layout, replay
+from .chains.ended import going_on
 from .edges import differentiable
 from .reading import Reading
 from .trees import by_leaves
@@ -70,6 +70,11 @@ class Reader:
         return float(width)
 
     @property
+    def turns(self) -> int:
+        """How many steps of an evaluation wait for one another."""
+        return 0 if self.structure.chain is None else self.structure.chain.length
+
+    @property
     def num_rows(self) -> int:
         """The number of independent units: of values of z."""
         return self.structure.levels[0].num_rows
@@ -108,11 +113,13 @@ class Reader:
         component: Any,
         z: Any = None,
         level: int = 0,
+        before: Any = None,
         **chosen: Any,
     ) -> dict:
         """One trace of the model with its classes set to a ``component`` of a level.
 
-        ``z`` {latent: values}, of any shape, or the values of the first, replaces some of them.
+        ``z`` {latent: values}, of any shape, or the values of the first, replaces some of them. In
+        a chain, ``before`` is the component of the step before: k for none, as at the first step.
         """
         structure = self.structure
         forced = structure.forced(component, level)
@@ -122,13 +129,26 @@ class Reader:
                 if latent.name in given:
                     forced[latent.name] = forced[latent.prior] = given[latent.name]
         call = self.template.rebuild(arrays)
+        if structure.chain is not None:
+            chosen["steady"] = structure.chain.steady
+            if before is not None:
+                chosen["before"] = structure.before(before)
         trace, _ = replay.run(self.model, call, values=params, forced=forced, **chosen)
         return trace
+
+    def run_prior(self, params: Mapping, arrays: tuple, number: Any, level: int = 0) -> dict:
+        """One trace for the priors of a level's classes: of a component, or a pair in a chain."""
+        if self.structure.chain is None:
+            return self.run(params, arrays, number, level=level)
+        before, now = self.structure.pair(number)
+        return self.run(params, arrays, now, before=before)
 
     def log_weights(
         self, params: Mapping, arrays: tuple, level: int = 0, constant: frozenset[str] = frozenset()
     ) -> jax.Array:
         """``log p(classes = j)`` of a level: (k,), or (k, n) where it depends on covariates.
+
+        In a chain ``log p(classes = j | classes before = i)`` of all pairs (i, j), in that order.
 
         ``constant`` names classes whose prior is known to be the same in every row.
         """
@@ -137,8 +157,8 @@ class Reader:
         by_row = any(z.rowwise and z.name not in constant for z in latents)
 
         def one(params: Mapping, component: jax.Array) -> jax.Array:
-            trace = self.run(params, arrays, component, level=level)
-            classes = self.structure.classes(component, level)
+            trace = self.run_prior(params, arrays, component, level)
+            classes = {n: v[component] for n, v in every.items()}
             total = jnp.zeros((rows.num_rows,) if by_row else ())
             for z in latents:
                 fn = layout.family_of(trace[z.prior])
@@ -152,7 +172,8 @@ class Reader:
                 total += log_prob
             return total
 
-        components = jnp.arange(self.structure.num_components(level))
+        every = self.structure.prior_classes(level)
+        components = jnp.arange(self.structure.num_priors(level))
         return jax.vmap(lambda j: differentiable(lambda p: one(p, j), params))(components)
 
     def replayed(
@@ -241,8 +262,15 @@ class Reader:
         return {n: jnp.asarray(v, layout.float_type()) for n, v in values.items()}
 
     def row_weights(self, arrays: tuple) -> jax.Array:
-        """(n,) the weights that ``handlers.scale`` gives to z, and so to its row."""
-        return self.weights_in(self.run(self.probe_values, arrays, 0))
+        """(n,) the weights that ``handlers.scale`` gives to z, and so to its row.
+
+        In a chain those of the steps after the last one that is not masked are 0.
+        """
+        trace = self.run(self.probe_values, arrays, 0)
+        weights = self.weights_in(trace)
+        return (
+            weights if self.structure.chain is None else weights * going_on(self.structure, trace)
+        )
 
     def weights_in(self, trace: dict) -> jax.Array:
         """The same, from a trace of the model."""
@@ -269,20 +297,4 @@ class Reader:
             return {}
         call = self.template.rebuild(arrays)
         trace, _ = replay.run(self.model, call, values=self.probe_values)
-        out = {}
-        for latent in labelled:
-            site = trace[str(latent.labels)]
-            rows = layout.rows_first(site["value"], latent, latent.batch_rank, 0, 0)
-            labels = jnp.broadcast_to(rows[:, 0], (latent.num_rows,))
-            known = jnp.ones(labels.shape, bool)
-            if latent.partly:
-                mask = layout.rows_first(_mask_of(site["fn"]), latent, latent.batch_rank, 0, 0)
-                known = jnp.broadcast_to(mask[:, 0], labels.shape)
-            out[latent.name] = labels, known
-        return out
-
-
-def _mask_of(fn: dist.Distribution) -> jax.Array:
-    while not isinstance(fn, dist.MaskedDistribution):
-        fn = fn.base_dist
-    return jnp.asarray(fn._mask)
+        return {z.name: layout.labels_in(trace, z) for z in labelled}

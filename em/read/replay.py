@@ -14,6 +14,7 @@ from numpyro.distributions import biject_to, constraints
 from numpyro.ops.pytree import PytreeTrace
 from numpyro.primitives import Messenger
 
+from .chains.steps import Before, Steps
 from .trees import is_tree
 
 
@@ -94,8 +95,9 @@ class Replay(Messenger):
     earlier sites). ``forced`` replace whatever is there, observed or not: that is how a labelled
     z, or the deterministic z of ``obs_mask``, is replaced by a component's number.
 
-    After a run ``chained`` names the sites within scans, and ``preset`` those whose value an inner
-    handler had set already. A site whose value has more rows than its distribution (by
+    After a run ``chained`` names the sites within scans, ``scans`` {site: batch dimensions of a
+    step} has those over classes, and ``preset`` the sites whose value an inner handler had set
+    already. A site whose value has more rows than its distribution (by
     ``sample_shape``, or observations without a plate) gets the distribution of all of them.
     """
 
@@ -115,6 +117,7 @@ class Replay(Messenger):
         self.default = default
         self.preset: set[str] = set()
         self.chained: set[str] = set()
+        self.scans: list[dict[str, int]] = []
 
     def process_message(self, msg: dict) -> None:
         """Set the value of one site."""
@@ -168,16 +171,25 @@ def _expand(msg: dict) -> None:
         msg["fn"], msg["kwargs"] = fn.expand(shape), {**msg["kwargs"], "sample_shape": ()}
 
 
-def run(model: Callable, call: tuple[tuple, dict], **chosen: Any) -> tuple[dict, Replay]:
+def run(
+    model: Callable,
+    call: tuple[tuple, dict],
+    before: Before | None = None,
+    steady: frozenset[str] = frozenset(),
+    **chosen: Any,
+) -> tuple[dict, Replay]:
     """One run of ``model``: its trace, and the replay handler that set the values.
 
-    Sites that are given no value are drawn from a fixed seed.
+    Sites that are given no value are drawn from a fixed seed. Scans over classes are run by
+    `Steps`, which takes the class ``before`` and what is ``steady``.
     """
-    replay = Replay(model, **chosen)
+    steps = Steps(model, chosen.get("forced") or {}, before, steady)
+    replay = Replay(steps, **chosen)
     args, kwargs = call
     # Probing values need not be admissible, and observations are checked by `checks`.
     with validation_enabled(False), handlers.seed(rng_seed=0), handlers.trace() as trace:
         replay(*args, **kwargs)
+    replay.scans = steps.scans
     return dict(trace), replay
 
 

@@ -8,12 +8,15 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import numpyro.distributions as dist
 from numpyro.distributions import biject_to, constraints
 
 from ..calls.call import Call
 from ..families import find, incomplete
 from . import replay
+from .chains.chain import BEFORE
+from .chains.steps import Before
 from .latents import Latent, Level, log_prob, masks, unwrap
 from .provenance import Dependencies, dependencies
 from .structure import Data, Parameter
@@ -80,23 +83,32 @@ class Outputs:
     """The densities and supports of a model's observed sites, as a function of z and parameters."""
 
     def __init__(
-        self, model: Callable, call: Call, observed: list[str], latents: tuple[Latent, ...]
+        self,
+        model: Callable,
+        call: Call,
+        observed: list[str],
+        latents: tuple[Latent, ...],
+        chained: bool = False,
     ) -> None:
         self.model, self.call, self.observed, self.latents = model, call, observed, latents
+        self.chained = chained  # classes follow one another
         self.rowwise: dict[str, bool] = {}
 
     def trace(self, values: dict[str, jax.Array], pointwise: bool) -> Dependencies:
         """What each of them depends on."""
         classes = {z.name: z.value(0, pointwise) for z in self.latents}
         labels = {id(v): n for n, v in (values | classes).items()}
-        leaves = (values, classes, self.call.arrays)
+        earlier = {z.name: z.value(0, pointwise) for z in self.latents if self.chained}
+        labels |= {id(v): BEFORE for v in earlier.values()}
+        leaves = (values, classes, Before(earlier, np.asarray(False)), self.call.arrays)
         rows = {1, *(z.num_rows for z in self.latents)}
-        return dependencies(self._evaluate, leaves, labels, frozenset(classes), rows)
+        return dependencies(self._evaluate, leaves, labels, frozenset((*classes, BEFORE)), rows)
 
-    def _evaluate(self, values: dict, classes: dict, arrays: tuple) -> dict:
+    def _evaluate(self, values: dict, classes: dict, before: Before, arrays: tuple) -> dict:
         forced = classes | {z.prior: classes[z.name] for z in self.latents}
         call = self.call.rebuild(arrays)
-        trace, _ = replay.run(self.model, call, values=values, forced=forced)
+        given = before if self.chained else None
+        trace, _ = replay.run(self.model, call, given, values=values, forced=forced)
         out: dict[tuple[str, str], Any] = {}
         for name in self.observed:
             out["density", name] = log_prob(trace[name])

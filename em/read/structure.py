@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 from numpyro.distributions.constraints import Constraint
 
+from .chains.chain import Chain
+from .chains.steps import Before
 from .latents import Latent, Level
 from .trees import Tree
 
@@ -90,6 +92,7 @@ class Structure:
     certain: bool  # that this is right, and rows depend on no other row's z, is plain to see
     gaps: bool = False  # some array of the call has a NaN
     trees: tuple[Tree, ...] = ()  # whose leaves are among the parameters
+    chain: Chain | None = None  # of the units' classes, whose rows are then its steps
 
     @property
     def latent(self) -> Latent:
@@ -133,6 +136,44 @@ class Structure:
         classes = self.classes(jnp.asarray(component), level)
         values = {z.name: z.value(classes[z.name], self.pointwise) for z in self.latents}
         return values | {z.prior: values[z.name] for z in self.latents}
+
+    def natural(self, latent: Latent) -> tuple[int, ...]:
+        """The shape that a class has in NumPyro's own trace."""
+        shape = latent.value(0, False).shape
+        own = None if self.chain is None else self.chain.rank(latent.prior)
+        return shape if own is None else (shape[0], *shape[1 + len(shape) - own :])
+
+    def num_priors(self, level: int = 0) -> int:
+        """How many combinations of classes the priors of a level's classes tell apart."""
+        return self.num_components(level) if self.chain is None else self.num_pairs
+
+    def prior_classes(self, level: int = 0) -> dict[str, jax.Array]:
+        """{latent: (k,)} the classes of each of these."""
+        numbers = jnp.arange(self.num_priors(level))
+        return self.classes(numbers if self.chain is None else self.pair(numbers)[1], level)
+
+    def of_units(self, weights: jax.Array) -> jax.Array:
+        """The weights of the independent units: of sequences in a chain, by those of its steps."""
+        chain = self.chain
+        return weights if chain is None else weights.reshape(chain.length, -1).max(0)
+
+    @property
+    def num_pairs(self) -> int:
+        """How many pairs of components a step of a chain and the step before may have.
+
+        Before the first step there is none, which counts as one component more.
+        """
+        return (self.num_components() + 1) * self.num_components()
+
+    def pair(self, number: Any) -> tuple[Any, Any]:
+        """The component before and the component of a pair."""
+        return number // self.num_components(), number % self.num_components()
+
+    def before(self, component: Any) -> Before:
+        """What a step is given that stands for the component before; k for none."""
+        last = self.num_components()
+        component = jnp.asarray(component)
+        return Before(self.forced(jnp.minimum(component, last - 1)), component == last)
 
     def latent_value(self, component: Any) -> jax.Array:
         """The value that the first class is given to stand for ``component``."""

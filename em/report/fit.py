@@ -171,6 +171,12 @@ def look_ahead(program: Program, rows: Rows) -> None:
         gram(program, params, rows)
 
 
+def _labels(program: Program, labels: Any) -> Any:
+    """The components of the rows, without what filled them up; of a chain in the shape of z."""
+    own, structure = as_jax(labels[: program.num_rows]), program.structure
+    return own if structure.chain is None else own.reshape(structure.natural(structure.latent))
+
+
 def from_outcome(
     program: Program,
     call: Call,
@@ -215,5 +221,5 @@ def from_outcome(
         base_status=status,
         reseeded=int(outcome.reseeded[best]),
         restart_results=restarts,
-        labels=None if outcome.labels is None else as_jax(outcome.labels[best][: program.num_rows]),
+        labels=None if outcome.labels is None else _labels(program, outcome.labels[best]),
     )

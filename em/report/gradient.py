@@ -163,6 +163,7 @@ def _parameter(program: Program, arrays: tuple) -> Parameter:
         len(structure.levels) == 1
         and len(structure.latents) == 1
         and latent.labels is None
+        and structure.chain is None
         and not latent.rowwise
         and not structure.auxiliary
         and len(structure.data) == 1

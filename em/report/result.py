@@ -18,15 +18,17 @@ from ..climb.status import Status
 from ..plan.chunks import Rows
 from ..plan.program import Program
 from ..plan.spec import Spec, describe
+from ..read.chains.simulated import unobserved
 from ..read.reader import Params
 from ..read.trees import join
 from ..rows.unobserved import dimensions, never_observed
 from . import information as info
+from .criteria import entropy, unclear
 from .deterministic import values
 from .gradient import GradientFunction, gradient_function, proof
 from .identification import combinations
 from .scores import clearly_identified, gram
-from .scoring import score
+from .scoring import decoded, score
 from .words import entries, few, of_starts
 
 if TYPE_CHECKING:
@@ -140,7 +142,7 @@ class Result:
 
     @property
     def bic(self) -> float:
-        """``-2 log L + p log n`` (Schwarz 1978), n the sum of the weights; lower is better."""
+        """``-2 log L + p log n`` (Schwarz 1978), n the sum of weights (steps); lower is better."""
         return -2 * self.log_likelihood + self.num_free_params * float(np.log(self.total_weight))
 
     @cached_property
@@ -150,22 +152,12 @@ class Result:
         Biernacki, Celeux & Govaert (2000, IEEE TPAMI 22:719), as mclust computes it; lower is
         better.
         """
-        penalty = 0.0
-        for latent, resp in zip(
-            self.program.structure.latents, self._each(score(self, (), {})[0]), strict=True
-        ):
-            best = np.asarray(resp).max(1)
-            weights = np.asarray(self.rows.weights_of(latent.level))
-            used = weights > 0
-            penalty -= 2 * float(weights[used] @ np.log(best[used]))
-        return self.bic + penalty
+        return self.bic + unclear(self)
 
     @cached_property
     def entropy(self) -> float:
         """``-sum_n w_n sum_k r_nk log r_nk``: how unclear the classes are (0: certain)."""
-        resp = np.asarray(self.responsibilities(), float)
-        logs = np.log(np.where(resp > 0, resp, 1))
-        return -float(np.asarray(self.rows.weights, float) @ (resp * logs).sum(1))
+        return entropy(self.rows.weights, self.responsibilities())
 
     # ---- rows ------------------------------------------------------------------------------
 
@@ -174,16 +166,32 @@ class Result:
 
         New data are given as the model takes them; keyword arguments that are no arrays are
         remembered and needed only to change them. Rows whose label is known are one-hot. With
-        several latent classes {site: (n, k)}, each for its own rows.
+        several latent classes {site: (n, k)}, each for its own rows. In a chain the smoothed
+        probabilities, given all of the sequence, in the shape of z in its scan: (time, ..., k).
         """
         return self._only(score(self, args, kwargs)[0])
 
     def predict(self, *args: Any, **kwargs: Any) -> jax.Array | dict[str, jax.Array]:
-        """(n,) the most probable class of each row; data and form as in `responsibilities`."""
-        return self._only({n: r.argmax(-1) for n, r in score(self, args, kwargs)[0].items()})
+        """(n,) the most probable class of each row; data and form as in `responsibilities`.
+
+        In a chain of each step by itself: `decode` has the most probable path.
+        """
+        found = self.responsibilities(*args, **kwargs)
+        return jax.tree.map(lambda r: r.argmax(-1), found)
+
+    def decode(self, *args: Any, **kwargs: Any) -> jax.Array | dict[str, jax.Array]:
+        """The most probable path of a chain's classes, (time, ...), by Viterbi's algorithm.
+
+        ``argmax_z p(z_1, ..., z_T | x, params)`` (Viterbi 1967, IEEE Transactions on Information
+        Theory 13:260). Data and form as in `responsibilities`.
+
+        Raises:
+            ValueError: a model without a chain.
+        """
+        return self._only(decoded(self, args, kwargs))
 
     def log_prob(self, *args: Any, **kwargs: Any) -> jax.Array:
-        """(n,) ``log p(x_n | params)`` of each independent unit: a row, or a group of rows.
+        """(n,) ``log p(x_n | params)`` of each independent unit: a row, a group, a sequence.
 
         Unweighted; data as in `responsibilities`.
         """
@@ -206,7 +214,7 @@ class Result:
         call = merge(self.program.source, self.call, args, kwargs)
         positional, keywords = call.rebuild()
         self.program.unchanged.check(surely=True)
-        model = handlers.substitute(handlers.uncondition(self.program.model), data=self.leaves)
+        model = handlers.substitute(unobserved(self.program.model), data=self.leaves)
         trace = handlers.trace(handlers.seed(model, rng_key)).get_trace(*positional, **keywords)
         names = [z.name for z in self.spec.latents] + [s.name for s in self.program.sites]
         return {name: trace[name]["value"] for name in names}

@@ -47,7 +47,8 @@ def _gram(program: Program, params: Params, rows: Rows) -> jax.Array:
         return jax.jvp(log_density, (start,), (direction,))[1]
 
     # A row of weight 0 may have no density at all.
-    weights = jnp.concatenate([rows.weights, program.beside(params, rows.arrays)[1]])
+    own = program.structure.of_units(rows.weights)
+    weights = jnp.concatenate([own, program.beside(params, rows.arrays)[1]])
     weights = jnp.sqrt(weights)
     scores = every(program, start.size)(along)(jnp.eye(start.size, dtype=start.dtype))
     weighted = jnp.where(weights > 0, scores * weights, 0)

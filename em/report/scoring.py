@@ -5,15 +5,20 @@ from __future__ import annotations
 from typing import Protocol
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from ..calls.arguments import merge
 from ..calls.call import Call
+from ..classes.assignments.hard import Hard
+from ..classes.chain import smooth
 from ..classes.posterior import posterior
 from ..machine.garbage import collected_seldom
 from ..machine.jit import once_jit, quick_jit
+from ..plan.chunks import Rows
 from ..plan.program import Program
 from ..plan.resize import resized
+from ..read.chains.steady import serves
 from ..read.likeness import check_parameters, misshapen
 from ..read.model import read_model
 from ..read.reader import Params, Reader
@@ -34,6 +39,11 @@ class Scored(Protocol):
         ...
 
     @property
+    def rows(self) -> Rows:
+        """These, prepared."""
+        ...
+
+    @property
     def free(self) -> Params:
         """Its free parameters."""
         ...
@@ -41,17 +51,57 @@ class Scored(Protocol):
 
 @collected_seldom
 def score(result: Scored, args: tuple, kwargs: dict) -> tuple[dict[str, jax.Array], jax.Array]:
-    """{latent: (n, k)} responsibilities, and (n,) log densities of the units."""
-    call = merge(result.program.source, result.call, args, kwargs)
-    reader: Reader = result.program
-    if call is not result.call:
-        reader = _reader(result, call)
+    """{latent: (n, k)} responsibilities, and (n,) log densities of the units.
+
+    In a chain responsibilities have the shape of their class, and k; the units are the sequences.
+    """
+    reader, call = _read_for(result, args, kwargs)
 
     def of(params: Params, arrays: tuple) -> tuple[dict[str, jax.Array], jax.Array]:
         found = posterior(reader, params, arrays)
-        return found.marginals(reader), found.log_density
+        return _shaped(reader, found.marginals(reader)), found.log_density
 
     return reader.compiled("score", lambda: quick_jit(reader, of))(result.free, call.arrays)
+
+
+@collected_seldom
+def decoded(result: Scored, args: tuple, kwargs: dict) -> dict[str, jax.Array]:
+    """{latent: the classes of the most probable path} of a chain.
+
+    Raises:
+        ValueError: a model without a chain.
+    """
+    reader, call = _read_for(result, args, kwargs)
+    chain = reader.structure.chain
+    if chain is None:
+        raise ValueError(
+            "decode finds the most probable path of a chain of classes (a scan), and the model has "
+            "none: predict has the most probable class of each row"
+        )
+
+    def of(params: Params, arrays: tuple) -> dict[str, jax.Array]:
+        found = posterior(reader, params, arrays)
+        assert found.log_pairs is not None
+        ones = jnp.ones(found.units.shape[1:], found.units.dtype)
+        best = smooth(Hard(), found.joints[0], found.log_pairs, ones, chain.length)
+        classes = reader.structure.classes(best.responsibilities.argmax(0))
+        return {z.name: classes[z.name].reshape(reader.structure.natural(z)) for z in latents}
+
+    latents = reader.structure.latents
+    return reader.compiled("decoded", lambda: quick_jit(reader, of))(result.free, call.arrays)
+
+
+def _shaped(reader: Reader, found: dict[str, jax.Array]) -> dict[str, jax.Array]:
+    if reader.structure.chain is None:
+        return found
+    shapes = {z.name: reader.structure.natural(z) for z in reader.structure.latents}
+    return {n: v.reshape(*shapes[n], v.shape[-1]) for n, v in found.items()}
+
+
+def _read_for(result: Scored, args: tuple, kwargs: dict) -> tuple[Reader, Call]:
+    """The model read for a call, which may be that of the fit, and the call."""
+    call = merge(result.program.source, result.call, args, kwargs)
+    return (result.program if call is result.call else _reader(result, call)), call
 
 
 def log_densities(program: Program, params: Params, arrays: tuple) -> np.ndarray:
@@ -67,7 +117,7 @@ def log_densities(program: Program, params: Params, arrays: tuple) -> np.ndarray
 def _reader(result: Scored, call: Call) -> Reader:
     key = call.signature
     reader = result.program.readers.get(key)
-    if reader is None or not reader.serves(call):
+    if reader is None or not serves(reader, call):
         result.program.unchanged.check(surely=True)
         with misshapen(result.program, result.call, call):
             reader = (

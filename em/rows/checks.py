@@ -28,6 +28,8 @@ def findings(program: Reader, arrays: tuple) -> dict[str, Any]:
         level: unit_weights[owners(program, arrays, level)] for level in program.inner_levels
     }
     trace = program.run(program.probe_values, arrays, 0)
+    pure = program.weights_in(trace)  # those of steps after the end of a sequence, too
+    scales = {level: w if level else pure for level, w in weights.items()}
     found: dict[str, Any] = {"inside": {}, "nan": {}, "empty": {}, "density": {}, "scale": {}}
     for site in program.structure.data:
         message = trace[site.name]
@@ -64,12 +66,12 @@ def findings(program: Reader, arrays: tuple) -> dict[str, Any]:
                 0,
                 0,
             )
-            own = weights[site.level]
+            own = scales[site.level]
             found["scale"][site.name] = jnp.abs(scale[:, :1] - own[:, None]).max() + (
                 jnp.abs(scale - scale[:, :1]).max()
             )
         else:
-            found["scale"][site.name] = jnp.abs(weights[site.level] - 1).max()
+            found["scale"][site.name] = jnp.abs(scales[site.level] - 1).max()
     if program.structure.gaps:
         example = example_of(program, arrays, 2)
         for site in program.structure.data:
@@ -81,6 +83,9 @@ def findings(program: Reader, arrays: tuple) -> dict[str, Any]:
                 given = layout.family_of(priors[latent.prior])
                 found["density"][latent.name] = _first(_gone(given, latent))
     found["support"], found["bad label"], found["label"] = {}, {}, {}
+    if structure.chain is not None:
+        by_time = pure.reshape(structure.chain.length, -1)
+        found["uneven"] = _first((by_time != by_time[:1]).any(1))
     given = program.observed_labels(arrays)
     for latent in structure.latents:
         base = layout.family_of(trace[latent.prior])
@@ -173,6 +178,12 @@ def check(program: Reader, arrays: tuple, found: Mapping[str, Any], to_fit: bool
         )
     if not found["total"] > 0:
         raise ValueError("all row weights (numpyro.handlers.scale) are 0; nothing is left to fit")
+    if found.get("uneven", -1) >= 0:
+        raise ValueError(
+            f"the weight of {latent.name!r} (numpyro.handlers.scale) changes over time, first at "
+            f"time {int(found['uneven'])}: the steps of a chain are no independent rows, so that a "
+            "sequence has one weight. Leave observations out by numpyro.handlers.mask"
+        )
     for name, difference in found["scale"].items():
         if difference > 0:
             raise ValueError(

@@ -64,6 +64,8 @@ def check_responsibilities(program: Program, given: Any) -> jax.Array:
     """
     array = np.asarray(given, np.dtype(layout.float_type()))
     shape = (program.num_rows, program.num_components)
+    if program.structure.chain is not None and array.ndim > 2:  # as `Fit.responsibilities` has them
+        array = array.reshape(-1, array.shape[-1])
     if array.shape != shape:
         raise ValueError(
             f"init_responsibilities has shape {array.shape}; {shape} (rows, components) is needed"

@@ -65,14 +65,16 @@ def _taken(layout: Layout, params: Params, index: np.ndarray) -> jax.Array:
 
 
 def log_weights(program: Program, params: Params, rows: Rows, level: int) -> jax.Array:
-    """``log p(classes = j)`` of a level: (k,), or (k, n) where it depends on covariates."""
+    """``log p(classes = j)`` of a level: (k,), or (k, n) where it depends on covariates.
+
+    In a chain of all pairs of a component before and one that follows it (see `Reader`).
+    """
     priors = [site for site in program.priors if site.level == level]
     if not all(isinstance(s, StatisticalSite) and s.name in program.direct for s in priors):
         return program.log_weights(params, rows.arrays, level, program.constant)
     args = arguments(program, params, rows)
-    number = program.structure.num_components(level)
-    classes = program.structure.classes(jnp.arange(number), level)
-    total = jnp.zeros((number,))
+    classes = program.structure.prior_classes(level)
+    total = jnp.zeros((program.structure.num_priors(level),))
     for site in priors:
         assert isinstance(site, StatisticalSite)
         family, own, latent = site.family, args[site.name], site.latent

@@ -234,6 +234,8 @@ def _shape(program: Program, rows: Chunk, reference: Mapping[str, Args]) -> tupl
 
     All rows in one chunk where something else works row by row anyway.
     """
+    if program.structure.chain is not None:  # steps of sequences: their numbers are no others
+        return 1, 1, program.num_rows
     n = size_class(program.num_rows) if program.alone else program.num_rows
     if program.needs_rows or not program.statistical:
         return 1, 1, n

@@ -16,14 +16,20 @@ import jax
 import jax.numpy as jnp
 
 from ..classes.assignments import Assign, in_chunk
+from ..classes.chain import first_pairs, smooth
 from ..classes.posterior import evidence, reduce_rows, within_units
 from ..families import Augmented, Statistics
 from ..plan.chunks import Chunk, Rows, in_chunks, in_order
 from ..plan.program import Params, Program
+from ..rows import point
 from .joint import Factors, augmented_site, joint_of, product
 
 # From so many features on, sums are products with vectors (`_sums_of`).
 _WIDE = 32
+
+
+# Responsibilities (k, n) of some rows, their terms (n,) of the objective; pairs, in a chain.
+type Assigned = tuple[jax.Array, jax.Array, jax.Array | None]
 
 
 class Expectation(NamedTuple):
@@ -33,7 +39,8 @@ class Expectation(NamedTuple):
     of rows within units, ``sums`` (k, c q) each site's features: `site_statistics` makes additive
     statistics of them. Row by row only where it is needed: ``responsibilities`` {level: (k, n)}
     for densities that are replayed, ``labels`` (n,) and ``row_objective`` (n,) for hard
-    assignment.
+    assignment. In a chain ``pairs`` (m,) sums the weighted probabilities of each pair of components
+    that follow one another, or has them by row (m, n) where transitions differ from row to row.
     """
 
     objective: jax.Array
@@ -43,6 +50,13 @@ class Expectation(NamedTuple):
     responsibilities: dict[int, jax.Array]
     labels: jax.Array | None
     row_objective: jax.Array | None
+    pairs: jax.Array | None = None
+
+    def prior_counts(self, level: int) -> jax.Array:
+        """(k,) the weighted number of each component of a level, or pair of them, as priors go."""
+        if self.pairs is not None:
+            return self.pairs if self.pairs.ndim == 1 else self.pairs.sum(1)
+        return self.inner_counts[level] if level else self.counts
 
 
 def e_step(program: Program, assign: Assign, params: Params, rows: Rows) -> Expectation:
@@ -72,11 +86,16 @@ def e_step(program: Program, assign: Assign, params: Params, rows: Rows) -> Expe
         by_row: jax.Array | None,
         factors: Factors | None,
         number: jax.Array,
-    ) -> tuple[jax.Array, jax.Array]:
+    ) -> Assigned:
         assert factors is not None
         log_joint = joints[0]._replace(factors=factors).of(program, chunk, features, 0)
-        own = in_chunk(assign, number)
-        return own(log_joint if by_row is None else log_joint + by_row)
+        log_joint = log_joint if by_row is None else log_joint + by_row
+        if chain is not None:
+            log_pairs = point.log_weights(program, params, rows, 0)
+            return smooth(assign, log_joint, log_pairs, chunk.weights, chain.length)
+        return (*in_chunk(assign, number)(log_joint), None)
+
+    chain = program.structure.chain
 
     contexts = {n: c for joint in joints.values() for n, c in joint.contexts.items()}
     factors, hard = joints[0].factors, assign.hard
@@ -104,10 +123,14 @@ def statistics_of(
         by_row: jax.Array | None,
         factors: Factors | None,
         number: jax.Array,
-    ) -> tuple[jax.Array, jax.Array]:
-        del chunk, features, factors, number
+    ) -> Assigned:
+        del features, factors, number
         assert by_row is not None
-        return by_row, jnp.zeros(by_row.shape[1:], by_row.dtype)
+        pairs = None
+        if program.structure.chain is not None:
+            apart = program.prior_by_row(0)
+            pairs = first_pairs(by_row, chunk.weights, program.structure.chain.length, apart)
+        return by_row, jnp.zeros(by_row.shape[1:], by_row.dtype), pairs
 
     found = _accumulate(program, rows, responsibilities, None, start, given, None, hard)
     return found._replace(objective=jnp.full_like(found.objective, -jnp.inf))
@@ -116,7 +139,7 @@ def statistics_of(
 def _accumulate(
     program: Program,
     rows: Rows,
-    responsibilities: Callable[..., tuple[jax.Array, jax.Array]],
+    responsibilities: Callable[..., Assigned],
     factors: Factors | None,
     by_row: jax.Array | None,
     given: Mapping[int, jax.Array],
@@ -132,14 +155,14 @@ def _accumulate(
     ) -> tuple[tuple, tuple]:
         # Without contexts (at a start) augmented rows count with the values they were filled with.
         features = program.features(chunk, rows.reference, augmented=contexts is None)
-        resp, objective = responsibilities(chunk, features, by_row, factors, number)
+        resp, objective, pairs = responsibilities(chunk, features, by_row, factors, number)
         weighted = resp * chunk.weights
         sums = _sums(program, chunk, features, weighted, contexts, together)
         used = chunk.weights > 0
         total = jnp.where(used, chunk.weights * (objective - rows.level), 0).sum()
         labels = resp.argmax(0) if hard else None
         cost = jnp.where(used, objective, jnp.inf) if hard else None
-        return (total, weighted.sum(1), sums), (labels, cost, resp if keep else None)
+        return (total, weighted.sum(1), sums, pairs), (labels, cost, resp if keep else None)
 
     def turn(chunks: Chunk, by_row: jax.Array | None, numbers: jax.Array) -> tuple[tuple, tuple]:
         if together == 1:
@@ -163,7 +186,7 @@ def _accumulate(
     else:
         zeros = jax.tree.map(jnp.zeros_like, jax.eval_shape(turn, *first)[0])
         found, each = jax.lax.scan(add, zeros, work)
-    objective, counts, sums = found
+    objective, counts, sums, pairs = found
     labels, cost, units = each
     if hard:
         labels, cost = (in_order(a, rows.num_units) for a in (labels, cost))
@@ -178,7 +201,8 @@ def _accumulate(
         sums |= _sums(program, inner.chunk, features, weighted, contexts)
         inner_counts[level] = weighted.sum(1)
     sums = {s: total.T for s, total in sums.items()}
-    return Expectation(objective + rows.log_base, counts, inner_counts, sums, kept, labels, cost)
+    objective = objective + rows.log_base
+    return Expectation(objective, counts, inner_counts, sums, kept, labels, cost, pairs)
 
 
 def _sums(

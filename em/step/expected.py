@@ -48,9 +48,11 @@ def expected_log_likelihood(
             # All classes of the level at once: what does not depend on the block is constant.
             log_weights = point.log_weights(program, new, rows, level)
             if log_weights.ndim == 1:
-                counts = expected.inner_counts[level] if level else expected.counts
+                counts = expected.prior_counts(level)
                 # 0 log 0 is 0, for a component that is impossible.
                 total = total + jnp.where(counts > 0, counts * log_weights, 0).sum()
+            elif expected.pairs is not None:
+                total = total + weighted_sum(expected.pairs, log_weights)
             else:
                 total = total + _weighted(expected, rows, log_weights, level)
         return total + program.auxiliary(new, rows.arrays, block.auxiliary)

@@ -81,11 +81,12 @@ def joint_of(program: Program, params: Params, rows: Rows, level: int) -> Joint:
         if row_site.level == level:
             mine = row_density.own_log_density(row_site, args[row_site.name], rows)
             by_row = mine if by_row is None else by_row + mine
-    log_weights = point.log_weights(program, params, rows, level)
-    if log_weights.ndim == 1:
-        bias = bias + log_weights
-    else:
-        by_row = log_weights if by_row is None else by_row + log_weights
+    if program.structure.chain is None:  # else they are of pairs: see `classes/chain.py`
+        log_weights = point.log_weights(program, params, rows, level)
+        if log_weights.ndim == 1:
+            bias = bias + log_weights
+        else:
+            by_row = log_weights if by_row is None else by_row + log_weights
     # Or XLA works them out anew for every row, within the loops over rows.
     factors, bias = jax.lax.optimization_barrier((Factors(natural, forms), bias))
     return Joint(factors, bias, contexts, by_row)

@@ -50,6 +50,7 @@ def own_log_likelihood(program: Program, params: Params, rows: Rows) -> Own:
 
     def total(params: Params, weights: jax.Array, arrays: tuple) -> tuple[jax.Array, jax.Array]:
         found = posterior(program, params, arrays).log_density
+        weights = program.structure.of_units(weights)
         terms = jnp.where(weights > 0, weights * found, 0)
         rest = program.auxiliary(params, arrays)
         return terms.sum() + rest, jnp.abs(terms).sum() + jnp.abs(rest) + 1

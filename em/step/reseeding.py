@@ -16,7 +16,8 @@ def reseed(program: Program, expected: Expectation, rows: Rows) -> tuple[Expecta
     Only rows whose component keeps others move, and never one with a known label.
     """
     k = program.num_components
-    if k > rows.num_units or rows.inner or len(program.structure.latents) > 1:
+    chained = program.structure.chain is not None  # no row moves alone
+    if chained or k > rows.num_units or rows.inner or len(program.structure.latents) > 1:
         return expected, jnp.zeros((), jnp.int32)
     empty = expected.counts <= 0
     return jax.lax.cond(

@@ -81,6 +81,11 @@ def cross_validate(
     program = program_for(em.model, call, em.objective == "posterior")
     rows, found = prepare(program, call.arrays)
     check(program, call.arrays, found)
+    if program.structure.chain is not None:
+        raise ValueError(
+            f"cross_validate leaves rows out, and {program.structure.latent.name!r} is a chain of "
+            "states, whose steps are not independent: compare by aic or bic"
+        )
     weights = np.asarray(rows.weights)
     n = len(weights)
     if not isinstance(num_folds, int | np.integer) or not 2 <= num_folds <= n:

@@ -91,7 +91,12 @@ def simulator(fit: Fit, program: Program) -> Callable[[jax.Array], Rows]:
 
 
 def refuse_auxiliary(program: Program) -> None:
-    """Raise where more than the rows is observed: replicates are of rows."""
+    """Raise where more than independent rows is observed: replicates are of rows."""
+    if program.structure.chain is not None:
+        raise ValueError(
+            f"the bootstrap replicates independent rows, and {program.structure.latent.name!r} is "
+            "a chain of states: use fit.standard_errors(), or fit what fit.sample() simulates"
+        )
     for beside in program.structure.auxiliary:
         raise ValueError(
             f"the bootstrap replicates the rows of {program.structure.latent.name!r}, and site "

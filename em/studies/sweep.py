@@ -32,7 +32,10 @@ class Sweep:
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row a fit: its keywords, log-likelihood, dimensions, criteria, entropy, status."""
+        """One row a fit: its keywords, log-likelihood, dimensions, criteria, entropy, status.
+
+        Fits of chains have no ICL.
+        """
         import pandas as pd
 
         rows = [
@@ -42,7 +45,7 @@ class Sweep:
                 "num_free_params": fit.num_free_params,
                 "aic": fit.aic,
                 "bic": fit.bic,
-                "icl": fit.icl,
+                **({} if fit.program.structure.chain else {"icl": fit.icl}),
                 "entropy": fit.entropy,
                 "status": fit.status.name,
             }

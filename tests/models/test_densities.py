@@ -5,7 +5,7 @@ from scipy import special, stats
 
 from mixpyro import models
 
-from ..examples import every
+from ..examples import OF_ROWS, every
 from .densities import applied, families, regressions
 
 
@@ -98,7 +98,7 @@ def weights_of(example, k):
     return params.get("weights", np.full(k, 1 / k))
 
 
-@every(models.EXAMPLES)
+@every(OF_ROWS)
 def test_enumerated_density_agrees_with_scipy(example, scored):
     it = scored(example)
     conditional = COMPONENTS[example.model.__name__](it.x, example.params, example.kwargs)

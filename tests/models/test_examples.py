@@ -12,7 +12,7 @@ from numpyro.distributions import constraints
 from mixpyro import models
 from mixpyro.distributions import rotation
 
-from ..examples import every, every_example
+from ..examples import OF_ROWS, every, every_example
 
 NATURAL = (
     constraints.real,
@@ -106,7 +106,7 @@ def test_each_class_is_scored_as_the_true_one(example, scored):
     np.testing.assert_allclose(it.columns[it.z, np.arange(len(it.z))], natural, rtol=1e-5)
 
 
-@every([e for e in models.EXAMPLES if e.plate == "rows"])
+@every([e for e in OF_ROWS if e.plate == "rows"])
 def test_z_may_broadcast_over_the_rows(example, scored):
     it = scored(example)
     one = handlers.substitute(example.model, {"z": jnp.ones(1, int)})
@@ -140,15 +140,8 @@ def test_docstring_has_formula_sites_priors_and_example(model):
     doc = inspect.getdoc(model)
     example = models.examples(model)[0]
     index = {"rows": "_n", "groups": "_i", "series": ""}[example.plate]
-    for part in (
-        f"p({example.data}{index}) =",
-        "Sites:",
-        "Priors",
-        "Args:",
-        "Returns:",
-        "Raises:",
-        "Example:",
-    ):
+    density = "p(x_1, ..., x_n) =" if example.chain else f"p({example.data}{index}) ="
+    for part in (density, "Sites:", "Priors", "Args:", "Returns:", "Raises:", "Example:"):
         assert part in doc
     for name in inspect.signature(model).parameters:
         assert f"\n    {name}: " in doc

@@ -86,9 +86,8 @@ def statistics_of(work: Work, site: StatisticalSite, args: Args) -> tuple[Statis
     program, _, expected, _, rows, _ = work
     if site.latent is None:
         return site_statistics(program, expected, rows)[site.name], rows.reference[site.name]
-    counts = expected.inner_counts[site.level] if site.level else expected.counts
-    components = jnp.arange(counts.shape[0])
-    values = program.structure.classes(components, site.level)[site.name].astype(counts.dtype)[None]
+    counts = expected.prior_counts(site.level)
+    values = program.structure.prior_classes(site.level)[site.name].astype(counts.dtype)[None]
     known = {n: jnp.full_like(values, site.latent.num_components - 1) for n in site.family.known}
     reference = site.family.reference(values, counts, args, site.ties or {})
     u = site.family.coordinates(values, reference)

@@ -50,6 +50,14 @@ def load_death_notices() -> Any:
     return _frame("death_notices")
 
 
+def load_earthquakes() -> Any:
+    """Load how many major earthquakes (magnitude 7 or more) each year had, 1900 to 2006: by year.
+
+    Source: Zucchini and MacDonald (2009), Hidden Markov Models for Time Series, table 1.1.
+    """
+    return _frame("earthquakes")
+
+
 def load_emissions() -> Any:
     """Load GNP and estimated CO2 emission a head of 28 countries in 1996: columns gnp, co2.
 

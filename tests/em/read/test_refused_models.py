@@ -5,7 +5,6 @@ import numpy as np
 import numpyro
 import numpyro.distributions as dist
 import pytest
-from numpyro.contrib.control_flow import scan
 
 from mixpyro import em
 
@@ -55,21 +54,6 @@ def test_an_infinite_discrete_latent():
             numpyro.sample("x", dist.Normal(count, 1.0), obs=x)
 
     refuses("'count'", "finite", model=model)
-
-
-def test_a_chain_of_classes():
-    def model(x):
-        transition = numpyro.sample("transition", dist.Dirichlet(jnp.ones(2)).expand([2]))
-        loc = numpyro.sample("loc", dist.Normal(0, 5).expand([2]))
-
-        def step(z, x):
-            z = numpyro.sample("z", dist.Categorical(transition[z]))
-            numpyro.sample("x", dist.Normal(loc[z], 1.0), obs=x)
-            return z, None
-
-        scan(step, 0, x)
-
-    refuses("'z'", "scan", "hidden Markov", model=model)
 
 
 def test_nothing_observed():

@@ -1,0 +1,1 @@
+"""Chains of classes: a scan of NumPyro's as rows along time."""

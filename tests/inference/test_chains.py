@@ -1,0 +1,145 @@
+"""Chains summed out, as NumPyro models: their density, gradients, draws, and names of states."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.scipy.special import logsumexp
+from numpyro import handlers
+from numpyro.contrib.funsor import config_enumerate, enum
+from numpyro.contrib.funsor import log_density as enumerated
+from numpyro.infer.util import log_density
+
+from mixpyro import em, inference
+from mixpyro.data import load_earthquakes
+from mixpyro.inference.symmetry import symmetries_of
+
+from ..em.chain_forms import FORMS, all_paths, earthquakes
+
+KEY = jax.random.key(0)
+MAJOR = load_earthquakes()["earthquakes"].to_numpy()
+
+pytestmark = pytest.mark.usefixtures("x64")
+
+
+def parameters(form, seed=3):
+    """Some parameters drawn from the prior, and the log prior density."""
+    plain = handlers.trace(handlers.seed(form.model, seed)).get_trace(*form.args)
+    own = {
+        n: s
+        for n, s in plain.items()
+        if s["type"] == "sample" and n not in (*form.latents, *form.observed)
+    }
+
+    def prior(params):
+        return sum(s["fn"].log_prob(params[n]).sum() for n, s in own.items())
+
+    return {n: s["value"] for n, s in own.items()}, prior
+
+
+QUICK = ("initial by where", "observed outside", "items in a plate")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(n, marks=[pytest.mark.slow] * (n not in QUICK))
+        for n in FORMS
+        if n not in ("ragged", "weighted")
+    ],
+)
+def test_density_and_gradient_are_those_of_all_paths(name):
+    form = FORMS[name]
+    params, prior = parameters(form)
+    function, _ = all_paths(form)
+
+    def by_paths(params):
+        return logsumexp(function(params), 0).sum() + prior(params)
+
+    def ours(params):
+        return log_density(inference.marginalize(form.model), form.args, {}, params)[0]
+
+    value, slopes = jax.value_and_grad(ours)(params)
+    expected, expected_slopes = jax.value_and_grad(by_paths)(params)
+    np.testing.assert_allclose(value, expected, atol=1e-9)
+    for site, slope in expected_slopes.items():
+        np.testing.assert_allclose(slopes[site], slope, rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize("name", ["fixed first state", "observation before", "initial by where"])
+def test_the_density_is_that_of_numpyros_own_enumeration(name):
+    form = FORMS[name]
+    params, _ = parameters(form)
+    mine, _ = log_density(inference.marginalize(form.model), form.args, {}, params)
+    model = enum(config_enumerate(handlers.seed(form.model, 0)), -2)
+    theirs, _ = enumerated(model, form.args, {}, params)
+    np.testing.assert_allclose(mine, theirs, atol=1e-9)
+
+
+def test_sequences_are_the_independent_rows_of_the_marginal_model():
+    form = FORMS["ragged"]
+    params, prior = parameters(form)
+    model = handlers.substitute(inference.marginalize(form.model), params)
+    trace = handlers.trace(handlers.seed(model, 0)).get_trace(*form.args)
+    assert set(trace) >= {"x", "initial"}
+    assert "z" not in trace
+    assert trace["x"]["fn"].batch_shape == (3,)
+    by_sequence = trace["x"]["fn"].log_prob(trace["x"]["value"])
+    alone = [
+        log_density(
+            inference.marginalize(form.model),
+            (form.args[0][:n, [s]], jnp.asarray([n])),
+            {},
+            params,
+        )[0]
+        - prior(params)
+        for s, n in enumerate(form.ends)
+    ]
+    np.testing.assert_allclose(by_sequence, alone, atol=1e-10)
+
+
+@pytest.fixture(scope="module")
+def fit():
+    with jax.enable_x64(True):
+        yield em.EM(earthquakes, num_restarts=2).run(KEY, MAJOR, num_states=2)
+
+
+def test_states_are_renamed_in_all_their_places(fit):
+    symmetry = symmetries_of(fit)["z"]
+    assert symmetry.axes == {"initial": (0,), "transition": (0, 1), "rate": (0,)}
+    draws = {n: np.stack([np.asarray(v), np.flip(v)])[None] for n, v in fit.params.items()}
+    found = inference.relabel(draws, fit)
+    np.testing.assert_array_equal(found.permutations["z"][0], [[0, 1], [1, 0]])
+    for name, value in fit.params.items():
+        np.testing.assert_allclose(found.draws[name][0, 1], value, atol=1e-12)
+
+
+def test_states_with_a_fixed_first_one_keep_their_names():
+    form = FORMS["fixed first state"]
+    fit = em.EM(form.model, num_restarts=1, max_steps=3).run(KEY, *form.args)
+    assert symmetries_of(fit)["z"].classes == ((0,), (1,))
+
+
+def test_paths_are_drawn_from_their_posterior(fit):
+    draws = {n: np.broadcast_to(v, (1, 2000, *v.shape)) for n, v in fit.params.items()}
+    found = inference.draw_latent(draws, fit, jax.random.key(4))
+    assert found.z.shape == (1, 2000, 107)
+    resp = np.asarray(fit.responsibilities())
+    np.testing.assert_allclose(found.responsibilities, resp, atol=1e-10)
+    np.testing.assert_allclose((found.z[0] == 1).mean(0), resp[:, 1], atol=0.06)
+    # Paths stay where they are: as often as the chain does.
+    moves = (found.z[0, :, 1:] != found.z[0, :, :-1]).mean()
+    assert 0.03 < moves < 0.15
+
+
+def test_nuts_agrees_with_the_fit_and_its_tree_has_time(fit):
+    tree = inference.run_nuts(fit, KEY, num_warmup=200, num_samples=200, num_chains=2)
+    assert dict(tree["responsibilities"].sizes) == {"time": 107, "sequence": 1, "component": 2}
+    assert dict(tree["log_likelihood"].sizes) == {"chain": 2, "draw": 200, "sequence": 1}
+    assert tree["observed_data"]["counts"].dims == ("time",)
+    rate = tree["posterior"]["rate"].mean(("chain", "draw")).values
+    np.testing.assert_allclose(rate, fit.params["rate"], rtol=0.05)
+    report = inference.cross_check(fit, nuts=tree)
+    verdicts = report.table["verdict"]
+    assert verdicts[["rate[0]", "rate[1]"]].tolist() == ["agrees", "agrees"]
+    assert verdicts["responsibilities (largest TV)"] == "agrees"
