@@ -4,9 +4,9 @@ Each is called as ``model(x, num_components=k)`` to score data and as
 ``model(num_components=k, num_rows=n)`` to simulate them; it returns x. The sites are ``weights``,
 the parameters of the components, ``z`` and ``x``; the plates are "components" and "rows". Models
 with covariates call their data y: ``model(y, covariates=x, num_components=k)``, and
-``model(covariates=x, num_components=k)`` to simulate. Where several rows have one z, ``group`` says
-which, and z stands in the plate "groups". Of a chain (``hidden_markov``) the rows are its steps, and
-in the place of weights it has ``initial`` and ``transition``.
+``model(covariates=x, num_components=k)`` to simulate. Where several rows have one z, ``group``
+says which, and z stands in the plate "groups". Of a chain (``hidden_markov``) the rows are its
+steps, and in the place of weights it has ``initial`` and ``transition``.
 
 ``CATALOGUE`` maps names to models, and each model is an attribute of this package too.
 ``EXAMPLES`` are calls with true parameters, for trying things out and for tests.

@@ -12,11 +12,11 @@ import numpy as np
 
 from ..climb.reach import felt
 from ..step.objective import own_log_likelihood
+from .summary import summary
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from .fit import Fit
     from .result import Result
 
 
@@ -45,12 +45,12 @@ def _numbers(own: np.ndarray) -> bool:
     return bool(own.any() and not own[other].any())
 
 
-def profiles(fit: Fit, level: float, kind: str) -> pd.DataFrame:
+def profiles(fit: Result, level: float, kind: str) -> pd.DataFrame:
     """One row an entry and class (see `Fit.profiles`)."""
     import pandas as pd
 
     _single(fit)
-    table, axes = fit.summary(level, kind), class_axes(fit)
+    table, axes = summary(fit, level, kind, "wald"), class_axes(fit)
     out = []
     for name, axis in axes.items():
         shape = np.shape(fit.leaves[name])
@@ -63,7 +63,7 @@ def profiles(fit: Fit, level: float, kind: str) -> pd.DataFrame:
     return pd.DataFrame(out, columns=columns).set_index(["entry", "class"])
 
 
-def in_order(fit: Fit, by: str | Sequence[int]) -> Fit:
+def in_order[R: Result](fit: R, by: str | Sequence[int]) -> R:
     """The same fit with its classes renamed (see `Fit.sorted`)."""
     latent, k = _single(fit), fit.program.num_components
     order = _order(fit, by, k)

@@ -3,8 +3,6 @@
 import numpy as np
 from scipy import special, stats
 
-from mixpyro import models
-
 from ..examples import OF_ROWS, every
 from .densities import applied, families, regressions
 

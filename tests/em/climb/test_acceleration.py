@@ -106,8 +106,8 @@ def test_a_probability_that_goes_to_zero_does_not_stop_the_others(x64):
     assert np.all(np.diff(fast.trace) >= 0)
 
 
-# One of each model, and of those that show nothing new a third; in float32, and by every acceleration,
-# one of each kind of M-step.
+# One of each model, and of those that show nothing new a third; in float32, and by every
+# acceleration, one of each kind of M-step.
 AGAIN = [e for e in OF_ROWS if e.again][::3]
 FIRST = list({e.model: e for e in reversed(OF_ROWS)}.values())
 FEW = [
