@@ -47,7 +47,8 @@ class Some(Messenger):
 
 def sites(model: Callable, args: tuple, kwargs: Mapping) -> dict[str, dict]:
     """One trace of the model as NumPyro runs it, z at its natural shape."""
-    with Some(), handlers.trace() as traced:
+    # A scan draws within its steps, where no handler outside is asked.
+    with handlers.seed(rng_seed=0), Some(), handlers.trace() as traced:
         model(*args, **kwargs)
     return dict(traced)
 
