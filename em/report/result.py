@@ -100,12 +100,11 @@ class Result:
             parts += proof(self)
         if self.reseeded:
             parts.append(f"Emptied clusters were re-seeded {self.reseeded} times.")
-        edges = self._edges()
-        if edges:
+        if edges := self._edges():
             parts.append(f"At the boundary: {', '.join(edges)}.")
         if self.never_observed:
-            names = few(entries(self.never_observed))
-            parts.append(f"Never observed, and no dimensions: {', '.join(names)}.")
+            names = ", ".join(few(entries(self.never_observed)))
+            parts.append(f"Never observed, and no dimensions: {names}.")
         return " ".join(parts)
 
     @property

@@ -74,6 +74,7 @@ def objective_of(
     program: Program, terms: Terms, given: Given, arrays: tuple
 ) -> Callable[[np.ndarray, np.ndarray], tuple]:
     """The objective, its gradient and Hessian at any estimates, and parameters of the fit."""
+
     def total(beta: jax.Array, u: jax.Array, given: Given, arrays: tuple) -> jax.Array:
         return given.weights @ terms(beta, u, given, arrays)
 
