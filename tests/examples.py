@@ -21,6 +21,22 @@ OF_CHAINS = [e for e in models.EXAMPLES if e.chain]
 every_example = every(OF_ROWS)
 every_chain = every(OF_CHAINS)
 
+NEW = [e for e in OF_ROWS if not e.again]
+
 # One of vectors and one of counts: what costs a compilation each runs on these, and slowly on all.
-_FEW = [models.examples(m)[0] for m in (models.gaussian_mixture, models.poisson_mixture)]
-few_new_examples = every([e for e in OF_ROWS if not e.again], quick=lambda e: e in _FEW)
+FEW = [models.examples(m)[0] for m in (models.gaussian_mixture, models.poisson_mixture)]
+few_new_examples = every(NEW, quick=lambda e: e in FEW)
+
+# Their numeric M-steps take most of a minute: fitted once, with the slow tests.
+DEAR = [
+    e
+    for m in (
+        models.dawid_skene,
+        models.factor_analysers,
+        models.gamma_regression_mixture,
+        models.mixed_rasch,
+        models.negative_binomial_regression_mixture,
+        models.robust_regression,
+    )
+    for e in models.examples(m)
+]

@@ -270,7 +270,7 @@ class Ascent:
         rows = engine.given(program, self.rows)
         if given is not None and not isinstance(given, dict):
             added = [(0, rows.num_units - program.num_rows), (0, 0)]
-            given = jax.tree.map(lambda a: jnp.pad(a, added, mode="edge"), given)
+            given = jax.tree.map(lambda a: as_jax(np.pad(a, added, mode="edge")), given)
         key = ("start", assign, way.start, type(given), number)
         start = partial(all_starts, program, assign, way.start, number)
         # Numeric M-steps take many steps of their own, if only some parameters are given.

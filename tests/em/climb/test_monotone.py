@@ -11,7 +11,7 @@ from scipy.optimize import linear_sum_assignment
 
 from mixpyro import em, models
 
-from ...examples import every, every_example, few_new_examples
+from ...examples import DEAR, FEW, NEW, OF_ROWS, every, few_new_examples
 
 gaussian = every(
     [e for e in models.EXAMPLES if e.model in (models.gaussian_mixture, models.kmeans_mixture)],
@@ -65,13 +65,13 @@ def aligned(example, arrays, labels):
     return out
 
 
-@every_example
+@every(OF_ROWS, quick=lambda e: e not in DEAR)
 @pytest.mark.parametrize(("assign", "precision"), [("soft", "float64")], indirect=["precision"])
 def test_the_climb(example, assign, precision):
     check_climb(example, assign, precision)
 
 
-@few_new_examples
+@every([e for e in NEW if e not in DEAR], quick=lambda e: e in FEW)
 @pytest.mark.parametrize(("assign", "precision"), [("soft", "float32")], indirect=["precision"])
 def test_the_climb_in_single_precision(example, assign, precision):
     check_climb(example, assign, precision)
@@ -142,7 +142,13 @@ def check_climb(example, assign, precision):
 
 
 @few_new_examples
-def test_the_truth_lies_within_the_errors(example, x64):
+def test_the_truth_is_where_the_fit_says(example, x64):
+    """In one test, so that one fit serves."""
+    the_truth_lies_within_the_errors(example)
+    the_fit_is_no_lower_than_the_truth(example)
+
+
+def the_truth_lies_within_the_errors(example):
     fit = fitted(example, "soft", "float64")
     labels = fit.predict()
     assert fit.status is em.Status.CONVERGED, fit.message
@@ -160,8 +166,7 @@ def test_the_truth_lies_within_the_errors(example, x64):
         assert np.all(away < 4), (name, away)
 
 
-@few_new_examples
-def test_the_fit_is_no_lower_than_the_truth(example, x64):
+def the_fit_is_no_lower_than_the_truth(example):
     fit = fitted(example, "soft", "float64")
     x = jax.tree.map(jnp.asarray, drawn(example)[example.data])
     params = {name: jnp.asarray(value) for name, value in example.params.items()}
