@@ -139,8 +139,10 @@ def test_num_rows_is_not_needed_with_x(example, scored):
 def test_docstring_has_formula_sites_priors_and_example(model):
     doc = inspect.getdoc(model)
     example = models.examples(model)[0]
-    index = {"rows": "_n", "groups": "_i", "series": ""}[example.plate]
-    density = "p(x_1, ..., x_n) =" if example.chain else f"p({example.data}{index}) ="
+    density = "p(x_1, ..., x_n) ="
+    if not example.chain:
+        index = {"rows": "_n", "groups": "_i", "series": ""}[example.plate]
+        density = f"p({example.data}{index}) ="
     for part in (density, "Sites:", "Priors", "Args:", "Returns:", "Raises:", "Example:"):
         assert part in doc
     for name in inspect.signature(model).parameters:
