@@ -105,6 +105,9 @@ def _order(fit: Result, by: str | Sequence[int], k: int) -> np.ndarray:
 
 def _single(fit: Result) -> str:
     structure = fit.program.structure
-    if len(structure.latents) > 1:
-        raise ValueError("this is of models with one latent class; this one has several")
+    if len(structure.latents) > 1 or structure.chain is not None:
+        raise ValueError(
+            "this is of models with one latent class a row, of independent rows; this one has "
+            "several, or a chain of states"
+        )
     return structure.latents[0].name

@@ -33,7 +33,7 @@ def indices(fit: Result) -> pd.Series:
         found |= {
             "clc": classified,
             "awe": classified + 2 * p * (1.5 + np.log(n)),
-            "icl": fit.icl,
+            **({} if fit.program.structure.chain else {"icl": fit.icl}),
             "entropy": fit.entropy,
             "relative_entropy": 1 - fit.entropy / (units * np.log(k)) if k > 1 else np.nan,
         }
@@ -47,6 +47,7 @@ def classification_table(fit: Result) -> pd.DataFrame:
     if len(fit.program.structure.latents) > 1:
         raise ValueError("the classification table is of one latent class; this model has several")
     resp = np.asarray(fit.responsibilities(), float)
+    resp = resp.reshape(-1, resp.shape[-1])  # of a chain by time and sequence
     weights = np.asarray(fit.rows.weights, float)
     k, assigned = resp.shape[1], resp.argmax(1)
     member = np.eye(k)[assigned] * weights[:, None]

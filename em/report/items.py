@@ -45,7 +45,11 @@ def items_of(fit: Result) -> Items:
     program, structure = fit.program, fit.program.structure
     sites = program.sites
     plain = len(structure.levels) == 1 and len(structure.latents) == 1
-    plain = plain and not (structure.auxiliary or structure.latent.labels or program.rowwise)
+    plain = (
+        plain
+        and structure.chain is None
+        and not (structure.auxiliary or structure.latent.labels or program.rowwise)
+    )
     if not plain or structure.latent.rowwise:
         raise ValueError(
             "tables of items are of one latent class a row, whose probabilities are the same for "

@@ -141,8 +141,12 @@ def external(
     _check_options(kind, method, assignment, outcome, covariates)
     program, family = fit.program, OUTCOMES[kind]
     structure = program.structure
-    if len(structure.levels) > 1 or len(structure.latents) > 1 or structure.latent.rowwise:
-        raise ValueError("external variables are of one class a row, without covariates of its own")
+    several = len(structure.levels) > 1 or len(structure.latents) > 1
+    if several or structure.chain is not None or structure.latent.rowwise:
+        raise ValueError(
+            "external variables are of one class a row, of independent rows, without covariates of "
+            "its own"
+        )
     n, k = program.num_rows, program.num_components
     if k < 2 or not 0 <= reference < k:
         raise ValueError(f"reference must be one of at least two classes, 0 to {k - 1}")

@@ -12,6 +12,7 @@ from numpyro import handlers
 from scipy import special
 
 from mixpyro import em, models
+from mixpyro.data import load_earthquakes
 
 pytestmark = pytest.mark.usefixtures("x64")
 
@@ -211,3 +212,22 @@ def test_z_and_ratios_of_the_summary():
     for name, of in (("exp", "estimate"), ("exp_lower", "lower"), ("exp_upper", "upper")):
         assert row[name] == pytest.approx(np.exp(row[of]))
     assert table.loc["weights[0]", ["z", "p", "exp"]].isna().all()
+
+
+def test_steps_of_a_chain_are_no_independent_rows():
+    counts = load_earthquakes()["earthquakes"].to_numpy()
+    fit = em.EM(models.hidden_markov, num_restarts=1).run(KEY, counts, num_components=2)
+    assert "icl" not in fit.indices()
+    table = fit.classification_table()
+    assert table["n"].sum() == len(counts)
+    resp = np.asarray(fit.responsibilities())
+    np.testing.assert_allclose(table["estimated"], resp.mean(0), rtol=1e-9)
+    for call in (
+        fit.sorted,
+        fit.profiles,
+        fit.bivariate_residuals,
+        lambda: em.goodness_of_fit(fit),
+        lambda: em.external(fit, np.zeros(len(counts))),
+    ):
+        with pytest.raises(ValueError, match=r"independent rows|one latent class a row"):
+            call()
