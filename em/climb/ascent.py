@@ -191,8 +191,10 @@ class Ascent:
                 break
             params = {n: as_jax(v[best]) for n, v in outcome.params.items()}
             outcome, restarts = climb_on(outcome, best, params)
-        for _ in range(_MOVES if way.moves is not None else 0):
-            assert way.moves is not None
+        # Where steps are dear, one round of moves.
+        for _ in range(1 if self.program.price > _COSTLY else _MOVES):
+            if way.moves is None:
+                break
             better = way.moves({n: as_jax(v[restarts.chosen]) for n, v in outcome.params.items()})
             if better is None or restarts.status[restarts.chosen] != Status.CONVERGED:
                 break

@@ -5,29 +5,33 @@ from __future__ import annotations
 import numpy as np
 
 _ROUNDS, _CHUNK = 100, 1 << 16
+# So many multiplications of looking over all rows, and so many moves, are no long wait.
+_LOOKS, _MOVES = 3e8, 20_000
 
 
 def moved(x: np.ndarray, weights: np.ndarray, centroids: np.ndarray) -> np.ndarray | None:
-    """The centroids (k, d) after all single moves of rows (n, d) that help; None if none does.
+    """The centroids (k, d) after the single moves of rows (n, d) that help; None if none does.
 
     Lloyd's algorithm ends where every row is nearest to its own centroid. A row of weight w that
     leaves a cluster of weight W lowers the sum of squares by ``w W / (W - w) ||x - c||^2``, and one
     that joins raises it by ``w W / (W + w) ||x - c||^2``: as centroids move along, moves may help
     yet (Hartigan & Wong 1979, Applied Statistics 28:100). Where none does, Lloyd's steps do nothing
-    either.
+    either. Of large data only the best moves are made.
     """
     labels = np.concatenate([_distances(part, centroids).argmin(1) for part in _parts(x)])
     sizes = np.bincount(labels, weights, len(centroids))
     centroids = centroids.copy()
-    ever = False
-    for _ in range(_ROUNDS):
+    ever, left = False, _MOVES
+    for _ in range(min(_ROUNDS, 1 + int(_LOOKS // (x.size * len(centroids))))):
         gains = [
             _gains(part, w, own, centroids, sizes)[0]
             for part, w, own in zip(_parts(x), _parts(weights), _parts(labels), strict=True)
         ]
         gain = np.concatenate(gains)
         helped = False
-        for row in np.argsort(-gain, kind="stable")[: np.count_nonzero(gain > 0)]:
+        promising = min(int(np.count_nonzero(gain > 0)), left)
+        left -= promising
+        for row in np.argsort(-gain, kind="stable")[:promising]:
             here = slice(row, row + 1)
             best, to = _gains(x[here], weights[here], labels[here], centroids, sizes)
             if best[0] > 0:
