@@ -12,7 +12,7 @@ from scipy import optimize, special, stats
 
 from mixpyro import em, models
 
-from ...examples import DEAR, OF_ROWS
+from ...examples import OF_ROWS
 
 KEY = jax.random.key(0)
 _rng = np.random.default_rng(2)
@@ -106,10 +106,24 @@ def test_a_probability_that_goes_to_zero_does_not_stop_the_others(x64):
     assert np.all(np.diff(fast.trace) >= 0)
 
 
-# One of each model, and of those that show nothing new a third; in float32, and by every
-# acceleration, one of each kind of M-step.
-AGAIN = [e for e in OF_ROWS if e.again][::3]
-FIRST = list({e.model: e for e in reversed(OF_ROWS) if e not in DEAR}.values())
+# One of each kind of M-step, in both precisions and by every acceleration; of the covariance
+# structures a third; some models of other shapes.
+AGAIN = [e for e in OF_ROWS if e.again and "covariance" in e.kwargs][::3]
+OTHERS = [
+    models.examples(m)[0]
+    for m in (
+        models.two_coins,
+        models.bernoulli_mixture,
+        models.contaminated_mixture,
+        models.student_t_mixture,
+        models.beta_mixture,
+        models.negative_binomial_mixture,
+        models.mixture_of_experts,
+        models.growth_mixture,
+        models.occupancy,
+        models.changepoint,
+    )
+]
 FEW = [
     models.examples(m)[0]
     for m in (
@@ -121,7 +135,7 @@ FEW = [
         models.zero_inflated_poisson,
     )
 ]
-EXAMPLES = [("float64", e) for e in (*FIRST, *AGAIN)] + [("float32", e) for e in FEW]
+EXAMPLES = [("float64", e) for e in (*FEW, *OTHERS, *AGAIN)] + [("float32", e) for e in FEW]
 
 
 @pytest.mark.slow
