@@ -66,8 +66,8 @@ def items_of(fit: Result) -> Items:
     weights = np.asarray(fit.rows.weights, float)
     names, values, tables, seen = [], [], [], []
     for name, table in probs.items():
-        u = _by_row(chunks.u[name], n).astype(int)
-        there = _by_row(chunks.seen[name], n) > 0 if name in chunks.seen else np.ones_like(u, bool)
+        u = by_row(chunks.u[name], n).astype(int)
+        there = by_row(chunks.seen[name], n) > 0 if name in chunks.seen else np.ones_like(u, bool)
         for j in range(len(u)):
             own = np.where(there[j], u[j], -1)
             names.append(name if len(u) == 1 else f"{name}[{j}]")
@@ -91,7 +91,7 @@ def _probabilities(program: Program) -> Callable[[Params, tuple], tuple[dict, ja
     return compiled
 
 
-def _by_row(chunked: jax.Array, n: int) -> np.ndarray:
+def by_row(chunked: jax.Array | np.ndarray, n: int) -> np.ndarray:
     """(turns, together, c, size) to (c, n)."""
     array = np.moveaxis(np.asarray(chunked), 2, 0)
     return array.reshape(array.shape[0], -1)[:, :n]

@@ -10,11 +10,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
-from scipy.stats import chi2, norm
+from scipy.stats import norm
 
 from ..climb.boundary import inside
 from ..report import information as info
-from .hypotheses import HypothesisTest
+from .hypotheses import HypothesisTest, wald
 from .last_step import Given, Way, covariance_of, maximise, objective_of, terms_of
 from .outcomes import OUTCOMES, Outcome
 
@@ -87,8 +87,7 @@ class External:
         restriction = np.array(rows)
         value = restriction @ self._estimates
         variance = restriction @ self.covariance @ restriction.T
-        statistic = float(value @ np.linalg.solve(variance, value))
-        return HypothesisTest(statistic, len(value), float(chi2.sf(statistic, len(value))))
+        return wald(value, variance)
 
 
 def external(

@@ -12,7 +12,7 @@ from scipy import stats
 
 from ..climb.status import Status
 from ..machine.jit import loop_jit
-from ..report.items import Items, items_of, log_probabilities, patterns
+from ..report.items import Items, by_row, items_of, log_probabilities, patterns
 from .bootstrap import at_least_two
 from .replicates import each, from_params, simulator
 
@@ -82,18 +82,13 @@ def goodness_of_fit(
     )
     found = np.full(num_replicates, np.nan)
     for i in np.flatnonzero(code <= Status.MAX_STEPS):
-        values = np.concatenate([_rows_of(v[i], program.num_rows) for v in u.values()])
+        values = np.concatenate([by_row(v[i], program.num_rows).astype(int) for v in u.values()])
         _, counts = patterns(items._replace(values=values))
         saturated = (counts * np.log(counts / counts.sum())).sum()
         found[i] = 2 * (saturated - float(objective[i]))
     usable = found[np.isfinite(found)]
     simulated = (1 + (usable >= g_squared).sum()) / (1 + len(usable))
     return GoodnessOfFit(g_squared, chi_squared, df, pvalue, float(simulated), found)
-
-
-def _rows_of(u: np.ndarray, n: int) -> np.ndarray:
-    array = np.moveaxis(u, 2, 0)
-    return array.reshape(array.shape[0], -1)[:, :n].astype(int)
 
 
 def _distances(items: Items) -> tuple[float, float, int]:

@@ -64,6 +64,11 @@ def wald_test(
     variance = gradient @ info.covariance(fit.information, kind) @ np.transpose(gradient)
     if np.linalg.matrix_rank(variance) < len(value):
         raise ValueError("parts of the restriction repeat each other, or change nothing")
+    return wald(value, variance)
+
+
+def wald(value: np.ndarray, variance: np.ndarray) -> HypothesisTest:
+    """Whether estimates (q,) of this covariance are 0: ``value' variance^{-1} value``."""
     statistic = float(value @ np.linalg.solve(variance, value))
     return HypothesisTest(statistic, len(value), _tail(statistic, len(value)))
 
