@@ -107,10 +107,12 @@ class Example:
         z is (num_groups,) where rows are grouped, (1,) for a series. Where a model has covariates
         its data are called y (see `data`).
         """
+        from ..em.machine.interpret import interpreted
+
         # JAX cannot index a NumPy array by a traced z.
         params = {name: jnp.asarray(value) for name, value in self.params.items()}
 
-        @jax.jit
+        @interpreted
         def draw(rng_key: Array) -> dict[str, Any]:
             model = handlers.seed(handlers.substitute(self.model, params), rng_key)
             trace = handlers.trace(model).get_trace(**self.kwargs)

@@ -27,14 +27,7 @@ NEW = [e for e in OF_ROWS if not e.again]
 FEW = [models.examples(m)[0] for m in (models.gaussian_mixture, models.poisson_mixture)]
 few_new_examples = every(NEW, quick=lambda e: e in FEW)
 
-# Numeric M-steps take a third of a minute, or most of one: fitted with the slow tests, these once.
-NUMERIC = (
-    models.cure_model,
-    models.hurdle_poisson,
-    models.n_mixture,
-    models.occupancy,
-    models.zero_inflated_regression,
-)
+# A fit takes these a third of a minute or more.
 DEAR = [
     e
     for m in (

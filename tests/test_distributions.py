@@ -1,7 +1,5 @@
 """`mixpyro.distributions`: rotations as parameters, and the normal that they serve."""
 
-import functools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -23,10 +21,7 @@ from mixpyro.distributions import (
     or_uniform,
     rotation,
 )
-
-# Compiling is what these tests spend their time on.
-QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
-compiled = functools.partial(jax.jit, compiler_options=QUICK)
+from mixpyro.em.machine.interpret import interpreted
 
 
 @pytest.mark.parametrize("d", [1, 5])
@@ -38,7 +33,7 @@ def test_a_rotation_and_its_coordinates(d, precision):
     assert transform.forward_shape((4, size)) == (4, d, d)
     x = np.random.default_rng(0).normal(size=(4, size)).astype(precision)
 
-    @compiled
+    @interpreted
     def there_and_back(x):
         rotations = transform(x)
         return rotations, transform.inv(rotations), rotation(rotations), transform(0 * x)
@@ -56,10 +51,12 @@ def test_what_is_no_rotation(precision):
     matrices = jnp.array(
         [[[1.0, 0.0], [0.0, -1.0]], [[1.0, 0.01], [0.0, 1.0]], [[0.0, -1.0], [1.0, 0.0]]]
     )
-    np.testing.assert_array_equal(compiled(lambda x: rotation(x))(matrices), [False, False, True])
+    np.testing.assert_array_equal(
+        interpreted(lambda x: rotation(x))(matrices), [False, False, True]
+    )
 
 
-@compiled
+@interpreted
 def rotated(x):
     """The rotations of some coordinates, and the log density of these if they are uniform."""
     y = biject_to(rotation)(x)
@@ -94,7 +91,9 @@ def test_the_coordinates_in_three_dimensions_have_a_density_of_mass_one(x64):
 
 def test_the_density_has_mass_one_against_draws_in_four_dimensions(x64):
     """``E[g(x) / p(x)] = 1`` over draws x of p, for another density g."""
-    sample = compiled(lambda key: biject_to(rotation).inv(HaarRotation(4).sample(key, (10_000,))))
+    sample = interpreted(
+        lambda key: biject_to(rotation).inv(HaarRotation(4).sample(key, (10_000,)))
+    )
     x = np.asarray(sample(jax.random.key(0)))
     other = stats.multivariate_normal.pdf(x, np.zeros(6), 0.3 * np.eye(6))
     ratio = other / np.exp(rotated(x)[1])
@@ -105,7 +104,7 @@ def test_the_density_has_mass_one_against_draws_in_four_dimensions(x64):
 def test_uniform_rotations():
     uniform = HaarRotation(3)
 
-    @compiled
+    @interpreted
     def sample(key):
         draws = uniform.sample(key, (2000,))
         return draws, uniform.support(draws), uniform.log_prob(draws)
@@ -139,7 +138,7 @@ def test_the_density_is_scipys(precision):
     ]
     rtol = 1e-5 if precision == "float32" else 1e-12
 
-    @compiled
+    @interpreted
     def everything(*arguments):
         fn = EigenNormal(*arguments)
         assert fn.batch_shape == (2,)
@@ -164,7 +163,7 @@ def test_draws_have_the_mean_and_covariance(x64):
 
 
 def test_shared_parts_broadcast(x64):
-    @compiled
+    @interpreted
     def both(x):
         fn = EigenNormal(LOC, VOLUME[0], LOG_SHAPE[0], AXES[0])
         apart = EigenNormal(LOC, VOLUME[[0, 0]], LOG_SHAPE[[0, 0]], AXES[[0, 0]])
@@ -197,7 +196,7 @@ def test_a_normal_or_uniform_is_either(precision):
     low, high = np.array([-1.0, 0.0]), np.array([3.0, 2.0])
     x = np.array([[0.5, 1.0], [3.0, 2.0], [3.1, 1.0]])[:, None].astype(precision)
 
-    @compiled
+    @interpreted
     def both(x, noise):
         normal = dist.MultivariateNormal(jnp.zeros(2), covariance_matrix=covariance)
         whole = or_uniform(normal, noise, low, high)

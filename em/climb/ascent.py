@@ -15,7 +15,8 @@ import numpy as np
 from ..classes.assignments import Assign, Schedule
 from ..classes.assignments.soft import Soft
 from ..machine.arrays import array as as_jax
-from ..machine.jit import loop_jit, quick_jit
+from ..machine.jit import climbing_jit, loop_jit, quick_jit
+from ..machine.patience import Patient
 from ..machine.progress import Progress
 from ..plan.chunks import Rows
 from ..plan.program import Params, Program
@@ -128,6 +129,8 @@ class Ascent:
 
     def prepare(self, pool: Executor) -> Future:
         """Trace the first climb, and compile it in the pool: XLA leaves other threads free."""
+        if isinstance(self._first_opening.compiled, Patient):
+            return pool.submit(lambda: None)
         args = self._first_opening.arguments(*self.first, 0)
         self._ahead.append(pool.submit(self._first_opening.compiled.lower(*args).compile))
         return self._ahead[0]
@@ -282,5 +285,7 @@ class Ascent:
         settings = Settings(assign, way.max_steps, report, accelerate)
         climb_all = partial(climb, program, settings)
         name = ("climb", settings)
-        compiled = engine.compiled(program, name, lambda: loop_jit(program, climb_all))
+        # Nobody else calls back while XLA runs.
+        jit = climbing_jit if report is None else loop_jit
+        compiled = engine.compiled(program, name, lambda: jit(program, climb_all))
         return Opening(compiled, rows, *begun(rows, self.rng_key, given))

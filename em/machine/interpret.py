@@ -6,6 +6,7 @@ that NumPy has no counterpart of is JAX's own, by itself.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ import jax
 import numpy as np
 from jax.extend.core import Literal
 
+from .meter import Meter
 from .primitives import ON_KEYS, TABLE
 from .traced import kind_of
 
@@ -31,10 +33,15 @@ _CALLS = {
     "custom_vjp_call": "call_jaxpr",
     "custom_vjp_call_jaxpr": "fun_jaxpr",
 }
+# Seconds that NumPy takes for an operation, and for each number that it makes.
+_OPERATION, _NUMBER = 4e-6, 2e-9
 
 
-def interpreted(function: Callable) -> Callable:
-    """``function`` of pytrees of arrays, by NumPy; it is traced once for each kind of arguments."""
+def interpreted(function: Callable, meter: Meter | None = None) -> Callable:
+    """``function`` of pytrees of arrays, by NumPy; it is traced once for each kind of arguments.
+
+    With a ``meter`` its outermost loop is compiled once that is tired.
+    """
     programs: dict[Any, tuple[Program, Any]] = {}
 
     def run(*args: Any) -> Any:
@@ -46,8 +53,10 @@ def interpreted(function: Callable) -> Callable:
         if key not in programs:
             given = jax.tree.unflatten(tree, kinds)
             jaxpr, out = jax.make_jaxpr(function, return_shape=True)(*given)
-            programs[key] = Program(jaxpr), jax.tree.structure(out)
+            programs[key] = Program(jaxpr, meter), jax.tree.structure(out)
         program, out_tree = programs[key]
+        if meter is not None:
+            meter.begin()
         with np.errstate(all="ignore"):
             found = program([_given(v, k.dtype) for v, k in zip(leaves, kinds, strict=True)])
         with jax.ensure_compile_time_eval():
@@ -74,7 +83,8 @@ def _keyed(dtype: Any) -> bool:
 class Program:
     """A jaxpr made ready: its equations are functions from places to places of one list."""
 
-    def __init__(self, closed: Any) -> None:
+    def __init__(self, closed: Any, meter: Meter | None = None, inner: bool = False) -> None:
+        self._meter = meter
         jaxpr = getattr(closed, "jaxpr", closed)
         self._places: dict[Any, int] = {}
         self._first: list[Any] = []
@@ -94,9 +104,12 @@ class Program:
             dtypes = tuple(None if _keyed(dtype) else dtype for dtype in kinds)
             read = {v for v in equation.invars if not isinstance(v, Literal)} - kept
             gone = tuple(self._places[v] for v in read if last[v] == number)
-            self._steps.append((_carry_out(equation), own, made, dtypes, gone))
+            self._steps.append((_carry_out(equation, meter, inner), own, made, dtypes, gone))
         self._outputs = [self._place(v) for v in jaxpr.outvars]
         self.dtypes = [v.aval.dtype for v in jaxpr.outvars]
+        if meter is not None:
+            self._price = sum(map(_price, equations))
+            meter.operations += len(equations) if inner else 0
 
     def _place(self, atom: Any) -> int:
         if isinstance(atom, Literal):
@@ -110,6 +123,8 @@ class Program:
 
     def __call__(self, arrays: Sequence[Any]) -> list[Any]:
         """The results, of one array for each input."""
+        if self._meter is not None:
+            self._meter.spend(self._price)
         values = list(self._first)
         for place, value in zip(self._inputs, [*self._consts, *arrays], strict=True):
             values[place] = value
@@ -136,14 +151,19 @@ def _needed(jaxpr: Any) -> list[Any]:
     return found[::-1]
 
 
-def _carry_out(equation: Any) -> Callable[..., Any]:
+def _price(equation: Any) -> float:
+    arrays = [*equation.invars, *equation.outvars]
+    return _OPERATION + _NUMBER * max((math.prod(v.aval.shape) for v in arrays), default=0)
+
+
+def _carry_out(equation: Any, meter: Meter | None, inner: bool) -> Callable[..., Any]:
     name, params = equation.primitive.name, equation.params
     if name in _CALLS and _CALLS[name] in params:
-        inner = Program(params[_CALLS[name]])
-        return lambda *arrays: inner(arrays)
+        called = Program(params[_CALLS[name]], meter, inner)
+        return lambda *arrays: called(arrays)
     control = {"while": _while, "cond": _cond, "scan": _scan, "custom_linear_solve": _solve}
     if name in control:
-        return control[name](equation)
+        return control[name](equation, meter, inner)
     if name == "optimization_barrier":
         return lambda *arrays: list(arrays)
     own = _by_jax(equation)
@@ -181,22 +201,41 @@ def _by_jax(equation: Any) -> Callable[..., Any]:
     return run
 
 
-def _while(equation: Any) -> Callable[..., Any]:
+def _while(equation: Any, meter: Meter | None, inner: bool) -> Callable[..., Any]:
     p = equation.params
-    goes_on, body = Program(p["cond_jaxpr"]), Program(p["body_jaxpr"])
+    condition = p["cond_jaxpr"]
+    goes_on, body = Program(condition, meter, True), Program(p["body_jaxpr"], meter, True)
     first, second = p["cond_nconsts"], p["cond_nconsts"] + p["body_nconsts"]
+    # Under `jax.vmap` some go on, and others stay where they ended.
+    each = len(condition.out_avals[0].shape)
+    kinds = [v.aval.dtype for v in equation.invars]
+    outermost = meter is not None and not inner
+    compiled = jax.jit(
+        lambda *arrays: equation.primitive.bind(*arrays, **p),
+        compiler_options=meter.options if meter is not None else None,
+    )
+
+    def rest(*arrays: Any) -> list[Any]:
+        return [_given(v, v.dtype) for v in compiled(*map(_returned, arrays, kinds))]
 
     def run(*arrays: Any) -> list[Any]:
         own, other, carry = arrays[:first], arrays[first:second], list(arrays[second:])
-        while bool(goes_on([*own, *carry])[0]):
-            carry = body([*other, *carry])
+        while (on := goes_on([*own, *carry])[0]).any():
+            if outermost and meter is not None and meter.tired:
+                return rest(*own, *other, *carry)
+            new = body([*other, *carry])
+            carry = [_where(on, a, b) for a, b in zip(new, carry, strict=True)] if each else new
         return carry
 
     return run
 
 
-def _cond(equation: Any) -> Callable[..., Any]:
-    branches = [Program(b) for b in equation.params["branches"]]
+def _where(on: np.ndarray, new: np.ndarray, old: np.ndarray) -> np.ndarray:
+    return np.where(on.reshape(on.shape + (1,) * (np.ndim(old) - on.ndim)), new, old)
+
+
+def _cond(equation: Any, meter: Meter | None, inner: bool) -> Callable[..., Any]:
+    branches = [Program(b, meter, inner) for b in equation.params["branches"]]
 
     def run(which: Any, *arrays: Any) -> list[Any]:
         return branches[min(max(int(which), 0), len(branches) - 1)](arrays)
@@ -204,7 +243,7 @@ def _cond(equation: Any) -> Callable[..., Any]:
     return run
 
 
-def _scan(equation: Any) -> Callable[..., Any]:
+def _scan(equation: Any, meter: Meter | None, _inner: bool) -> Callable[..., Any]:
     p, number = equation.params, len(equation.outvars)
     if "num_carry" in p:
         consts, carried = p["num_consts"], p["num_carry"]
@@ -213,7 +252,7 @@ def _scan(equation: Any) -> Callable[..., Any]:
     inner = getattr(p["jaxpr"], "jaxpr", p["jaxpr"])
     if len(inner.outvars) != number:  # some results are passed by the body: JAX knows how
         return _by_jax(equation)
-    body, length = Program(p["jaxpr"]), p["length"]
+    body, length = Program(p["jaxpr"], meter, True), p["length"]
     order = range(length)[::-1] if p["reverse"] else range(length)
     kinds = [v.aval for v in equation.outvars[carried:]]
 
@@ -231,10 +270,10 @@ def _scan(equation: Any) -> Callable[..., Any]:
     return _by_jax(equation) if any(_keyed(k.dtype) for k in kinds) else run
 
 
-def _solve(equation: Any) -> Callable[..., Any]:
+def _solve(equation: Any, meter: Meter | None, inner: bool) -> Callable[..., Any]:
     p = equation.params
     lengths = p["const_lengths"]
-    solve = Program(p["jaxprs"].solve)
+    solve = Program(p["jaxprs"].solve, meter, inner)
     before = lengths.matvec + lengths.vecmat
     after = before + lengths.solve
     rest = after + lengths.transpose_solve

@@ -10,6 +10,7 @@ import jax
 
 from .batches import in_batches
 from .interpret import interpreted
+from .patience import Patient
 
 
 class Working(Protocol):
@@ -35,6 +36,8 @@ _TINY = 1e4
 _MINUTE, _MINUTES = 3e6, 3e7
 # What a turn of a loop takes NumPy, in multiplications.
 _TURN = 2e4
+# A loop that waits for more turns within every step is XLA's.
+_TURNS = 50
 # Numbers that may stand side by side.
 _ROOM = 1e6
 _ONCE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
@@ -77,6 +80,14 @@ def loop_jit(program: Working, function: Callable) -> Callable:
     """``jax.jit`` for a loop of many steps over the rows: not within another compiled function."""
     wanted = _LOOPS[effort(program)]
     return jax.jit(function, compiler_options=_options(wanted))
+
+
+def climbing_jit(program: Working, function: Callable) -> Callable:
+    """`loop_jit` for a loop that may end soon: NumPy begins it where the rows are few."""
+    if jax.default_backend() != "cpu" or not _small(program) or program.turns > _TURNS:
+        return loop_jit(program, function)
+    # What is compiled in the end has shown that it is long.
+    return Patient(function, _options(_OFTEN))
 
 
 def effort(program: Working) -> str:

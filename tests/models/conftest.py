@@ -10,9 +10,7 @@ import pytest
 from numpyro import handlers
 
 from mixpyro import models
-
-# Compiling is what these tests spend their time on: one program an example, hardly optimised.
-QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+from mixpyro.em.machine.interpret import interpreted
 
 
 @dataclass(frozen=True)
@@ -45,10 +43,11 @@ def score(example: models.Example) -> Scored:
         samples = {name: site for name, site in sites.items() if site["type"] == "sample"}
         return {name: site["fn"].log_prob(site["value"]) for name, site in samples.items()}
 
-    @functools.partial(jax.jit, compiler_options=QUICK)
-    def everything(rng_key):
-        draws = example.simulate(rng_key)
-        x, z = draws[example.data], draws["z"]
+    draws = example.simulate(jax.random.key(20))
+    x, z = draws[example.data], draws["z"]
+
+    @interpreted
+    def everything(x, z):
         if example.group is None:
             columns = log_probs(x, jnp.arange(k)[:, None])
         else:
@@ -64,4 +63,4 @@ def score(example: models.Example) -> Scored:
             "columns": columns["z"] + rows,
         }
 
-    return Scored(**jax.tree.map(np.asarray, everything(jax.random.key(20))))
+    return Scored(**jax.tree.map(np.asarray, everything(x, z)))

@@ -11,7 +11,7 @@ from scipy.optimize import linear_sum_assignment
 
 from mixpyro import em, models
 
-from ...examples import DEAR, FEW, NEW, NUMERIC, OF_ROWS, every, few_new_examples
+from ...examples import DEAR, FEW, NEW, OF_ROWS, every, few_new_examples
 
 gaussian = every(
     [e for e in models.EXAMPLES if e.model in (models.gaussian_mixture, models.kmeans_mixture)],
@@ -65,7 +65,7 @@ def aligned(example, arrays, labels):
     return out
 
 
-@every(OF_ROWS, quick=lambda e: e not in DEAR and e.model not in NUMERIC)
+@every(OF_ROWS, quick=lambda e: e in FEW)
 @pytest.mark.parametrize(("assign", "precision"), [("soft", "float64")], indirect=["precision"])
 def test_the_climb(example, assign, precision):
     check_climb(example, assign, precision)

@@ -15,12 +15,12 @@ from numpyro.distributions.transforms import ExpTransform
 from scipy import optimize
 
 from mixpyro import em
+from mixpyro.em.machine.interpret import interpreted
 
 from .case import WEIGHTS, Case
 
 DISTINCT_ROWS, MAX_REPEATS = 201, 3
 KEY = 0
-QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 
 
 def discover() -> list[Case]:
@@ -123,12 +123,12 @@ class Likelihood:
             ]
             return jax.nn.logsumexp(jnp.stack(joint), 0).sum()
 
-        @functools.partial(jax.jit, compiler_options=QUICK)
+        @interpreted
         def derivatives(u, x, known):
             f = functools.partial(log_likelihood, x=x, known=known)
             return f(u), jax.grad(f)(u), jax.hessian(f)(u)
 
-        @functools.partial(jax.jit, compiler_options=QUICK)
+        @interpreted
         def unconstrain(params):
             parts = [self.transforms[n].inv(params[n]).ravel() for n in self.places]
             return jnp.concatenate(parts)
@@ -139,7 +139,7 @@ class Likelihood:
             )
         )
         self.unconstrain = unconstrain
-        self.constrain = jax.jit(constrain, compiler_options=QUICK)
+        self.constrain = interpreted(constrain)
 
     def at(self, u, tied):
         """Value, gradient and Hessian, for the data of the case with these arguments shared."""

@@ -1,7 +1,5 @@
 """Axes of structured covariances: plane rotations, and axes that are functions of parameters."""
 
-import functools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,12 +12,8 @@ from mixpyro.distributions import EigenNormal, HaarRotation
 from mixpyro.em.calls.arguments import split
 from mixpyro.em.families import Ties
 from mixpyro.em.families._axes import _rounds, plane_rotations, principal_axes, rotations
+from mixpyro.em.machine.interpret import interpreted
 from mixpyro.em.programs import program_for
-
-# Compiling is what these tests spend their time on.
-QUICKLY = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
-compiled = functools.partial(jax.jit, compiler_options=QUICKLY)
-
 
 # ---- axes ---------------------------------------------------------------------------------------
 
@@ -36,7 +30,7 @@ def test_the_rounds_meet_every_pair_once(d):
 def test_signs_make_a_rotation_far_from_half_a_turn(d, precision):
     draws = np.random.default_rng(0).normal(size=(200, d, d))
     axes = np.linalg.qr(draws)[0].astype(precision)
-    found = np.asarray(compiled(rotations)(axes))
+    found = np.asarray(interpreted(rotations)(axes))
     np.testing.assert_array_equal(np.abs(found), np.abs(axes))
     np.testing.assert_allclose(np.linalg.det(found), 1, rtol=1e-5)
     assert np.linalg.det(np.eye(d) + found).min() > 1 - 1e-5
@@ -49,7 +43,7 @@ def test_plane_rotations_of_one_matrix_find_its_eigenvectors(precision):
     inverse = jnp.arange(1.0, 6.0)[None, None]  # the largest eigenvalue first
     single = Ties(np.zeros((1, 1), int), np.zeros((1, 1), bool))
 
-    @compiled
+    @interpreted
     def sweep(axes):
         axes = plane_rotations(axes, matrix, inverse, single)
         return axes, (jnp.einsum("...ip,...ij,...jp->...p", axes, matrix, axes) * inverse).sum()
@@ -60,7 +54,7 @@ def test_plane_rotations_of_one_matrix_find_its_eigenvectors(precision):
         values.append(float(value))
     rounding = 1e-5 if precision == "float32" else 1e-12
     assert np.all(np.diff(values) <= rounding * values[0])
-    expected = np.asarray(compiled(principal_axes)(matrix))[0, 0][:, ::-1]
+    expected = np.asarray(interpreted(principal_axes)(matrix))[0, 0][:, ::-1]
     overlap = np.abs(expected.T @ np.asarray(axes)[0, 0])
     np.testing.assert_allclose(overlap, np.eye(5), atol=100 * rounding)
 

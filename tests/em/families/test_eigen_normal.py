@@ -2,7 +2,6 @@
 
 import functools
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -11,14 +10,12 @@ from scipy import linalg, optimize, stats
 
 from mixpyro.distributions import EigenNormal, rotation
 from mixpyro.em.families import Statistics, Ties, find
+from mixpyro.em.machine.interpret import interpreted
 
 from .case import Case
 
 K, D, N = 3, 3, 60
 FAMILY = find(EigenNormal)
-# Compiling is what these tests spend their time on.
-QUICKLY = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
-compiled = functools.partial(jax.jit, compiler_options=QUICKLY)
 
 
 def turned(*angles):
@@ -120,7 +117,7 @@ def ties_of(name):
 @functools.cache
 def estimator(name):
     reference = problem()[-1]
-    return compiled(lambda s, a: FAMILY.estimate(s, a, ties_of(name), reference))
+    return interpreted(lambda s, a: FAMILY.estimate(s, a, ties_of(name), reference))
 
 
 def estimated(name, args=None):

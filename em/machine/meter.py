@@ -1,0 +1,33 @@
+"""What NumPy spends on carrying out a function, by rule and not by the clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass
+class Meter:
+    """What NumPy has spent, in seconds by rule, and when the outermost loop is left to XLA.
+
+    That is when one call has spent ``compiling`` for each operation of the loop, or all calls have
+    spent it so many times. ``options`` are those of XLA.
+    """
+
+    compiling: float
+    times: float
+    options: dict[str, Any] | None = None
+    operations: int = 0
+    spent: float = 0.0
+    before: float = 0.0
+    tired: bool = False
+
+    def begin(self) -> None:
+        """A call begins."""
+        self.before = self.spent
+
+    def spend(self, seconds: float) -> None:
+        """So long for some operations."""
+        self.spent += seconds
+        bound = self.compiling * self.operations
+        self.tired |= self.spent - self.before >= bound or self.spent >= self.times * bound
