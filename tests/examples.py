@@ -25,18 +25,3 @@ NEW = [e for e in OF_ROWS if not e.again]
 
 # One of vectors and one of counts: what costs a compilation each runs on these, and slowly on all.
 FEW = [models.examples(m)[0] for m in (models.gaussian_mixture, models.poisson_mixture)]
-few_new_examples = every(NEW, quick=lambda e: e in FEW)
-
-# A fit takes these a third of a minute or more.
-DEAR = [
-    e
-    for m in (
-        models.dawid_skene,
-        models.factor_analysers,
-        models.gamma_regression_mixture,
-        models.mixed_rasch,
-        models.negative_binomial_regression_mixture,
-        models.robust_regression,
-    )
-    for e in models.examples(m)
-]

@@ -11,7 +11,7 @@ from scipy.optimize import linear_sum_assignment
 
 from mixpyro import em, models
 
-from ...examples import DEAR, FEW, NEW, OF_ROWS, every, few_new_examples
+from ...examples import FEW, NEW, OF_ROWS, every
 
 gaussian = every(
     [e for e in models.EXAMPLES if e.model in (models.gaussian_mixture, models.kmeans_mixture)],
@@ -69,9 +69,35 @@ def aligned(example, arrays, labels):
 @pytest.mark.parametrize(("assign", "precision"), [("soft", "float64")], indirect=["precision"])
 def test_the_climb(example, assign, precision):
     check_climb(example, assign, precision)
+    if example in NEW:  # in one test, so that one fit serves
+        the_truth_lies_within_the_errors(example)
+        the_fit_is_no_lower_than_the_truth(example)
 
 
-@every([e for e in NEW if e not in DEAR], quick=lambda e: e in FEW)
+# Single precision differs by how a family adds and solves: one of each kind.
+SINGLE = [
+    e
+    for e in NEW
+    if e.model
+    in (
+        models.bernoulli_mixture,
+        models.beta_mixture,
+        models.changepoint,
+        models.contaminated_mixture,
+        models.gamma_mixture,
+        models.gaussian_mixture,
+        models.latent_class,
+        models.linear_regression_mixture,
+        models.poisson_mixture,
+        models.poisson_regression_mixture,
+        models.student_t_mixture,
+        models.von_mises_mixture,
+        models.zero_inflated_poisson,
+    )
+]
+
+
+@every(SINGLE, quick=lambda e: e in FEW)
 @pytest.mark.parametrize(("assign", "precision"), [("soft", "float32")], indirect=["precision"])
 def test_the_climb_in_single_precision(example, assign, precision):
     check_climb(example, assign, precision)
@@ -112,7 +138,8 @@ def check_climb(example, assign, precision):
     assert np.all(np.isfinite(fit.trace))
     # A step that re-seeds an emptied cluster may lower the objective; no other one may.
     assert fit.reseeded == 0 or assign == "hard"
-    rounding = 16 * jnp.finfo(precision).eps * np.abs(fit.trace).max()
+    # The parts of a row's density are of size one, though they may cancel.
+    rounding = 16 * jnp.finfo(precision).eps * max(np.abs(fit.trace).max(), n)
     assert (np.diff(fit.trace) < -rounding).sum() <= fit.reseeded
     assert fit.objective == fit.trace[-1]
 
@@ -139,13 +166,6 @@ def check_climb(example, assign, precision):
         np.testing.assert_array_equal(fit.labels, fit.predict())
         np.testing.assert_array_equal(np.bincount(fit.labels, minlength=k), fit.counts)
     assert matching(example, fit.predict())[1] > 0.85
-
-
-@few_new_examples
-def test_the_truth_is_where_the_fit_says(example, x64):
-    """In one test, so that one fit serves."""
-    the_truth_lies_within_the_errors(example)
-    the_fit_is_no_lower_than_the_truth(example)
 
 
 def the_truth_lies_within_the_errors(example):
