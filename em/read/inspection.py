@@ -46,6 +46,7 @@ def read(
                 split = by_leaves(model, trees)
                 trace, handler = replay.run(split, call.rebuild(arrays), default=replay.prototype)
             _refuse(trace, to_fit)
+            _refuse_broadcast(trace, handler)
             latents, skip = find_latents(split, call, trace)
             whole = to_fit and not priors
             made = _assemble(split, call, trace, handler, latents, skip, gaps, whole)
@@ -73,6 +74,28 @@ def _refuse(sites: dict, to_fit: bool) -> None:
             raise ValueError(
                 f"plate {site['name']!r} is subsampled ({site['args'][1]} of {site['args'][0]}); "
                 "EM uses all rows at every step: leave subsample_size out"
+            )
+
+
+def _refuse_broadcast(sites: dict, handler: replay.Replay) -> None:
+    """Raise where an observed value has another shape than its site: NumPyro multiplies the rows.
+
+    It makes (n, n) of a column (n, 1) in a plate of n rows, and scores each under all classes.
+    """
+    for name, site in sites.items():
+        if site["type"] != "sample" or not site["is_observed"] or name in handler.chained:
+            continue
+        given, own = jnp.shape(site["value"]), tuple(site["fn"].shape())
+        ends = zip(given[::-1], own[::-1], strict=False)
+        if len(given) > len(own) or any(a != b for a, b in ends):
+            if len(given) == 2 and given[1] == 1 and own[:1] == given[:1]:
+                raise ValueError(
+                    f"the observed value of site {name!r} is a column, of shape {given}: NumPyro "
+                    f"makes {own} of it, each value under every row's class; give it as x[:, 0]"
+                )
+            raise ValueError(
+                f"the observed value of site {name!r} has shape {given}, where the site, its "
+                f"distribution in its plates, has {own}; give a value for each of its entries"
             )
 
 

@@ -135,3 +135,25 @@ def test_a_model_that_wants_an_array_as_a_python_number():
     fits = [em.EM(model).run(KEY, X, np.asarray(k)) for k in (2, 3)]
     assert [fit.spec.num_components for fit in fits] == [2, 3]
     assert em.EM(model).run(KEY, X, np.asarray(2)).log_likelihood == fits[0].log_likelihood
+
+
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [((len(X), 1), r"a column.*x\[:, 0\]"), ((len(X), 2), "shape"), ((len(X), 1, 1), "shape")],
+)
+def test_values_of_another_shape_than_their_site(shape, words):
+    """NumPyro makes (n, n) densities of a column, or fails within them."""
+    with pytest.raises(ValueError, match=f"'x'.*{words}"):
+        em.EM(normals).run(KEY, jnp.zeros(shape))
+
+
+def test_vectors_of_another_length_than_their_distribution():
+    def model(x):
+        loc = numpyro.sample("loc", dist.Normal(0, 5).expand([2, 3]).to_event(2))
+        with numpyro.plate("rows", x.shape[0]):
+            z = numpyro.sample("z", dist.Categorical(jnp.ones(2) / 2))
+            numpyro.sample("x", dist.MultivariateNormal(loc[z], jnp.eye(3)), obs=x)
+
+    for shape in ((20, 2), (20, 1), (20,)):
+        with pytest.raises(ValueError, match=r"'x'.*shape"):
+            em.EM(model).run(KEY, jnp.zeros(shape))
