@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 import jax
@@ -95,11 +96,16 @@ def maximise(step: Callable, start: np.ndarray, u: np.ndarray) -> np.ndarray:
         ValueError: it has none inside.
     """
     scale = 1 + abs(float(step(start, u)[0]))
+
+    @lru_cache(maxsize=2)  # SciPy asks for the three one by one
+    def at(point: bytes) -> tuple:
+        return tuple(-v / scale for v in step(np.frombuffer(point, float), u))
+
     found = optimize.minimize(
-        lambda b: -step(b, u)[0] / scale,
+        lambda b: at(b.tobytes())[0],
         start,
-        jac=lambda b: -step(b, u)[1] / scale,
-        hess=lambda b: -step(b, u)[2] / scale,
+        jac=lambda b: at(b.tobytes())[1],
+        hess=lambda b: at(b.tobytes())[2],
         method="trust-exact",
         options={"gtol": 1e-9, "maxiter": 500},
     )

@@ -193,14 +193,18 @@ def test_what_cannot_be_is_refused(fit, data):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["ml", "bch"])
-def test_intervals_cover_the_truth(method):
-    """Nine in ten at least of 95% intervals, of 100 data sets whose classes are unclear."""
-    hits = []
-    for seed in range(100):
+def test_intervals_cover_the_truth():
+    """Of 95% intervals, in 60 data sets whose classes are unclear."""
+    truths = {"coefficients[0, 1]": TRUE["slope"], "mean[0]": 0.0, "mean[1]": 1.0}
+    hits = {"ml": [], "bch": []}
+    for seed in range(60):
         x, z, y, _ = simulated(100 + seed, 500)
-        table = em.external(fitted(x), y, covariates=z, method=method).table
-        truths = {"coefficients[0, 1]": TRUE["slope"], "mean[0]": 0.0, "mean[1]": 1.0}
-        hits.append([table.loc[n, "lower"] < t < table.loc[n, "upper"] for n, t in truths.items()])
-    # Binomial(100, 0.95) is below 89 once in 250.
-    assert (np.sum(hits, 0) >= 89).all(), np.sum(hits, 0)
+        fit = fitted(x)
+        for method, own in hits.items():
+            table = em.external(fit, y, covariates=z, method=method).table
+            own.append(
+                [table.loc[n, "lower"] < t < table.loc[n, "upper"] for n, t in truths.items()]
+            )
+    # Binomial(60, 0.95) is below 52 once in 350.
+    for method, own in hits.items():
+        assert (np.sum(own, 0) >= 52).all(), (method, np.sum(own, 0))
