@@ -114,6 +114,7 @@ def test_a_weight_of_zero_drops_the_row_from_kmeans():
 
 
 @pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.slow
 def test_a_hundred_separated_blobs_are_all_found(seed):
     rng = np.random.default_rng(seed)
     truth = rng.permutation(np.repeat(np.arange(100), 15))

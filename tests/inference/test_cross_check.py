@@ -87,6 +87,7 @@ def test_the_rule(case, expected):
 # ---- SVI ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_svi_settles_and_agrees(fit, nuts):
     svi = inference.run_svi(fit, KEY, num_steps=600)
     assert svi.attrs["settled"] == 1
@@ -101,6 +102,7 @@ def test_svi_settles_and_agrees(fit, nuts):
 
 # By independent columns, by events.
 @pytest.mark.parametrize("covariance", ["diagonal", pytest.param("full", marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_svi_by_another_guide_starts_at_the_fit(covariance):
     rng = np.random.default_rng(2)
     x = rng.normal(size=(60, 2)) + np.repeat([[0.0], [6.0]], 30, 0)

@@ -65,6 +65,7 @@ def exact():
     return {"psi": (weight * psi).sum(), "p": (weight * p).sum()}
 
 
+@pytest.mark.slow
 def test_occupancy_goes_the_whole_way():
     fit = occupied()
     nuts = inference.run_nuts(fit, jax.random.key(1), num_warmup=200, num_samples=500, num_chains=2)

@@ -18,6 +18,7 @@ def params_of(tree, chain=0, draw=0):
     return {n: tree["posterior"][n].values[chain, draw] for n in ("weights", "loc", "scale")}
 
 
+@pytest.mark.slow
 def test_scalar_parameters_have_numpyros_density():
     x = np.concatenate([stats.binom.rvs(10, p, size=30, random_state=1) for p in (0.2, 0.7)])
     fit = em.EM(models.two_coins).run(KEY, x, num_tosses=10)

@@ -88,6 +88,7 @@ def test_the_fit_is_the_best_of_the_weighted_likelihood(case):
     assert fit.log_likelihood >= -best.fun - 1e-3
 
 
+@pytest.mark.slow
 def test_priors_have_no_weights(case):
     model, args, weights, fit = case
     expected = log_likelihood(POINT, weights) + log_prior(POINT)

@@ -32,6 +32,7 @@ def test_simulated_data_are_scored(example):
 
 
 @every_chain
+@pytest.mark.slow
 def test_em_finds_the_parameters_again(example, x64):
     kwargs = dict(example.kwargs)
     drawn = example.simulate(jax.random.key(1))
@@ -64,6 +65,7 @@ def test_em_finds_the_parameters_again(example, x64):
         ("multivariate normal", {"num_features": 2}, (50, 2)),
     ],
 )
+@pytest.mark.slow
 def test_other_emissions(emission, more, shape):
     kwargs = {"num_components": 2, "emission": emission, **more}
     draw = handlers.seed(models.hidden_markov, jax.random.key(3))

@@ -84,6 +84,7 @@ def test_drawn_paths_have_their_probabilities():
     assert (np.abs(found - expected) <= 5 * error)[often].all()
 
 
+@pytest.mark.slow
 def test_the_second_derivative_is_that_of_the_sum_over_paths():
     def ours(pairs):
         return increments(Soft(), jnp.asarray(DENSITY), pairs, T).sum()

@@ -65,6 +65,7 @@ APART = {
 
 
 @pytest.mark.parametrize("k", [2, 4])
+@pytest.mark.slow
 def test_the_best_of_the_galaxies_is_found_by_every_key(k, x64):
     best = best_from(GALAXIES, *APART[k])
     for number in range(5):
@@ -81,6 +82,7 @@ def overlapping():
     return np.where(rng.random(5000) < 0.5, 0, 1.5) + rng.normal(size=5000)
 
 
+@pytest.mark.slow
 def test_where_em_crawls_the_default_takes_a_fraction_of_its_steps(x64):
     x = overlapping()
     fit = em.EM(normals, num_restarts=2).run(jax.random.key(0), x, k=2)
@@ -121,7 +123,9 @@ def test_what_is_left_of_a_climb_by_spans_of_its_trace():
 PARTITIONS = {2: 152.348, 3: 78.851, 4: 57.228, 5: 46.446, 6: 39.040}
 
 
-@pytest.mark.parametrize("k", PARTITIONS)
+@pytest.mark.parametrize(
+    "k", [pytest.param(k, marks=[pytest.mark.slow] * (k > 3)) for k in PARTITIONS]
+)
 def test_the_best_partitions_of_iris_are_found_by_every_key(k, x64):
     x = load_iris().data
     for number in range(5):

@@ -54,6 +54,7 @@ def test_least_absolute_deviations_end_at_their_maximum_or_say_so(x64):
     assert short < 1e-3 or fit.base_status is em.Status.STALLED
 
 
+@pytest.mark.slow
 def test_what_still_rises_after_all_rounds_is_not_called_converged(monkeypatch, x64):
     y, t = data()
     monkeypatch.setattr(corners, "_ROUNDS", 0)

@@ -49,6 +49,7 @@ def test_the_right_groups_are_among_what_it_tries(revised):
     assert any(same(resp) for resp in revised)
 
 
+@pytest.mark.slow
 def test_two_components_are_both_cut_anew():
     found = jax.nn.one_hot(np.arange(40) % 2, 2)
     points, weights = jnp.asarray(X), jnp.ones(40)

@@ -168,6 +168,7 @@ def mixture():
 
 
 @KINDS
+@pytest.mark.slow
 def test_a_mixture_reaches_the_best_of_many_simplex_searches(case, x64):
     """The likelihood by hand; the corners are at rows, where quasi-Newton methods stop."""
     data, best = mixture()

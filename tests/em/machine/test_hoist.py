@@ -75,6 +75,7 @@ def poissons_by_exposure(x, exposure):
         numpyro.sample("x", dist.Poisson(exposure * rate[z]), obs=x)
 
 
+@pytest.mark.slow
 def test_no_step_computes_log_factorials(x64):
     exposure = np.linspace(0.5, 2, 60)
     fit = em.EM(poissons_by_exposure).run(jax.random.key(0), COUNTS, exposure)

@@ -121,6 +121,7 @@ def dawid_skene(start):
 
 
 @pytest.mark.usefixtures("x64")
+@pytest.mark.slow
 def test_mass_between_two_probabilities_of_0_is_no_direction():
     fit = em.EM(observers, num_restarts=10).run(KEY, jnp.asarray(counts()))
     assert fit.status.ok, fit.message
@@ -190,6 +191,7 @@ def errors_on_the_face(fit, inside):
 
 
 @pytest.mark.usefixtures("x64")
+@pytest.mark.slow
 def test_one_class_has_no_boundary():
     def one(x):
         weights = numpyro.sample("weights", dist.Dirichlet(jnp.ones(1)))

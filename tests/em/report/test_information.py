@@ -61,6 +61,7 @@ def without_derivatives():
     return em.EM(model, num_restarts=2).run(KEY, x)
 
 
+@pytest.mark.slow
 def test_a_fit_without_finite_information_says_so():
     fit = without_derivatives()
     assert fit.base_status is em.Status.CONVERGED

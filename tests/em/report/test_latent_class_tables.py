@@ -52,6 +52,7 @@ def test_chi_squared_is_its_formula(two):
     assert found.chi_squared == pytest.approx(((COUNTS - expected) ** 2 / expected).sum(), rel=1e-9)
 
 
+@pytest.mark.slow
 def test_the_simulated_law_is_about_chi_squared(two):
     found = em.goodness_of_fit(two, KEY, 99)
     assert found.replicates.shape == (99,)
@@ -214,6 +215,7 @@ def test_z_and_ratios_of_the_summary():
     assert table.loc["weights[0]", ["z", "p", "exp"]].isna().all()
 
 
+@pytest.mark.slow
 def test_steps_of_a_chain_are_no_independent_rows():
     counts = load_earthquakes()["earthquakes"].to_numpy()
     fit = em.EM(models.hidden_markov, num_restarts=1).run(KEY, counts, num_components=2)

@@ -38,6 +38,7 @@ def test_a_copy_of_an_em_fits_the_same(fit):
         assert again.log_likelihood == fit.log_likelihood
 
 
+@pytest.mark.slow
 def test_a_pickle_is_read_by_another_process(fit, tmp_path):
     path = tmp_path / "fit.pickle"
     path.write_bytes(pickle.dumps(fit))

@@ -114,6 +114,7 @@ def normals(x, k):
         numpyro.sample("x", dist.Normal(loc[z], scale), obs=x)
 
 
+@pytest.mark.slow
 def test_other_supports_and_other_units():
     """Four parameters of two normals, in units of thousands."""
     rng = np.random.default_rng(4)

@@ -36,6 +36,7 @@ def test_sample_of_another_size_has_the_fitted_distribution(fit):
         assert stats.kstest(x[z == j], stats.norm(loc, scale).cdf).pvalue > 1e-4
 
 
+@pytest.mark.slow
 def test_sample_takes_num_rows(counts_fit):
     draws = counts_fit.sample(jax.random.key(3), num_rows=8000)
     z, x = np.asarray(draws["z"]), np.asarray(draws["x"])

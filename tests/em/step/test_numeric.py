@@ -43,6 +43,7 @@ def two_normals():
     return np.where(z, rng.normal(1.2, 1.0, 300), rng.normal(-1.2, 0.5, 300))
 
 
+@pytest.mark.slow
 def test_scales_that_begin_at_their_bound_come_back(two_normals, x64):
     def component():
         loc = numpyro.sample("loc", dist.Normal(0, 5))
@@ -80,6 +81,7 @@ def test_locs_within_an_interval(two_normals, kind, x64):
     assert fit.log_likelihood > best_of_ten(log_densities, 4) - 1e-5
 
 
+@pytest.mark.slow
 def test_gompertz_lives_come_back_from_their_exponential_limit(x64):
     """For the starts' groups rate 0 and concentration infinity are best: a ridge far out."""
     rng = np.random.default_rng(0)

@@ -16,6 +16,7 @@ KEY = jax.random.key(0)
 pytestmark = pytest.mark.usefixtures("x64")
 
 
+@pytest.mark.slow
 def test_priors_that_were_the_same_at_all_times_may_differ_in_other_data():
     """A covariate that is constant in the first data makes a prior that is read as constant."""
     form = FORMS["covariates"]

@@ -52,7 +52,7 @@ def test_flax_modules():
     assert fit.log_likelihood == pytest.approx(normal_mixture(fit.params, x), rel=1e-8)
 
 
-QUICK = ("a changepoint", "a tree under one numpyro.param", "supports of arrays")
+QUICK = ("a changepoint",)
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -19,7 +19,7 @@ CASES = {
 }
 
 
-QUICK = ("square data, items by column", "abs(loc)", "trials by class", "z.size", "z by expand")
+QUICK = ("square data, items by column", "z by sample_shape")
 
 
 @pytest.mark.parametrize("name", CASES)
