@@ -36,8 +36,8 @@ _TINY = 1e4
 _MINUTE, _MINUTES = 3e6, 3e7
 # What a turn of a loop takes NumPy, in multiplications.
 _TURN = 2e4
-# A loop that waits for more turns within every step is XLA's.
-_TURNS = 50
+# What NumPy may begin: a step does fewer multiplications for each start, in fewer turns.
+_PATIENT, _TURNS = 1e5, 50
 # Numbers that may stand side by side.
 _ROOM = 1e6
 _ONCE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
@@ -84,7 +84,8 @@ def loop_jit(program: Working, function: Callable) -> Callable:
 
 def climbing_jit(program: Working, function: Callable) -> Callable:
     """`loop_jit` for a loop that may end soon: NumPy begins it where the rows are few."""
-    if jax.default_backend() != "cpu" or not _small(program) or program.turns > _TURNS:
+    light = program.work < _PATIENT and program.turns < _TURNS
+    if jax.default_backend() != "cpu" or not light:
         return loop_jit(program, function)
     # What is compiled in the end has shown that it is long.
     return Patient(function, _options(_OFTEN))

@@ -186,7 +186,7 @@ def test_simulation_based_calibration(model, sites):
     """
     found = []
     simulate = simulator(model, sites)
-    for run in range(60):
+    for run in range(40):
         truth, x = simulate(jax.random.key(1000 + run))
         fit = em.EM(model, num_restarts=5).run(KEY, x)
         tree = inference.run_nuts(
@@ -221,26 +221,19 @@ def symmetric(params):
     ]
 
 
-# Half a minute each: one of each kind of posterior, by supports and plates. The densities of all
-# are compared with SciPy's in tests/models.
+# Half a minute each: posteriors of kinds that are not among those of `manner`. The densities of
+# all models are compared with SciPy's in tests/models.
 SAMPLED = [
     models.examples(m)[0]
     for m in (
-        models.two_coins,
-        models.gaussian_mixture,
         models.contaminated_mixture,
-        models.latent_class,
-        models.poisson_mixture,
-        models.linear_regression_mixture,
         models.mixture_of_experts,
         models.growth_mixture,
-        models.occupancy,
         models.zero_inflated_poisson,
-        models.negative_binomial_mixture,
         models.von_mises_mixture,
     )
 ]
-SAMPLED += [e for e in models.EXAMPLES if e.kwargs.get("covariance") in ("VVE", "VEI")]
+SAMPLED += [e for e in models.EXAMPLES if e.kwargs.get("covariance") == "VVE"][:1]
 
 
 @pytest.mark.parametrize("example", SAMPLED, ids=str)
