@@ -101,18 +101,18 @@ class Example:
         jax.eval_shape(call)
         return found
 
-    def simulate(self, rng_key: Array) -> dict[str, Any]:
+    def simulate(
+        self, rng_key: Array, jit: Callable[[Callable], Callable] = jax.jit
+    ) -> dict[str, Any]:
         """Draw data: ``{"x": (n,) or (n, d), "z": (n,)}``, z being the true classes.
 
         z is (num_groups,) where rows are grouped, (1,) for a series. Where a model has covariates
-        its data are called y (see `data`).
+        its data are called y (see `data`). ``jit`` says how the function that draws is carried out.
         """
-        from ..em.machine.interpret import interpreted
-
         # JAX cannot index a NumPy array by a traced z.
         params = {name: jnp.asarray(value) for name, value in self.params.items()}
 
-        @interpreted
+        @jit
         def draw(rng_key: Array) -> dict[str, Any]:
             model = handlers.seed(handlers.substitute(self.model, params), rng_key)
             trace = handlers.trace(model).get_trace(**self.kwargs)

@@ -13,6 +13,7 @@ from numpyro.infer import MCMC, NUTS, init_to_uniform
 from scipy import stats
 
 from mixpyro import em, inference, models
+from mixpyro.em.machine.interpret import interpreted
 
 pytestmark = [pytest.mark.usefixtures("x64"), pytest.mark.slow]
 
@@ -243,7 +244,7 @@ def test_every_model_agrees_on_its_own_data(example):
     if plain and "num_rows" in example.kwargs:
         more = {**example.kwargs, "num_rows": 4 * example.kwargs["num_rows"]}
         example = dataclasses.replace(example, kwargs=more)
-    x = jax.tree.map(np.asarray, example.simulate(jax.random.key(20))[example.data])
+    x = jax.tree.map(np.asarray, example.simulate(jax.random.key(20), interpreted)[example.data])
     sizes = ("num_rows", "num_features")
     kwargs = {n: v for n, v in example.kwargs.items() if n not in sizes}
     fit = em.EM(example.model).run(KEY, x, **kwargs)
@@ -257,7 +258,7 @@ def test_every_model_agrees_on_its_own_data(example):
     "example", [e for e in models.EXAMPLES if e.model.__name__ == "gaussian_mixture"][:2]
 )
 def test_too_few_rows_are_found_out(example):
-    x = np.asarray(example.simulate(jax.random.key(20))[example.data])[:14]
+    x = np.asarray(example.simulate(jax.random.key(20), interpreted)[example.data])[:14]
     kwargs = {n: v for n, v in example.kwargs.items() if n not in ("num_rows", "num_features")}
     fit = em.EM(example.model).run(KEY, x, **kwargs)
     nuts = inference.run_nuts(fit, KEY, num_warmup=500, num_samples=1000)

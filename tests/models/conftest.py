@@ -43,7 +43,7 @@ def score(example: models.Example) -> Scored:
         samples = {name: site for name, site in sites.items() if site["type"] == "sample"}
         return {name: site["fn"].log_prob(site["value"]) for name, site in samples.items()}
 
-    draws = example.simulate(jax.random.key(20))
+    draws = example.simulate(jax.random.key(20), interpreted)
     x, z = draws[example.data], draws["z"]
 
     @interpreted

@@ -7,6 +7,7 @@ import pytest
 from numpyro import handlers
 
 from mixpyro import em, models
+from mixpyro.em.machine.interpret import interpreted
 
 from ..examples import every_chain
 
@@ -19,7 +20,7 @@ def sites_of(example, x):
 
 @every_chain
 def test_simulated_data_are_scored(example):
-    drawn = example.simulate(jax.random.key(1))
+    drawn = example.simulate(jax.random.key(1), interpreted)
     x, z = drawn[example.data], drawn["z"]
     assert x.shape[0] == z.shape[0] == example.num_rows
     assert set(np.unique(z)) == set(range(example.num_classes))
@@ -35,7 +36,7 @@ def test_simulated_data_are_scored(example):
 @pytest.mark.slow
 def test_em_finds_the_parameters_again(example, x64):
     kwargs = dict(example.kwargs)
-    drawn = example.simulate(jax.random.key(1))
+    drawn = example.simulate(jax.random.key(1), interpreted)
     fit = em.EM(example.model, num_restarts=3).run(jax.random.key(2), drawn[example.data], **kwargs)
     assert fit.status.ok, fit.message
     assert fit.spec.closed_form

@@ -9,6 +9,7 @@ from numpyro.infer.util import log_density
 from scipy import stats
 
 from mixpyro import em, models
+from mixpyro.em.machine.interpret import interpreted
 from mixpyro.models._priors import (
     box_of,
     center_and_spread,
@@ -127,7 +128,7 @@ def test_nuts_agrees_with_the_fit_of_labelled_data(covariance, x64):
         for e in models.examples(models.gaussian_mixture)
         if e.kwargs.get("covariance") == covariance
     )
-    draws = example.simulate(jax.random.key(3))
+    draws = example.simulate(jax.random.key(3), interpreted)
     model = handlers.condition(models.gaussian_mixture, {"z": draws["z"]})
     fit = em.EM(model).run(jax.random.key(0), draws["x"], **example.kwargs)
     start = infer.init_to_value(values=dict(fit.params))

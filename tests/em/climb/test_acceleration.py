@@ -11,6 +11,7 @@ import pytest
 from scipy import optimize, special, stats
 
 from mixpyro import em, models
+from mixpyro.em.machine.interpret import interpreted
 
 KEY = jax.random.key(0)
 _rng = np.random.default_rng(2)
@@ -131,7 +132,9 @@ EXAMPLES = [("float64", e) for e in (*FEW, *OTHERS, *EVE)] + [("float32", e) for
 @pytest.mark.parametrize(("precision", "example"), EXAMPLES, indirect=["precision"], ids=str)
 def test_every_model_ends_where_em_does(example, precision):
     with jax.enable_x64(True):
-        x = jax.tree.map(np.asarray, example.simulate(jax.random.key(11))[example.data])
+        x = jax.tree.map(
+            np.asarray, example.simulate(jax.random.key(11), interpreted)[example.data]
+        )
     ways = (None, "squarem", "quasi-newton") if example in FEW else (None, "quasi-newton")
     plain, *accelerated = (
         em.EM(example.model, accelerate=how, num_restarts=3).run(

@@ -10,6 +10,7 @@ from numpyro import handlers
 from scipy.optimize import linear_sum_assignment
 
 from mixpyro import em, models
+from mixpyro.em.machine.interpret import interpreted
 
 from ...examples import FEW, NEW, OF_ROWS, every
 
@@ -23,7 +24,7 @@ SOFT_AND_HARD = ["soft", "hard"]
 @functools.cache
 def drawn(example):
     with jax.enable_x64(True):
-        draws = example.simulate(jax.random.key(11))
+        draws = example.simulate(jax.random.key(11), interpreted)
     return jax.tree.map(np.asarray, draws)
 
 

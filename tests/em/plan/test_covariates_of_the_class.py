@@ -5,6 +5,7 @@ import pytest
 from scipy import special, stats
 
 from mixpyro import em, models
+from mixpyro.em.machine.interpret import interpreted
 
 from ..regressions import CLOSED, KEY, ROWS, check_maximum, free, mixture, rungs
 
@@ -18,7 +19,7 @@ def class_log_weights(theta, x):
 @pytest.mark.slow
 def test_mixture_of_experts():
     (example,) = models.examples(models.mixture_of_experts)
-    y, x = np.asarray(example.simulate(KEY)["y"]), example.kwargs["covariates"]
+    y, x = np.asarray(example.simulate(KEY, interpreted)["y"]), example.kwargs["covariates"]
     fit = em.EM(models.mixture_of_experts).run(KEY, y, **example.kwargs)
     assert rungs(fit) == {"class_coefficients": ROWS, "coefficients": CLOSED, "scale": CLOSED}
 
@@ -37,7 +38,7 @@ def test_mixture_of_experts():
 @pytest.mark.slow
 def test_latent_classes_with_covariates():
     (example,) = models.examples(models.latent_class_regression)
-    y, x = np.asarray(example.simulate(KEY)["y"]), example.kwargs["covariates"]
+    y, x = np.asarray(example.simulate(KEY, interpreted)["y"]), example.kwargs["covariates"]
     fit = em.EM(models.latent_class_regression).run(KEY, y, **example.kwargs)
     assert rungs(fit) == {"class_coefficients": ROWS, "probs": CLOSED}
 
