@@ -186,7 +186,7 @@ class EM:
         ascent = self.ascent(program, rows, rng_key, found, given)
         compiling = ascent.prepare(pool)
         size = sum(p.size for p in program.structure.free)
-        if not compiling.done() and quick(program, 2 * size):
+        if compiling is not None and not compiling.done() and quick(program, 2 * size):
             look_ahead(program, rows)
         return Started(call, found, ascent)
 

@@ -127,10 +127,13 @@ class Ascent:
         affordable = int(_PLAIN // max(self.program.price * self.number, 1))
         return tolerance, min(max(least, min(affordable, enough)), most)
 
-    def prepare(self, pool: Executor) -> Future:
-        """Trace the first climb, and compile it in the pool: XLA leaves other threads free."""
+    def prepare(self, pool: Executor) -> Future | None:
+        """Trace the first climb, and compile it in the pool: XLA leaves other threads free.
+
+        None where NumPy begins: there is nothing to wait for.
+        """
         if isinstance(self._first_opening.compiled, Patient):
-            return pool.submit(lambda: None)
+            return None
         args = self._first_opening.arguments(*self.first, 0)
         self._ahead.append(pool.submit(self._first_opening.compiled.lower(*args).compile))
         return self._ahead[0]
@@ -285,7 +288,7 @@ class Ascent:
         settings = Settings(assign, way.max_steps, report, accelerate)
         climb_all = partial(climb, program, settings)
         name = ("climb", settings)
-        # Nobody else calls back while XLA runs.
+        # Progress is shown by a callback from within the loop, which NumPy does not know.
         jit = climbing_jit if report is None else loop_jit
         compiled = engine.compiled(program, name, lambda: jit(program, climb_all))
         return Opening(compiled, rows, *begun(rows, self.rng_key, given))

@@ -208,26 +208,31 @@ def _while(equation: Any, meter: Meter | None, inner: bool) -> Callable[..., Any
     first, second = p["cond_nconsts"], p["cond_nconsts"] + p["body_nconsts"]
     # Under `jax.vmap` some go on, and others stay where they ended.
     each = len(condition.out_avals[0].shape)
-    kinds = [v.aval.dtype for v in equation.invars]
-    outermost = meter is not None and not inner
-    compiled = jax.jit(
-        lambda *arrays: equation.primitive.bind(*arrays, **p),
-        compiler_options=meter.options if meter is not None else None,
-    )
-
-    def rest(*arrays: Any) -> list[Any]:
-        return [_given(v, v.dtype) for v in compiled(*map(_returned, arrays, kinds))]
+    watched = None if inner else meter
+    rest = None if watched is None else _by_xla(equation, watched.options)
 
     def run(*arrays: Any) -> list[Any]:
         own, other, carry = arrays[:first], arrays[first:second], list(arrays[second:])
         while (on := goes_on([*own, *carry])[0]).any():
-            if outermost and meter is not None and meter.tired:
+            if watched is not None and watched.tired and rest is not None:
                 return rest(*own, *other, *carry)
             new = body([*other, *carry])
             carry = [_where(on, a, b) for a, b in zip(new, carry, strict=True)] if each else new
         return carry
 
     return run
+
+
+def _by_xla(equation: Any, options: dict[str, Any] | None) -> Callable[..., list[Any]]:
+    """The primitive compiled, once it is called."""
+    kinds = [v.aval.dtype for v in equation.invars]
+
+    def loop(*arrays: jax.Array) -> list[jax.Array]:
+        found: list[jax.Array] = equation.primitive.bind(*arrays, **equation.params)
+        return found
+
+    compiled = jax.jit(loop, compiler_options=options)
+    return lambda *arrays: [_given(v, v.dtype) for v in compiled(*map(_returned, arrays, kinds))]
 
 
 def _where(on: np.ndarray, new: np.ndarray, old: np.ndarray) -> np.ndarray:

@@ -86,17 +86,17 @@ def _refuse_broadcast(sites: dict, handler: replay.Replay) -> None:
         if site["type"] != "sample" or not site["is_observed"] or name in handler.chained:
             continue
         given, own = jnp.shape(site["value"]), tuple(site["fn"].shape())
-        ends = zip(given[::-1], own[::-1], strict=False)
-        if len(given) > len(own) or any(a != b for a, b in ends):
-            if len(given) == 2 and given[1] == 1 and own[:1] == given[:1]:
-                raise ValueError(
-                    f"the observed value of site {name!r} is a column, of shape {given}: NumPyro "
-                    f"makes {own} of it, each value under every row's class; give it as x[:, 0]"
-                )
+        if given == own[len(own) - len(given) :]:
+            continue
+        if len(given) == 2 and given[1] == 1 and own[:1] == given[:1]:
             raise ValueError(
-                f"the observed value of site {name!r} has shape {given}, where the site, its "
-                f"distribution in its plates, has {own}; give a value for each of its entries"
+                f"the observed value of site {name!r} is a column, of shape {given}: NumPyro "
+                f"makes {own} of it, each value under every row's class; give it as x[:, 0]"
             )
+        raise ValueError(
+            f"the observed value of site {name!r} has shape {given}, where the site, its "
+            f"distribution in its plates, has {own}; give a value for each of its entries"
+        )
 
 
 def _assemble(

@@ -109,7 +109,7 @@ def maximise(step: Callable, start: np.ndarray, u: np.ndarray) -> np.ndarray:
         method="trust-exact",
         options={"gtol": 1e-9, "maxiter": 500},
     )
-    curvature = -step(found.x, u)[2]
+    curvature = at(found.x.tobytes())[2]
     if not (np.isfinite(found.x).all() and np.linalg.eigvalsh(curvature).min() > 0):
         raise ValueError(
             "the last step has no maximum inside: a class has too few rows for these variables, or "

@@ -29,7 +29,7 @@ def collatz(x, steps):
     return jax.vmap(one)(x)
 
 
-@pytest.mark.parametrize("compiling", [0.0, 1e-5, 1e-4, 1e-3, np.inf])
+@pytest.mark.parametrize("compiling", [0.0, 1e-5, 3e-5, 1e-4, 1e-3, np.inf])
 def test_it_may_change_hands_anywhere(compiling, precision, monkeypatch, watch_jax):
     monkeypatch.setattr(patience, "_COMPILING", compiling)
     x = jnp.asarray(X, precision)
@@ -41,7 +41,8 @@ def test_it_may_change_hands_anywhere(compiling, precision, monkeypatch, watch_j
     np.testing.assert_array_equal(found[0], expected[0])
     tolerance = 2e-5 if precision == jnp.float32 else 1e-12
     np.testing.assert_allclose(found[1], expected[1], rtol=tolerance)
-    assert run.tired == bool(work.compiled)
+    # JAX may compile single operations too, whatever runs before this.
+    assert run.tired == any("loop" in name for name in work.compiled)
     if compiling in (0.0, np.inf):
         assert run.tired == (compiling == 0)
 
