@@ -16,7 +16,7 @@ from jax.extend.core import Literal
 
 from .meter import Meter
 from .primitives import ON_KEYS, TABLE
-from .traced import kind_of
+from .traced import kind_of, needed
 
 # What to do, with which places, into which of these dtypes, and what nobody reads afterwards.
 Step = tuple[Callable[..., Any], tuple[int, ...], tuple[int, ...], tuple[Any, ...], tuple[int, ...]]
@@ -92,13 +92,16 @@ class Program:
         inputs = [*jaxpr.constvars, *jaxpr.invars]
         self._inputs = [self._place(v) for v in inputs]
         self._steps: list[Step] = []
-        equations = _needed(jaxpr)
+        equations = needed(jaxpr)
         last = {
             v: i for i, e in enumerate(equations) for v in e.invars if not isinstance(v, Literal)
         }
         kept = {v for v in jaxpr.outvars if not isinstance(v, Literal)}
+        known = dict(zip(jaxpr.constvars, self._consts, strict=True))
         for number, equation in enumerate(equations):
             own = tuple(map(self._place, equation.invars))
+            if self._told(equation, known):
+                continue
             made = tuple(map(self._place, equation.outvars))
             kinds = (v.aval.dtype for v in equation.outvars)
             dtypes = tuple(None if _keyed(dtype) else dtype for dtype in kinds)
@@ -121,6 +124,22 @@ class Program:
             self._first.append(None)
         return self._places[atom]
 
+    def _told(self, equation: Any, known: dict[Any, np.ndarray]) -> bool:
+        """Carry out at once what depends on no input; ``known`` are values of variables."""
+        atoms = equation.invars
+        if not all(isinstance(v, Literal) or v in known for v in atoms) or equation.effects:
+            return False
+        if equation.primitive.name not in TABLE or _with_keys(equation):
+            return False
+        values = (
+            np.asarray(v.val, v.aval.dtype) if isinstance(v, Literal) else known[v] for v in atoms
+        )
+        found = _carry_out(equation, None, False)(*values)
+        several = found if isinstance(found, list | tuple) else (found,)
+        for v, value in zip(equation.outvars, several, strict=True):
+            known[v] = self._first[self._place(v)] = np.asarray(value, v.aval.dtype)
+        return True
+
     def __call__(self, arrays: Sequence[Any]) -> list[Any]:
         """The results, of one array for each input."""
         if self._meter is not None:
@@ -140,17 +159,6 @@ class Program:
         return [values[i] for i in self._outputs]
 
 
-def _needed(jaxpr: Any) -> list[Any]:
-    """The equations that the results depend on, or that have an effect."""
-    wanted = {v for v in jaxpr.outvars if not isinstance(v, Literal)}
-    found = []
-    for equation in reversed(jaxpr.eqns):
-        if equation.effects or wanted.intersection(equation.outvars):
-            found.append(equation)
-            wanted.update(v for v in equation.invars if not isinstance(v, Literal))
-    return found[::-1]
-
-
 def _price(equation: Any) -> float:
     arrays = [*equation.invars, *equation.outvars]
     return _OPERATION + _NUMBER * max((math.prod(v.aval.shape) for v in arrays), default=0)
@@ -167,8 +175,7 @@ def _carry_out(equation: Any, meter: Meter | None, inner: bool) -> Callable[...,
     if name == "optimization_barrier":
         return lambda *arrays: list(arrays)
     own = _by_jax(equation)
-    keyed = any(_keyed(v.aval.dtype) for v in (*equation.invars, *equation.outvars))
-    if name not in TABLE or (keyed and not _of_keys(equation)):
+    if name not in TABLE or (_with_keys(equation) and not _of_keys(equation)):
         return own
     function = TABLE[name]
 
@@ -179,6 +186,10 @@ def _carry_out(equation: Any, meter: Meter | None, inner: bool) -> Callable[...,
             return own(*arrays)
 
     return run
+
+
+def _with_keys(equation: Any) -> bool:
+    return any(_keyed(v.aval.dtype) for v in (*equation.invars, *equation.outvars))
 
 
 def _of_keys(equation: Any) -> bool:

@@ -96,7 +96,7 @@ def _text(program: Program, call: Call, arrays: Any, n: int) -> str:
     classes = {z.name: z.value(0, True) for z in structure.latents}
     kinds = [jax.ShapeDtypeStruct(jnp.shape(a), a.dtype) for a in arrays]
     text = f"{jax.make_jaxpr(evaluate)(values, classes, tuple(kinds))} {seen}"
-    return re.sub(rf"(?<![\w.]){n}(?![\w.])", "n", text)
+    return re.sub(rf"(?<![\w.]){n}(\.0)?(?![\w.])", r"n\1", text)  # as a number too: of a mean
 
 
 def _with_rows(structure: Structure, n: int, m: int) -> Structure:

@@ -90,8 +90,13 @@ def test_it_is_what_a_reading_of_its_own_finds(fresh):
 @pytest.mark.parametrize("sizes", [(150, 141), (141, 150)])
 @pytest.mark.parametrize(
     "scale",
-    [lambda n: 1.0 if n > 145 else 2.0, lambda n: 150.0 / n, lambda n: jnp.sqrt(n / 30)],
-    ids=["chosen", "float", "array"],
+    [
+        lambda n: 1.0 if n > 145 else 2.0,
+        lambda n: 150.0 / n,
+        lambda n: jnp.sqrt(n / 30),
+        lambda n: jnp.full((), float(n)) / 120,
+    ],
+    ids=["chosen", "float", "array", "the number itself"],
 )
 def test_what_depends_on_the_number_of_rows_in_python_is_read_anew(scale, sizes, fresh):
     model = Normals(scale=scale)
@@ -99,6 +104,21 @@ def test_what_depends_on_the_number_of_rows_in_python_is_read_anew(scale, sizes,
         fit = em.EM(model).run(KEY, X[:n])
         expected = best(X[:n], float(scale(n)), (0, 5))
         np.testing.assert_allclose(fit.log_likelihood, expected, rtol=1e-5)
+
+
+def test_means_of_covariates_serve_other_numbers_of_rows(fresh, monkeypatch):
+    """The number of rows as a divisor: `poisson_regression_mixture` centres its covariates."""
+    reads, read = [], programs.read_model
+    monkeypatch.setattr(
+        programs, "read_model", lambda *args, **kwargs: reads.append(1) or read(*args, **kwargs)
+    )
+    model, covariates = models.poisson_regression_mixture, np.stack([np.ones(150), X], 1)
+    counts = np.random.default_rng(1).poisson(np.exp(0.2 * X))
+    for n in (150, 141):
+        call = split((counts[:n],), {"covariates": covariates[:n], "num_components": 2})
+        program = programs.program_for(model, call)
+        assert program.num_rows == n
+    assert reads == [1]
 
 
 def test_a_site_that_only_some_numbers_of_rows_have(fresh):
