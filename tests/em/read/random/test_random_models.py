@@ -26,7 +26,7 @@ from .strategies import plans
 
 pytestmark = pytest.mark.usefixtures("x64")
 
-MANY = int(os.environ.get("MIXPYRO_EXAMPLES", "40"))
+MANY = int(os.environ.get("MIXPYRO_EXAMPLES", "300"))
 PARTS = 10  # so that several workers share them
 # Seeds are given, so every run is the same; shrinking would compile hundreds of models.
 PROFILE = {
@@ -162,6 +162,6 @@ def test_gradients(part):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", range(3))
+@pytest.mark.parametrize("part", range(4))
 def test_fits(part):
-    every(check_fit, 3, part)
+    every(check_fit, 10, part)
