@@ -154,7 +154,7 @@ class EM:
         with ThreadPoolExecutor(number) as pool:
             ahead: deque[Started] = deque()
             for args, kwargs in calls:
-                ahead.append(self._start(pool, rng_key, args, kwargs))
+                ahead.append(self._start(pool, rng_key, args, kwargs, patient=False))
                 if len(ahead) > 2 * number:
                     yield self._finish(ahead.popleft())
             while ahead:
@@ -169,6 +169,7 @@ class EM:
         kwargs: dict[str, Any],
         init_params: Mapping[str, Any] | None = None,
         init_responsibilities: Any = None,
+        patient: bool = True,
     ) -> Started:
         """A run up to its climbs: the pool compiles them."""
         rng_key = as_key(rng_key)
@@ -183,7 +184,7 @@ class EM:
             given = check_params(program, init_params, call.arrays)
         elif init_responsibilities is not None:
             given = check_responsibilities(program, init_responsibilities)
-        ascent = self.ascent(program, rows, rng_key, found, given)
+        ascent = self.ascent(program, rows, rng_key, found, given, patient)
         compiling = ascent.prepare(pool)
         size = sum(p.size for p in program.structure.free)
         if compiling is not None and not compiling.done() and quick(program, 2 * size):
@@ -197,15 +198,16 @@ class EM:
         rng_key: jax.Array,
         found: Mapping[str, Any],
         given: Any = None,
+        patient: bool = True,
     ) -> Ascent:
         """The climbs of rows that are read already; ``found`` is what the checks saw of them."""
         alone = given is not None and not self._partial(program, given)
         alone = alone or bool(found.get("known", False)) or program.num_components == 1
         number = self.num_restarts if self.start.chance and not alone else 1
         total = float(np.asarray(rows.weights, float).sum())
-        return Ascent(program, rows, self._way(), rng_key, number, given, total)
+        return Ascent(program, rows, self._way(patient), rng_key, number, given, total)
 
-    def _way(self) -> Way:
+    def _way(self, patient: bool) -> Way:
         return Way(
             self.assign,
             self.start,
@@ -215,6 +217,7 @@ class EM:
             self.progress_bar,
             self.plain_first and self.accelerate is not None,
             self.search and not isinstance(self.assign, Schedule),
+            patient=patient,
         )
 
     @collected_seldom

@@ -55,7 +55,8 @@ class Way:
 
     ``plain_first``: by EM's own steps, accelerated only where these crawl; ``search``: with more
     starts while it is in doubt which optimum is the best (see `search`); ``moves``: from parameters
-    where a climb ended to better ones, None if there are none.
+    where a climb ended to better ones, None if there are none; ``patient``: NumPy begins where the
+    rows are few, which does not pay for many runs at once.
     """
 
     assign: Assign
@@ -67,6 +68,7 @@ class Way:
     plain_first: bool = False
     search: bool = False
     moves: Callable[[Params], Params | None] | None = None
+    patient: bool = True
 
 
 class Opening(NamedTuple):
@@ -287,8 +289,8 @@ class Ascent:
         report = Progress.report if way.progress_bar else None
         settings = Settings(assign, way.max_steps, report, accelerate)
         climb_all = partial(climb, program, settings)
-        name = ("climb", settings)
         # Progress is shown by a callback from within the loop, which NumPy does not know.
-        jit = climbing_jit if report is None else loop_jit
+        jit = climbing_jit if report is None and way.patient else loop_jit
+        name = ("climb", settings, jit)
         compiled = engine.compiled(program, name, lambda: jit(program, climb_all))
         return Opening(compiled, rows, *begun(rows, self.rng_key, given))

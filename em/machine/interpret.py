@@ -33,8 +33,9 @@ _CALLS = {
     "custom_vjp_call": "call_jaxpr",
     "custom_vjp_call_jaxpr": "fun_jaxpr",
 }
-# Seconds that NumPy takes for an operation, and for each number that it makes.
-_OPERATION, _NUMBER = 4e-6, 2e-9
+# Seconds for an operation, one by indices or of matrices, one that JAX does, and for each number.
+_OPERATION, _DEAR, _FOREIGN, _NUMBER = 4e-6, 3e-5, 1e-4, 2e-9
+_DEARER = ("gather", "scatter", "sort", "eigh", "cholesky", "triangular_solve")
 
 
 def interpreted(function: Callable, meter: Meter | None = None) -> Callable:
@@ -159,8 +160,11 @@ class Program:
 
 
 def _price(equation: Any) -> float:
-    arrays = [*equation.invars, *equation.outvars]
-    return _OPERATION + _NUMBER * max((math.prod(v.aval.shape) for v in arrays), default=0)
+    name = equation.primitive.name
+    own = _DEAR if name.startswith(_DEARER) else _OPERATION
+    own = own if name in TABLE or name in _CALLS or name in _CONTROL else _FOREIGN
+    sizes = (math.prod(v.aval.shape) for v in (*equation.invars, *equation.outvars))
+    return own + _NUMBER * max(sizes, default=0)
 
 
 def _carry_out(equation: Any, meter: Meter | None, inner: bool) -> Callable[..., Any]:
@@ -168,9 +172,8 @@ def _carry_out(equation: Any, meter: Meter | None, inner: bool) -> Callable[...,
     if name in _CALLS and _CALLS[name] in params:
         called = Program(params[_CALLS[name]], meter, inner)
         return lambda *arrays: called(arrays)
-    control = {"while": _while, "cond": _cond, "scan": _scan, "custom_linear_solve": _solve}
-    if name in control:
-        return control[name](equation, meter, inner)
+    if name in _CONTROL:
+        return _CONTROL[name](equation, meter, inner)
     if name == "optimization_barrier":
         return lambda *arrays: list(arrays)
     own = _by_jax(equation)
@@ -205,8 +208,10 @@ def _by_jax(equation: Any) -> Callable[..., Any]:
     def run(*arrays: Any) -> list[Any]:
         with jax.ensure_compile_time_eval():
             found = equation.primitive.bind(*map(_returned, arrays, kinds), **equation.params)
-            several = found if isinstance(found, list | tuple) else [found]
-            return [_given(v, v.dtype) for v in several]
+            return [
+                _given(v, v.dtype)
+                for v in (found if equation.primitive.multiple_results else [found])
+            ]
 
     return run
 
@@ -293,3 +298,6 @@ def _solve(equation: Any, meter: Meter | None, inner: bool) -> Callable[..., Any
     after = before + lengths.solve
     rest = after + lengths.transpose_solve
     return lambda *arrays: solve([*arrays[before:after], *arrays[rest:]])
+
+
+_CONTROL = {"while": _while, "cond": _cond, "scan": _scan, "custom_linear_solve": _solve}

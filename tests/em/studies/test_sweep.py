@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 
 from mixpyro import em, models
+from mixpyro.em.machine.patience import Patient
 
 pytestmark = pytest.mark.usefixtures("x64")
 
@@ -47,6 +48,17 @@ def test_the_table_has_a_row_a_fit():
     assert found.best("log_likelihood").log_likelihood == max(
         f.log_likelihood for f in found.fits if f.status.ok
     )
+
+
+def test_climbs_of_many_runs_are_compiled_ahead(monkeypatch):
+    """NumPy begins single runs: in a sweep it would keep the cores from compiling."""
+    begun, counts = [], np.repeat([1, 9], 20)
+    call = Patient.__call__
+    monkeypatch.setattr(Patient, "__call__", lambda self, *a: begun.append(1) or call(self, *a))
+    em.sweep(models.poisson_mixture, KEY, counts, num_components=[1, 2])
+    assert not begun
+    em.EM(models.poisson_mixture).run(KEY, counts, num_components=2)
+    assert begun
 
 
 def test_bad_sweeps_are_refused():
