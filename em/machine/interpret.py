@@ -14,7 +14,7 @@ import jax
 import numpy as np
 from jax.extend.core import Literal
 
-from .meter import Meter
+from .meter import Meter, price
 from .primitives import ON_KEYS, TABLE
 from .traced import kind_of, needed
 
@@ -33,9 +33,6 @@ _CALLS = {
     "custom_vjp_call": "call_jaxpr",
     "custom_vjp_call_jaxpr": "fun_jaxpr",
 }
-# Seconds for an operation, one by indices or of matrices, one that JAX does, and for each number.
-_OPERATION, _DEAR, _FOREIGN, _NUMBER = 4e-6, 3e-5, 1e-4, 2e-9
-_DEARER = ("gather", "scatter", "sort", "eigh", "cholesky", "triangular_solve")
 
 
 def interpreted(function: Callable, meter: Meter | None = None) -> Callable:
@@ -161,10 +158,9 @@ class Program:
 
 def _price(equation: Any) -> float:
     name = equation.primitive.name
-    own = _DEAR if name.startswith(_DEARER) else _OPERATION
-    own = own if name in TABLE or name in _CALLS or name in _CONTROL else _FOREIGN
+    ours = name in TABLE or name in _CALLS or name in _CONTROL
     sizes = (math.prod(v.aval.shape) for v in (*equation.invars, *equation.outvars))
-    return own + _NUMBER * max(sizes, default=0)
+    return price(name, max(sizes, default=0), ours)
 
 
 def _carry_out(equation: Any, meter: Meter | None, inner: bool) -> Callable[..., Any]:
@@ -208,10 +204,8 @@ def _by_jax(equation: Any) -> Callable[..., Any]:
     def run(*arrays: Any) -> list[Any]:
         with jax.ensure_compile_time_eval():
             found = equation.primitive.bind(*map(_returned, arrays, kinds), **equation.params)
-            return [
-                _given(v, v.dtype)
-                for v in (found if equation.primitive.multiple_results else [found])
-            ]
+            several = found if isinstance(found, list | tuple) else [found]
+            return [_given(v, v.dtype) for v in several]
 
     return run
 
