@@ -5,7 +5,10 @@ data, Biometrics 9:176.
 """
 
 import jax
+import matplotlib.pyplot as plt
 import numpy as np
+from scipy.stats import nbinom
+from scipy.stats import poisson as stats_poisson
 
 from mixpyro import em, models
 from mixpyro.data import load_red_mites
@@ -21,6 +24,18 @@ fit = em.EM(models.negative_binomial_mixture).run(key, mites, num_components=1)
 print(fit.summary())
 for name, other in [("Poisson", poisson), ("two Poissons", pair), ("negative binomial", fit)]:
     print(f"{name}: log-likelihood {other.log_likelihood:.2f}, BIC {other.bic:.1f}")
+
+values = np.arange(8)
+size, mean = float(fit.params["concentration"][0]), float(fit.params["mean"][0])
+plt.bar(values, table["leaves"], color="0.85", label="leaves")
+plt.plot(values, 150 * nbinom.pmf(values, size, size / (size + mean)), "o-k", label="neg. binomial")
+plt.plot(
+    values, 150 * stats_poisson.pmf(values, mites.mean()), "s--k", mfc="white", label="Poisson"
+)
+plt.xlabel("mites on a leaf")
+plt.ylabel("leaves")
+plt.legend()
+plt.show()
 
 # Mites sit together: a concentration of 1 is a geometric distribution. One negative binomial and
 # two kinds of leaf say the same with a parameter less.
