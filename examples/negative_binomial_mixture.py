@@ -7,8 +7,7 @@ data, Biometrics 9:176.
 import jax
 import matplotlib.pyplot as plt
 import numpy as np
-from scipy.stats import nbinom
-from scipy.stats import poisson as stats_poisson
+from scipy import stats
 
 from mixpyro import em, models
 from mixpyro.data import load_red_mites
@@ -28,10 +27,9 @@ for name, other in [("Poisson", poisson), ("two Poissons", pair), ("negative bin
 values = np.arange(8)
 size, mean = float(fit.params["concentration"][0]), float(fit.params["mean"][0])
 plt.bar(values, table["leaves"], color="0.85", label="leaves")
-plt.plot(values, 150 * nbinom.pmf(values, size, size / (size + mean)), "o-k", label="neg. binomial")
-plt.plot(
-    values, 150 * stats_poisson.pmf(values, mites.mean()), "s--k", mfc="white", label="Poisson"
-)
+laws = {"o-k": stats.nbinom(size, size / (size + mean)), "s--k": stats.poisson(mites.mean())}
+for (style, law), name in zip(laws.items(), ("negative binomial", "Poisson"), strict=True):
+    plt.plot(values, 150 * law.pmf(values), style, mfc="white", label=name)
 plt.xlabel("mites on a leaf")
 plt.ylabel("leaves")
 plt.legend()

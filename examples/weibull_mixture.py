@@ -1,4 +1,4 @@
-"""How long do ball bearings last, and do they wear out? Twenty-three of them, run until they failed.
+"""How long do ball bearings last, and do they wear out? Twenty-three, run until they failed.
 
 Lieblein, J. and Zelen, M. (1956), Statistical investigation of the fatigue life of deep-groove
 ball bearings, Journal of Research of the National Bureau of Standards 57:273; Dekking, F. M. et

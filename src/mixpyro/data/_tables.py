@@ -28,7 +28,8 @@ def load_anaesthetists() -> Any:
 def load_ball_bearings() -> Any:
     """Load how many million revolutions 23 ball bearings ran until they failed: revolutions.
 
-    Source: Lieblein and Zelen (1956), Journal of Research of the National Bureau of Standards 57:273.
+    Source: Lieblein and Zelen (1956), Journal of Research of the National Bureau of Standards
+    57:273.
     """
     return _frame("ball_bearings")
 
