@@ -22,6 +22,7 @@ from ..machine.jit import loop_jit
 from ..plan.chunks import Rows
 from ..plan.program import Params, Program
 from ..report.fit import Fit
+from ..report.words import label
 from .replicates import each, from_params, refuse_auxiliary, reweighed, simulator
 
 if TYPE_CHECKING:
@@ -71,10 +72,12 @@ class Bootstrap:
             estimate = np.asarray(self.fit.leaves[name], float)
             mean = values[self.used].mean(0)
             for index in np.ndindex(estimate.shape):
-                label = name + (f"[{', '.join(map(str, index))}]" if index else "")
+                entry = label(self.fit, name, index)
+                if entry is None:
+                    continue
                 low, high = bounds[name][(0, *index)], bounds[name][(1, *index)]
                 bias = mean[index] - estimate[index]
-                table.append((label, estimate[index], errors[name][index], bias, low, high))
+                table.append((entry, estimate[index], errors[name][index], bias, low, high))
         columns = ["parameter", "estimate", "standard_error", "bias", "lower", "upper"]
         return pd.DataFrame(table, columns=columns).set_index("parameter")
 
