@@ -76,7 +76,7 @@ def quantities(fit: Fit) -> Iterator[tuple[str, str, tuple[int, ...]]]:
         for index in itertools.product(*map(range, p.shape)):
             if p.constraint == "positivedefinite" and index[-1] > index[-2]:
                 continue
-            entry = label(fit, p.name, index)
+            entry = label(fit.program, fit.call, p.name, index)
             if entry is not None:
                 yield entry, p.name, index
 

@@ -74,8 +74,8 @@ def place(model: Callable, kwargs: dict, name: str, index: Sequence[Any]) -> lis
     """
     words = [str(i) for i in index]
     spec, known = declared(model), kwargs.get("categories")
-    axes = spec[1].get(name) if spec is not None and known is not None else None
-    if axes is not None and len(axes) == len(index):
+    axes = spec[1].get(name) if spec is not None else None
+    if axes is not None and known is not None and len(axes) == len(index):
         item = next((known[int(i)] for a, i in zip(axes, index, strict=True) if a == "item"), None)
         for j, axis in enumerate(axes):
             if item is not None and axis == "item":

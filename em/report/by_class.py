@@ -56,10 +56,10 @@ def profiles(fit: Result, level: float, kind: str) -> pd.DataFrame:
     for name, axis in axes.items():
         shape = np.shape(fit.leaves[name])
         for index in np.ndindex(shape):
-            rest = places(fit, name, index)
+            rest = places(fit.program, fit.call, name, index)
             if rest is None:
                 continue
-            row = table.loc[label(fit, name, index)]
+            row = table.loc[label(fit.program, fit.call, name, index)]
             del rest[axis]
             entry = name + (f"[{', '.join(rest)}]" if rest else "")
             out.append((entry, index[axis], *row[["estimate", "standard_error", "lower", "upper"]]))

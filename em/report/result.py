@@ -102,7 +102,7 @@ class Result:
             parts.append(f"Emptied clusters were re-seeded {self.reseeded} times.")
         if edges := self._edges():
             parts.append(f"At the boundary: {', '.join(edges)}.")
-        if never := few(entries(self, self.never_observed)):
+        if never := few(entries(self.program, self.call, self.never_observed)):
             parts.append(f"Never observed, and no dimensions: {', '.join(never)}.")
         return " ".join(parts)
 
@@ -293,5 +293,6 @@ class Result:
         return names or list(found)
 
     def _edges(self) -> list[str]:
-        never, edges = self.never_observed, self.boundary
-        return few(entries(self, {n: m & ~never.get(n, np.False_) for n, m in edges.items()}))
+        never = self.never_observed
+        marks = {n: m & ~never.get(n, np.False_) for n, m in self.boundary.items()}
+        return few(entries(self.program, self.call, marks))

@@ -45,7 +45,7 @@ def summary(fit: Result, level: float, kind: str, kind_of_interval: str) -> pd.D
     for name, value in values.items():
         array = np.asarray(value, float)
         for index in itertools.product(*map(range, array.shape)):
-            entry = label(fit, name, index)
+            entry = label(fit.program, fit.call, name, index)
             if entry is None:
                 continue
             estimate, error = float(array[index]), errors[name][index]

@@ -3,40 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from ..calls.call import Call
 from ..calls.categories import place
 from ..climb.selection import Restarts
 from ..climb.status import Status
-
-if TYPE_CHECKING:
-    from .result import Result
+from ..plan.program import Program
 
 # Ends of climbs to one optimum differ by less.
 _SAME = 1e-2
 
 
-def label(fit: Result, name: str, index: Sequence[Any]) -> str | None:
+def label(program: Program, call: Call, name: str, index: Sequence[Any]) -> str | None:
     """An entry of a parameter, as tables and messages call it: ``probs[0, item A, yes]``.
 
     None for one that is no category of its item, which has no place in a table.
     """
-    words = places(fit, name, index)
+    words = places(program, call, name, index)
     if words is None:
         return None
     return f"{name}[{', '.join(words)}]" if words else name
 
 
-def places(fit: Result, name: str, index: Sequence[Any]) -> list[str] | None:
+def places(program: Program, call: Call, name: str, index: Sequence[Any]) -> list[str] | None:
     """Where an entry is along each axis."""
-    return place(fit.program.source, fit.call.rebuild()[1], name, index)
+    return place(program.source, call.rebuild()[1], name, index)
 
 
-def entries(fit: Result, marks: Mapping[str, np.ndarray]) -> list[str]:
+def entries(program: Program, call: Call, marks: Mapping[str, np.ndarray]) -> list[str]:
     """The names of the entries that are marked."""
-    every = [label(fit, name, at) for name, mark in marks.items() for at in np.argwhere(mark)]
+    every = [
+        label(program, call, name, tuple(at))
+        for name, mark in marks.items()
+        for at in np.argwhere(mark)
+    ]
     return [entry for entry in every if entry is not None]
 
 

@@ -72,7 +72,7 @@ class Bootstrap:
             estimate = np.asarray(self.fit.leaves[name], float)
             mean = values[self.used].mean(0)
             for index in np.ndindex(estimate.shape):
-                entry = label(self.fit, name, index)
+                entry = label(self.fit.program, self.fit.call, name, index)
                 if entry is None:
                     continue
                 low, high = bounds[name][(0, *index)], bounds[name][(1, *index)]
