@@ -185,7 +185,7 @@ def bootstrap_lrt(
     at_least_two(num_replicates)
     small, big = fit_small.program, fit_big.program
     pairs = itertools.zip_longest(fit_small.call.arrays, fit_big.call.arrays)
-    if not all(np.array_equal(a, b) for a, b in pairs):
+    if not all(_same(a, b) for a, b in pairs):
         raise ValueError("the two fits are of different data; fit both models to the same arrays")
     statistic = 2 * (fit_big.log_likelihood - fit_small.log_likelihood)
     free = {p.name: fit_small.leaves[p.name] for p in small.structure.free}
@@ -223,3 +223,10 @@ def at_least_two(number: int) -> None:
     """Raise unless ``number`` is one of replicates."""
     if not isinstance(number, int | np.integer) or number < 2:
         raise ValueError(f"num_replicates must be a whole number >= 2, not {number!r}")
+
+
+def _same(a: jax.Array | None, b: jax.Array | None) -> bool:
+    """Whether two arrays are equal, gaps included."""
+    if a is None or b is None:
+        return False
+    return np.array_equal(a, b, equal_nan=bool(jnp.issubdtype(a.dtype, jnp.floating)))
