@@ -92,7 +92,12 @@ def latent_profile(x, params, kwargs):
         + stats.poisson.logpmf(rows["visits"], params["visits_rate"])
         + stats.bernoulli.logpmf(rows["smoker"], params["smoker_probs"])
         + np.log(params["town_probs"])[:, x["town"]].T
+        + ordinal(rows["health"], _item(params, "health"), kwargs)
     )
+
+
+def _item(params, name):
+    return {"loc": params[f"{name}_loc"][:, None], "gaps": params[f"{name}_gaps"][None]}
 
 
 COMPONENTS = {
