@@ -31,8 +31,6 @@ if TYPE_CHECKING:
         "visits_rate": [1.0, 6.0],
         "smoker_probs": [0.2, 0.6],
         "town_probs": [[0.6, 0.3, 0.1], [0.2, 0.2, 0.6]],
-        "health_gaps": [1.5],
-        "health_loc": [-1.5, 1.5],
     },
     num_components=2,
     kinds={
@@ -41,10 +39,23 @@ if TYPE_CHECKING:
         "visits": "count",
         "smoker": "binary",
         "town": "categorical",
-        "health": "ordinal",
     },
-    num_categories={"town": 3, "health": 3},
+    num_categories={"town": 3},
     num_rows=500,
+)
+@example(
+    params={
+        "weights": [0.4, 0.6],
+        "age_loc": [20.0, 50.0],
+        "age_scale": [5.0, 10.0],
+        "health_gaps": [1.5],
+        "health_loc": [-1.5, 1.5],
+    },
+    num_components=2,
+    kinds={"age": "normal", "health": "ordinal"},
+    num_categories={"health": 3},
+    num_rows=500,
+    again=True,
 )
 def latent_profile(
     x: Mapping[str, Column] | None = None,
