@@ -173,7 +173,7 @@ class EM:
     ) -> Started:
         """A run up to its climbs: the pool compiles them."""
         rng_key = as_key(rng_key)
-        call = split(args, kwargs)
+        call = split(args, kwargs, self.model)
         program = program_for(self.model, call, self.objective == "posterior")
         rows, found = prepare(program, call.arrays)
         check(program, call.arrays, found)

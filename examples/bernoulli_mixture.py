@@ -5,6 +5,7 @@ Stouffer, S. A. and Toby, J. (1951), Role conflict and personality, American Jou
 """
 
 import jax
+import matplotlib.pyplot as plt
 import numpy as np
 
 from mixpyro import em, models
@@ -26,5 +27,14 @@ people = table["people"].to_numpy()
 expected = 216 * np.exp(np.asarray(fits[2].log_prob(patterns)))
 deviance = 2 * np.sum(people * np.log(people / expected))
 print(f"G squared {deviance:.2f} on 6 degrees of freedom")
+
+for j, style in enumerate(("o-", "s--")):
+    probs, weight = fits[2].params["probs"][j], fits[2].params["weights"][j]
+    plt.plot(list("ABCD"), probs, style, color="black", label=f"{weight:.0%} of the students")
+plt.ylim(0, 1)
+plt.xlabel("conflict")
+plt.ylabel("answers by the rules")
+plt.legend()
+plt.show()
 
 # To doubt: a class of people who never bend and one who may is a story told after the fit.

@@ -6,7 +6,9 @@ Statistical Software 19:5.
 """
 
 import jax
+import matplotlib.pyplot as plt
 import numpy as np
+from scipy.stats import binom
 
 from mixpyro import em, models
 from mixpyro.data import load_hares
@@ -14,16 +16,26 @@ from mixpyro.data import load_hares
 table = load_hares()
 caught = np.repeat(table["times_caught"].to_numpy(), table["hares"])
 occasions = 6
-numbers = {}
+fits, numbers = {}, {}
 for k in (1, 2):
-    fit = em.EM(models.capture_recapture).run(
+    fits[k] = em.EM(models.capture_recapture).run(
         jax.random.key(0), caught, num_components=k, num_occasions=occasions
     )
-    weights, probs = (np.asarray(fit.params[name]) for name in ("weights", "probs"))
+    weights, probs = (np.asarray(fits[k].params[name]) for name in ("weights", "probs"))
     numbers[k] = len(caught) * np.sum(weights / (1 - (1 - probs) ** occasions))
-    print(
-        f"{k} kind(s): caught with {np.round(probs, 3)}, BIC {fit.bic:.1f}, {numbers[k]:.1f} hares"
-    )
+    print(f"{k} kind(s): caught with {np.round(probs, 3)}, BIC {fits[k].bic:.1f}")
+    print(f"  {numbers[k]:.1f} hares")
+
+times = np.arange(1, 7)
+plt.bar(times, table["hares"], color="0.85", label="hares")
+for k, style in ((1, "o--"), (2, "s-")):
+    weights, probs = (np.asarray(fits[k].params[name]) for name in ("weights", "probs"))
+    law = binom.pmf(times[:, None], occasions, probs) / (1 - (1 - probs) ** occasions)
+    plt.plot(times, len(caught) * law @ weights, style, color="black", label=f"{k} kind(s)")
+plt.xlabel("times caught, of six")
+plt.ylabel("hares")
+plt.legend()
+plt.show()
 
 # 68 hares were seen, 75 there would be if all were caught alike, and more if some are shy.
 # To doubt: the data say little of the shyest. Other mixtures, of betas say, fit as well and

@@ -6,6 +6,7 @@ changepoint problems, Applied Statistics 41:389.
 """
 
 import jax
+import matplotlib.pyplot as plt
 import numpy as np
 
 from mixpyro import em, models
@@ -23,6 +24,13 @@ last = years[probable.argmax()]
 print(f"{disasters.sum()} disasters; the most probable last year of the old rate is {last}")
 for year in range(last - 3, last + 4):
     print(year, f"{probable[years == year][0]:.3f}", "#" * round(100 * probable[years == year][0]))
+
+plt.bar(table["year"], disasters, width=1, color="0.8", label="disasters")
+plt.plot(years, 10 * probable, color="black", label="last year of the old rate (probability, x 10)")
+plt.xlabel("year")
+plt.ylabel("disasters")
+plt.legend()
+plt.show()
 
 # From three disasters a year to one, about 1891: after the Coal Mines Regulation Act of 1887.
 # To doubt: the model allows no gradual decline, and no second change.

@@ -5,6 +5,7 @@ the EM algorithm, Applied Statistics 28:20.
 """
 
 import jax
+import matplotlib.pyplot as plt
 import numpy as np
 
 from mixpyro import em, models
@@ -32,6 +33,14 @@ print(np.round(np.asarray(fit.params["confusion"])[:, 0], 2))
 sure = np.asarray(fit.responsibilities()).max(1)
 print(f"{np.sum(sure > 0.99)} of 45 patients are graded beyond doubt")
 print("in doubt:", [int(i) + 1 for i in np.flatnonzero(sure < 0.99)])
+
+picture = plt.imshow(np.asarray(fit.params["confusion"])[:, 0], cmap="Greys", vmin=0, vmax=1)
+plt.xticks(range(4), range(1, 5))
+plt.yticks(range(4), range(1, 5))
+plt.xlabel("grade that the first observer gives")
+plt.ylabel("true grade")
+plt.colorbar(picture, label="probability")
+plt.show()
 
 # To doubt: few patients have grade 4, so its row of the error rates is known from three of them;
 # and an error that all observers make is the truth here.

@@ -5,7 +5,9 @@ Transactions of the Royal Society A 185:71; measured by W. F. R. Weldon.
 """
 
 import jax
+import matplotlib.pyplot as plt
 import numpy as np
+from scipy.stats import norm
 
 from mixpyro import em, models
 from mixpyro.data import load_crabs
@@ -22,6 +24,17 @@ for k in (1, 2, 3):
         two = fit
 print(two.summary())
 print("Pearson, by moments: 41 % about 0.6326 (0.0179), the others about 0.6566 (0.0125)")
+
+grid = np.linspace(0.57, 0.7, 200)
+weights, loc, scale = (np.asarray(two.params[n]).ravel() for n in ("weights", "loc", "scale"))
+plt.bar(table["ratio"], table["crabs"], width=0.004, color="0.85", label="crabs")
+density = 1000 * 0.004 * weights * norm.pdf(grid[:, None], loc, scale)
+plt.plot(grid, density, "--", color="black", label=["one kind", "the other"])
+plt.plot(grid, density.sum(1), color="black", label="both")
+plt.xlabel("forehead / length of the body")
+plt.ylabel("crabs")
+plt.legend()
+plt.show()
 
 # To doubt: the ratios come in classes 0.004 wide, which is taken for exact here; and one skew
 # distribution would do as well: two components are not two species.

@@ -5,6 +5,7 @@ Venables, W. N. and Ripley, B. D. (2002), Modern applied statistics with S, sect
 """
 
 import jax
+import matplotlib.pyplot as plt
 import numpy as np
 
 from mixpyro import em, models
@@ -28,5 +29,20 @@ late = np.asarray(fits[2].params["scale"]).argmax()
 chance = np.asarray(fits[2].responsibilities())[:, late]
 for treatment, rows in table.groupby("treatment").groups.items():
     print(f"{treatment}: mean probability of the long kind {chance[rows].mean():.2f}")
+
+grid = np.linspace(0, 36, 200)
+for k, style in ((1, "--"), (2, "-")):
+    weights, scale, shape = (
+        np.asarray(fits[k].params[name]) for name in ("weights", "scale", "concentration")
+    )
+    survivors = np.exp(-((grid[:, None] / scale) ** shape)) @ weights
+    plt.plot(grid, survivors, style, color="black", label=f"{k} kind(s)")
+for treatment, rows in table.groupby("treatment"):
+    alive = np.cumprod([1 - r / n for r, n in zip(rows["relapse"], range(21, 0, -1), strict=True)])
+    plt.step(rows["weeks"], alive, where="post", lw=0.8, label=f"{treatment}, Kaplan-Meier")
+plt.xlabel("weeks")
+plt.ylabel("share in remission")
+plt.legend()
+plt.show()
 
 # BIC says that one kind is enough. To doubt: 42 children, 12 of them still in remission.

@@ -5,6 +5,7 @@ Biotechnology 26:897.
 """
 
 import jax
+import matplotlib.pyplot as plt
 import numpy as np
 from numpyro import handlers
 
@@ -21,6 +22,13 @@ fit = em.EM(model, accelerate=None).run(jax.random.key(0), heads, **data)
 for name, found in [("after one step", first), ("in the end", fit)]:
     print(f"{name}: p = {float(found.params['p']):.2f}, q = {float(found.params['q']):.2f}")
 print("coin p, by set:", np.round(np.asarray(fit.responsibilities())[:, 1], 2))
+
+plt.bar(range(1, 6), np.asarray(fit.responsibilities())[:, 1], color="0.6")
+for j, number in enumerate(heads):
+    plt.text(j + 1, 0.02, f"{number} heads", ha="center")
+plt.xlabel("set of ten tosses")
+plt.ylabel("probability of coin p")
+plt.show()
 
 # To doubt: the other start gives the coins the other way round, and five sets are few.
 print(fit.summary())

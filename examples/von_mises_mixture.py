@@ -5,6 +5,7 @@ Stephens, M. A. (1969), Techniques for directional data, technical report 150, S
 """
 
 import jax
+import matplotlib.pyplot as plt
 import numpy as np
 
 from mixpyro import em, models
@@ -21,6 +22,15 @@ for k in (1, 2):
 names = ("weights", "loc", "concentration")
 for weight, loc, kappa in zip(*(fit.params[name] for name in names), strict=True):
     print(f"{weight:.0%} go to {np.rad2deg(loc) % 360:.0f} degrees, concentration {kappa:.1f}")
+
+grid = np.linspace(-np.pi, np.pi, 200)
+density = np.exp(np.asarray(fit.log_prob(grid)))
+axes = plt.subplot(projection="polar", theta_offset=np.pi / 2, theta_direction=-1)
+axes.hist(angles, bins=24, range=(-np.pi, np.pi), density=True, color="0.8")
+axes.plot(grid, density, color="black")
+axes.set_xlabel("directions of 76 turtles, north above")
+axes.set_ylabel("density", labelpad=30)
+plt.show()
 
 # Four in five go one way, to the sea, and the others go just the opposite way: they know the axis
 # and mistake its direction. To doubt: directions far from both are not explained.

@@ -6,6 +6,7 @@ historical link, Statistical Methods in Medical Research 6:3.
 """
 
 import jax
+import matplotlib.pyplot as plt
 import numpy as np
 
 from mixpyro import em, models
@@ -28,5 +29,15 @@ print(
 # households with one case, and fewer with three or four.
 poisson = em.EM(models.poisson_mixture).run(jax.random.key(0), cases, num_components=1)
 print(f"AIC {fit.aic:.1f}, and {poisson.aic:.1f} of a Poisson distribution")
+
+values = np.arange(5)
+plt.bar(values, table["households"], color="0.85", label="households")
+for found, style, name in ((poisson, "s--", "Poisson"), (fit, "o-", "zero-inflated")):
+    expected = len(cases) * np.exp(np.asarray(found.log_prob(values)))
+    plt.plot(values, expected, style, color="black", mfc="white", label=name)
+plt.xlabel("cases")
+plt.ylabel("households")
+plt.legend()
+plt.show()
 
 # To doubt: cases of one household infect each other, so their number is hardly Poisson.

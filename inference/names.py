@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..em import Fit
+from ..em.calls.categories import axes_of
 from .symmetry import Symmetry
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ class Names:
         coords: Mapping[str, Any] | None,
     ) -> None:
         structure = fit.program.structure
-        self.dims = dict(dims or {})
+        own, labelled = axes_of(fit.program.source, fit.call.rebuild()[1])
+        self.dims = own | dict(dims or {})
         self.suffix = suffixes(fit)
         self.component = {n: COMPONENT + suffix for n, suffix in self.suffix.items()}
         self.row = {z.name: row_of(z.level, self.suffix[z.name]) for z in structure.latents}
@@ -47,6 +49,7 @@ class Names:
         self.coords = {
             **{self.component[z.name]: np.arange(z.num_components) for z in structure.latents},
             **{self.row[z.name]: np.arange(z.num_rows) for z in structure.latents},
+            **labelled,
             **(coords or {}),
         }
         self.row_data = {

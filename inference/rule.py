@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..em import Fit
+from ..em.report.words import label
 from .density import prior_slope
 from .posterior import posterior_of
 
@@ -75,7 +76,9 @@ def quantities(fit: Fit) -> Iterator[tuple[str, str, tuple[int, ...]]]:
         for index in itertools.product(*map(range, p.shape)):
             if p.constraint == "positivedefinite" and index[-1] > index[-2]:
                 continue
-            yield p.name + (f"[{', '.join(map(str, index))}]" if index else ""), p.name, index
+            entry = label(fit.program, fit.call, p.name, index)
+            if entry is not None:
+                yield entry, p.name, index
 
 
 def prior_pull(fit: Fit) -> dict[str, np.ndarray]:

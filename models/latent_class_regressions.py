@@ -11,6 +11,7 @@ import numpyro.distributions as dist
 from ._arguments import check_count, matrix_shape
 from ._catalogue import example
 from ._designs import check_design, class_logits, example_design
+from ._items import Categories, items, num_categories_of, observe_items
 from ._priors import class_coefficients_prior
 
 if TYPE_CHECKING:
@@ -32,12 +33,14 @@ if TYPE_CHECKING:
     covariates=example_design(600, 2),
     again=True,
 )
+@items("y", probs=("component", "item", "category"))
 def latent_class_regression(
     y: Int[ArrayLike, "n d"] | None = None,
     *,
     covariates: Float[ArrayLike, "n p"],
     num_components: int,
-    num_categories: int,
+    num_categories: int | None = None,
+    categories: Categories | None = None,
     num_features: int | None = None,
     probs_concentration: float = 1.0,
 ) -> Any:
@@ -63,10 +66,11 @@ def latent_class_regression(
     Dirichlet with probs_concentration, uniform by default.
 
     Args:
-        y: categories, (n, d), integers from 0, or None to simulate.
+        y: categories, (n, d), as they come (see `latent_class`), or None to simulate.
         covariates: (n, p), as they enter the logits: no intercept is added.
         num_components: k.
-        num_categories: C, the same for all items.
+        num_categories: C; unless given, the largest number of categories of an item.
+        categories: their names, ``((item, (category, ...)), ...)``; a fit finds them in the data.
         num_features: d, needed only without y.
         probs_concentration: of the Dirichlet prior of probs.
 
@@ -89,7 +93,7 @@ def latent_class_regression(
     k = check_count("num_components", num_components)
     n, _ = check_design("covariates", covariates, y, num_axes=2)
     _, d = matrix_shape(y, n, num_features, name="y")
-    concentration = probs_concentration * jnp.ones(check_count("num_categories", num_categories))
+    concentration = probs_concentration * jnp.ones(num_categories_of(y, num_categories, categories))
 
     prior = class_coefficients_prior(covariates, k)
     weights = None if prior is None else numpyro.sample("class_coefficients", prior)
@@ -97,4 +101,4 @@ def latent_class_regression(
         probs = numpyro.sample("probs", dist.Dirichlet(concentration).expand([d]).to_event(1))
     with numpyro.plate("rows", n):
         z = numpyro.sample("z", dist.Categorical(logits=class_logits(covariates, weights)))
-        return numpyro.sample("y", dist.Categorical(probs[z]).to_event(1), obs=y)
+        return observe_items("y", dist.Categorical(probs[z]), y)

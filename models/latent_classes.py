@@ -10,6 +10,7 @@ import numpyro.distributions as dist
 
 from ._arguments import check_count, matrix_shape
 from ._catalogue import example
+from ._items import Categories, items, num_categories_of, observe_items
 from ._priors import weights_prior
 
 if TYPE_CHECKING:
@@ -30,11 +31,13 @@ if TYPE_CHECKING:
     num_rows=600,
     num_features=3,
 )
+@items("x", probs=("component", "item", "category"))
 def latent_class(
     x: Int[ArrayLike, "n d"] | None = None,
     *,
     num_components: int,
-    num_categories: int,
+    num_categories: int | None = None,
+    categories: Categories | None = None,
     num_rows: int | None = None,
     num_features: int | None = None,
     weights_concentration: float = 1.0,
@@ -47,8 +50,9 @@ def latent_class(
         p(x_n) = sum_k weights_k prod_d probs_kdc,    c = x_nd
 
     See Goodman (1974), "Exploratory latent structure analysis using both identifiable and
-    unidentifiable models", Biometrika 61:215. An item with fewer than C categories is no harm to
-    a fit: those that never occur get probability 0.
+    unidentifiable models", Biometrika 61:215. Items may differ in their categories: an item
+    with fewer than C has probability 0 for the others, which are no parameters of a fit. (Samplers
+    know only the prior there, and give them a share as for one or two rows more.)
 
     Sites: ``weights`` (k,); ``probs`` (k, d, C), each row of the last axis summing to 1; ``z``
     (n,); ``x`` (n, d).
@@ -58,9 +62,13 @@ def latent_class(
     is the ML fit.
 
     Args:
-        x: categories, (n, d), integers from 0, or None to simulate.
+        x: categories, (n, d), or None to simulate. `mixpyro.em` takes frames and arrays as they
+            come: text, pandas categories, numbers, with gaps (None, NaN, NA), which are left out of
+            the row's likelihood. Called by itself, the model takes integers from 0, or floats with
+            NaN for a gap.
         num_components: k.
-        num_categories: C, the same for all items.
+        num_categories: C; unless given, the largest number of categories of an item.
+        categories: their names, ``((item, (category, ...)), ...)``; a fit finds them in the data.
         num_rows: n, read only without x.
         num_features: d, needed only without x.
         weights_concentration: of the Dirichlet prior of the weights.
@@ -83,10 +91,10 @@ def latent_class(
     """
     k = check_count("num_components", num_components)
     n, d = matrix_shape(x, num_rows, num_features)
-    concentration = probs_concentration * jnp.ones(check_count("num_categories", num_categories))
+    concentration = probs_concentration * jnp.ones(num_categories_of(x, num_categories, categories))
     weights = numpyro.sample("weights", weights_prior(k, weights_concentration))
     with numpyro.plate("components", k):
         probs = numpyro.sample("probs", dist.Dirichlet(concentration).expand([d]).to_event(1))
     with numpyro.plate("rows", n):
         z = numpyro.sample("z", dist.Categorical(weights))
-        return numpyro.sample("x", dist.Categorical(probs[z]).to_event(1), obs=x)
+        return observe_items("x", dist.Categorical(probs[z]), x)

@@ -47,9 +47,8 @@ def negative_binomial_regression_mixture(
     The variance of a count is mu + mu^2 / concentration. No intercept is added: for one, the
     covariates have a column of ones. The offset is the log of an exposure. A class that seems
     needed for a few large counts in `poisson_regression_mixture` may be no more than this
-    variance. See Park and Lord (2009), "Application of finite mixture of negative binomial
-    regression models with varying weight parameters for vehicle crash data analysis", Accident
-    Analysis & Prevention 41:683.
+    variance. See Park and Lord (2009), "Application of finite mixture models for
+    vehicle crash data analysis", Accident Analysis & Prevention 41:683.
 
     Sites: ``weights`` (k,); ``coefficients`` (k, p); ``concentration`` (k,); ``z`` (n,); ``y``
     (n,).

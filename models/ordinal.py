@@ -10,6 +10,7 @@ import numpyro.distributions as dist
 
 from ._arguments import check_count, matrix_shape
 from ._catalogue import example
+from ._items import Categories, items, num_categories_of, observe_items
 from ._priors import weights_prior
 
 if TYPE_CHECKING:
@@ -28,11 +29,13 @@ if TYPE_CHECKING:
     num_rows=500,
     num_features=4,
 )
+@items("x", ordered=True, loc=("component", "item"), gaps=("item", ""))
 def ordinal_latent_class(
     x: Int[ArrayLike, "n d"] | None = None,
     *,
     num_components: int,
-    num_categories: int,
+    num_categories: int | None = None,
+    categories: Categories | None = None,
     num_rows: int | None = None,
     num_features: int | None = None,
     weights_concentration: float = 1.0,
@@ -58,10 +61,12 @@ def ordinal_latent_class(
     Normal(0, 5); each gap is LogNormal with median 1 and sigma 1.
 
     Args:
-        x: categories, (n, d), integers from 0, or None to simulate.
+        x: categories, (n, d), or None to simulate: numbers or ordered pandas categories, with gaps
+            (see `latent_class`).
         num_components: k.
-        num_categories: C, the same for all items, at least 2. A category that never occurs makes
-            a gap go to 0.
+        num_categories: C, the same for all items, at least 2; unless given, as found in the data. A
+            category that never occurs makes a gap go to 0.
+        categories: their names, ``((item, (category, ...)), ...)``; a fit finds them in the data.
         num_rows: n, read only without x.
         num_features: d, needed only without x.
         weights_concentration: of the Dirichlet prior of the weights.
@@ -83,7 +88,12 @@ def ordinal_latent_class(
     """
     k = check_count("num_components", num_components)
     n, d = matrix_shape(x, num_rows, num_features)
-    c = check_count("num_categories", num_categories)
+    c = num_categories_of(x, num_categories, categories)
+    sizes = {name: len(values) for name, values in categories or () if len(values) != c}
+    if sizes:
+        raise ValueError(
+            f"ordinal items need the same number of categories, {c}, but these have others: {sizes}"
+        )
     if c < 2:
         raise ValueError("num_categories must be 2 or more, but it is 1; leave such items out")
     weights = numpyro.sample("weights", weights_prior(k, weights_concentration))
@@ -95,4 +105,4 @@ def ordinal_latent_class(
         cutpoints = jnp.concatenate([cutpoints, jnp.cumsum(gaps, axis=-1)], axis=-1)
     with numpyro.plate("rows", n):
         z = numpyro.sample("z", dist.Categorical(weights))
-        return numpyro.sample("x", dist.OrderedLogistic(loc[z], cutpoints).to_event(1), obs=x)
+        return observe_items("x", dist.OrderedLogistic(loc[z], cutpoints), x)

@@ -43,6 +43,20 @@ if TYPE_CHECKING:
     num_categories={"town": 3},
     num_rows=500,
 )
+@example(
+    params={
+        "weights": [0.4, 0.6],
+        "age_loc": [20.0, 50.0],
+        "age_scale": [5.0, 10.0],
+        "health_gaps": [1.5],
+        "health_loc": [-1.5, 1.5],
+    },
+    num_components=2,
+    kinds={"age": "normal", "health": "ordinal"},
+    num_categories={"health": 3},
+    num_rows=500,
+    again=True,
+)
 def latent_profile(
     x: Mapping[str, Column] | None = None,
     *,
@@ -65,7 +79,9 @@ def latent_profile(
     - "positive": LogNormal, ``c_loc`` and ``c_scale`` of the logarithm;
     - "count": Poisson, ``c_rate``;
     - "binary": Bernoulli, ``c_probs``;
-    - "categorical": Categorical, ``c_probs`` (k, C), with C from num_categories.
+    - "categorical": Categorical, ``c_probs`` (k, C), with C from num_categories;
+    - "ordinal": OrderedLogistic, ``c_loc``, and ``c_gaps`` (C - 2,) between the cutpoints, those of
+      all classes, as in `ordinal_latent_class`; C from num_categories, at least 2.
 
     Columns are independent within a class. See Hennig and Liao (2013), "How to find an appropriate
     clustering for mixed-type variables", Applied Statistics 62:309, and Moustaki and Papageorgiou
@@ -77,13 +93,14 @@ def latent_profile(
     Priors: weights ~ Dirichlet(c, ..., c), c = weights_concentration, uniform by default; with m
     and R the midrange and range of a column, or of its logarithm, loc ~ Normal(m, R) and scale ~
     LogNormal with median sqrt(0.02) R and sigma 1; rates are Exponential with the mean of their
-    column; probs are uniform. Without x, m = 0, R = 1 and the mean is 1.
+    column; probs are uniform; of ordinal columns loc ~ Normal(0, 5) and gaps are LogNormal with
+    median 1 and sigma 1. Without x, m = 0, R = 1 and the mean is 1.
 
     Args:
         x: columns by name, (n,) each, NaN where missing, or None to simulate.
         num_components: k.
         kinds: the kind of each column by its name. Other columns of x are not read.
-        num_categories: C by the name of each categorical column, numbered from 0.
+        num_categories: C by the name of each categorical or ordinal column, numbered from 0.
         num_rows: n, read only without x.
         weights_concentration: of the Dirichlet prior of the weights.
 
@@ -92,7 +109,8 @@ def latent_profile(
 
     Raises:
         ValueError: num_components below 1; an unknown kind; a column that is missing, or of
-            another length; a categorical one without num_categories; neither x nor num_rows given.
+            another length; a categorical or ordinal one without num_categories; neither x nor
+            num_rows given.
 
     Example:
         >>> import jax
@@ -114,8 +132,12 @@ def latent_profile(
     sizes = {name: _categories(name, kind, num_categories or {}) for name, kind in kinds.items()}
 
     weights = numpyro.sample("weights", weights_prior(k, weights_concentration))
+    points = {c: _cutpoints(c, sizes[c]) for c, kind in kinds.items() if kind == "ordinal"}
     with numpyro.plate("components", k):
-        given = {c: _KINDS[kind](c, columns[c], sizes[c]) for c, kind in kinds.items()}
+        given = {
+            c: _ordinal(c, points[c]) if c in points else _KINDS[kind](c, columns[c], sizes[c])
+            for c, kind in kinds.items()
+        }
     with numpyro.plate("rows", n):
         z = numpyro.sample("z", dist.Categorical(weights))
         return {name: _observe(name, law(z), columns[name]) for name, law in given.items()}
@@ -156,6 +178,19 @@ def _categorical(name: str, column: ArrayLike | None, c: int) -> Conditional:
     return lambda z: dist.Categorical(probs[z])
 
 
+def _cutpoints(name: str, c: int) -> Array:
+    """0 and what lies further, (C - 1,): the same in all classes."""
+    if c == 2:
+        return jnp.zeros(1)
+    prior = dist.LogNormal(0.0, 1.0).expand([c - 2]).to_event(1)
+    return jnp.concatenate([jnp.zeros(1), jnp.cumsum(numpyro.sample(f"{name}_gaps", prior))])
+
+
+def _ordinal(name: str, cutpoints: Array) -> Conditional:
+    loc = numpyro.sample(f"{name}_loc", dist.Normal(0.0, 5.0))
+    return lambda z: dist.OrderedLogistic(loc[z], cutpoints)
+
+
 _KINDS: dict[str, Callable[[str, ArrayLike | None, int], Conditional]] = {
     "normal": _normal,
     "positive": _positive,
@@ -166,14 +201,18 @@ _KINDS: dict[str, Callable[[str, ArrayLike | None, int], Conditional]] = {
 
 
 def _categories(name: str, kind: str, sizes: Mapping[str, int]) -> int:
-    """C of a categorical column; 0 for the other kinds."""
-    if kind not in _KINDS:
+    """C of a categorical or ordinal column; 0 for the other kinds."""
+    every = (*_KINDS, "ordinal")
+    if kind not in every:
         raise ValueError(
-            f"kinds[{name!r}] must be one of {', '.join(map(repr, _KINDS))}, but it is {kind!r}"
+            f"kinds[{name!r}] must be one of {', '.join(map(repr, every))}, but it is {kind!r}"
         )
-    if kind != "categorical":
+    if kind not in ("categorical", "ordinal"):
         return 0
-    return check_count(f"num_categories[{name!r}]", sizes.get(name))
+    c = check_count(f"num_categories[{name!r}]", sizes.get(name))
+    if kind == "ordinal" and c < 2:
+        raise ValueError(f"num_categories[{name!r}] is 1; leave such a column out")
+    return c
 
 
 def _column(x: Mapping[str, ArrayLike], name: str) -> ArrayLike:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.datasets import load_iris
 
 from mixpyro import data
 
@@ -39,6 +40,41 @@ def test_totals_are_the_published_ones():
     assert (len(mites), mites.sum()) == (150, 172)
     assert data.load_role_conflict()["people"].sum() == 216
     assert data.load_hares()["hares"].sum() == 68
+    assert data.load_sex_ratio()["families"].sum() == 6115
+    assert data.load_carcinoma()["slides"].sum() == 118
+    assert data.load_beetles()[["beetles", "killed"]].sum().tolist() == [481, 291]
+    assert data.load_air_conditioning()["hours"].mean() == pytest.approx(108.083, abs=5e-4)
+
+
+def test_law_school():
+    """Rizopoulos (2006): the shares of right answers."""
+    table = data.load_law_school()
+    assert table["people"].sum() == 1000
+    right = table.filter(like="item").mul(table["people"], axis=0).sum() / 1000
+    np.testing.assert_array_equal(right, [0.924, 0.709, 0.553, 0.763, 0.870])
+
+
+def test_iris_is_that_of_scikit_learn():
+    theirs = load_iris()
+    table = data.load_iris()
+    np.testing.assert_array_equal(table.drop(columns="species"), theirs.data)
+    np.testing.assert_array_equal(table["species"], theirs.target_names[theirs.target])
+
+
+def test_dental_growth():
+    """The lines of girls and of boys by least squares, as in SAS's manual of PROC MIXED."""
+    lines = {
+        sex: np.polyfit(rows["age"], rows["millimetres"], 1)
+        for sex, rows in data.load_dental_growth().groupby("sex")
+    }
+    np.testing.assert_allclose(lines["girl"], [0.4795, 17.3727], atol=5e-5)
+    np.testing.assert_allclose(lines["boy"], [0.7844, 16.3406], atol=5e-5)
+
+
+def test_salamanders():
+    """Seen at 18 of 39 sites, on 30 visits (MacKenzie et al. 2006)."""
+    seen = data.load_salamanders().to_numpy()
+    assert (seen.any(1).sum(), seen.sum()) == (18, 30)
 
 
 def test_coal_disasters():

@@ -4,8 +4,11 @@ import re
 import runpy
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from scipy.optimize import minimize
+from scipy.stats import gamma
 
 from mixpyro import models
 
@@ -18,6 +21,11 @@ def bernoulli_mixture(found):
     """Goodman (1974): G squared 2.72 on 6 degrees; poLCA's help page: -504.4677."""
     assert found["fits"][2].log_likelihood == pytest.approx(-504.4677, abs=5e-5)
     assert round(float(found["deviance"]), 2) == 2.72
+
+
+def binomial_mixture(found):
+    """Wikipedia, "Beta-binomial distribution", of these families: an AIC of 25070.34."""
+    assert found["fits"][1].aic == pytest.approx(25070.34, abs=0.005)
 
 
 def capture_recapture(found):
@@ -39,6 +47,19 @@ def dawid_skene(found):
     np.testing.assert_allclose(confusion[:3, 0], published, atol=0.0051)
 
 
+def gamma_mixture(found):
+    """Davison and Hinkley (1997): a mean of 108.083 hours; the shape by SciPy."""
+    assert found["shape"] / found["rate"] == pytest.approx(108.083, abs=5e-4)
+    assert found["shape"] == pytest.approx(gamma.fit(found["hours"], floc=0)[0], rel=1e-4)
+
+
+def gamma_regression_mixture(found):
+    """Whatever the shape, the mean's equations are those of an exponential law: solved by SciPy."""
+    design, weeks = found["design"], found["weeks"]
+    solved = minimize(lambda b: np.sum(design @ b + weeks * np.exp(-design @ b)), [4.0, -1.0])
+    np.testing.assert_allclose(found["fits"][1].params["coefficients"][0], solved.x, rtol=1e-4)
+
+
 def gaussian_mixture(found):
     """Pearson (1894), by moments: near the likelihood's solution, within its standard errors."""
     order = np.argsort(np.asarray(found["two"].params["loc"])[:, 0])
@@ -48,10 +69,40 @@ def gaussian_mixture(found):
         assert np.all(np.abs(away) < 2 * np.asarray(errors[name])[order, 0]), name
 
 
+def growth_mixture(found):
+    """Pinheiro and Bates (2000): 16.7611 + 0.6602 age, by least squares with an error of 2.537."""
+    one = found["fits"][1].params
+    np.testing.assert_allclose(one["coefficients"][0], [16.76111, 0.66019], atol=5e-6)
+    assert float(one["scale"][0]) * np.sqrt(108 / 106) == pytest.approx(2.537151, abs=5e-7)
+
+
+def hidden_markov(found):
+    """Zucchini and MacDonald (2009), section 4.3: EM of two states, and of three."""
+    two = found["two"]
+    np.testing.assert_allclose(np.sort(two.params["rate"]), [15.421, 26.018], atol=1e-3)
+    assert two.log_likelihood == pytest.approx(-341.8787, abs=5e-5)
+    assert found["fits"][3].log_likelihood == pytest.approx(-328.5275, abs=5e-5)
+
+
 def hurdle_poisson(found):
     """Meng (1997): the rate of the infected households is 0.972, by the positive counts alone."""
     assert round(float(found["fit"].params["rate"][0]), 3) == 0.972
     assert float(found["fit"].params["gate"]) == pytest.approx(168 / 223, rel=1e-6)
+
+
+def kmeans_mixture(found):
+    """The sum of squares of R's help page of kmeans; mclust's BIC of VEV with two (its sign)."""
+    assert float(found["clusters"].inertia) == pytest.approx(78.85144, abs=5e-6)
+    assert found["fits"][2].bic == pytest.approx(561.7285, abs=1e-3)
+
+
+def latent_class(found):
+    """Linzer and Lewis (2011), section 5.1, and the help page of poLCA."""
+    two, three, four = (fit.log_likelihood for fit in found["sweep"].fits[1:])
+    np.testing.assert_allclose((two, three, four), (-317.2568, -293.705, -289.2858), atol=5e-5)
+    assert found["three"].bic == pytest.approx(697.1357, abs=5e-5)
+    shares = np.asarray(found["three"].params["weights"])
+    np.testing.assert_allclose(shares, [0.4447, 0.3736, 0.1817], atol=1e-4)
 
 
 def linear_regression_mixture(found):
@@ -59,9 +110,38 @@ def linear_regression_mixture(found):
     assert found["fit"].log_likelihood == pytest.approx(-66.93977, abs=2e-5)
 
 
+def logistic_regression_mixture(found):
+    """Dobson (2002), section 7.3: -60.72 (5.18) and 34.27 (2.91)."""
+    one = found["fits"][1]
+    np.testing.assert_array_equal(np.round(one.params["coefficients"][0], 2), [-60.72, 34.27])
+    errors = one.standard_errors()["coefficients"][0]
+    np.testing.assert_array_equal(np.round(errors, 2), [5.18, 2.91])
+
+
+def mixed_rasch(found):
+    """The conditional likelihood by SciPy; Rizopoulos (2006), by normal abilities, is near it."""
+    told, fit = found["told"], found["fits"][1]
+
+    def minus(free):  # easiness of items, by elementary symmetric functions as a polynomial
+        e = np.append(free, -free.sum())
+        symmetric = np.poly(-np.exp(e))
+        return np.sum(np.log(symmetric[told.sum(1)])) - np.sum(told @ e)
+
+    solved = -minimize(minus, np.zeros(4)).x
+    np.testing.assert_allclose(fit.params["difficulty"][0, :4], solved, atol=1e-4)
+    marginal = 0.7551 * np.array([-3.6153, -1.3224, -0.3176, -1.7301, -2.7802])
+    np.testing.assert_allclose(found["difficulty"], marginal - marginal.mean(), atol=0.003)
+
+
 def negative_binomial_mixture(found):
     """Bliss and Fisher (1953): k = 1.02459."""
     assert float(found["fit"].params["concentration"][0]) == pytest.approx(1.02459, abs=1e-5)
+
+
+def occupancy(found):
+    """MacKenzie et al. (2006), page 99: 0.5946 and 0.2587, AIC 165.7586 (PRESENCE)."""
+    assert (round(found["lives"], 4), round(found["found"], 4)) == (0.5946, 0.2587)
+    assert found["fit"].aic == pytest.approx(165.7586, abs=5e-5)
 
 
 def poisson_mixture(found):
@@ -76,6 +156,13 @@ def poisson_regression_mixture(found):
     np.testing.assert_allclose(found["one"].params["coefficients"][0], [-4.173, 0.997], atol=5e-4)
     errors = found["one"].standard_errors()["coefficients"][0]
     np.testing.assert_allclose(errors, [1.135, 0.176], atol=5e-4)
+
+
+def robust_regression(found):
+    """Rousseeuw and Leroy (1987), page 26: -260.1 + 5.04 x by least squares; who lies outside."""
+    np.testing.assert_allclose(found["least_squares"], [-260.1, 5.04], atol=0.05)
+    outside = found["year"][found["outlying"] > 0.5]
+    np.testing.assert_array_equal(outside, np.arange(63, 71))  # 1963 and 1970 in part, they say
 
 
 def survival_mixture(found):
@@ -96,6 +183,11 @@ def von_mises_mixture(found):
     assert np.asarray(found["fit"].params["weights"]).max() == pytest.approx(0.8, abs=0.05)
 
 
+def weibull_mixture(found):
+    """Dekking et al. (2005), of Lieblein and Zelen (1956): a shape of 2.102."""
+    assert round(found["shape"], 3) == 2.102
+
+
 def zero_inflated_poisson(found):
     """Meng (1997): the rate of the infected households is 0.972."""
     assert round(found["rate"], 3) == 0.972
@@ -103,28 +195,54 @@ def zero_inflated_poisson(found):
 
 PUBLISHED = [
     bernoulli_mixture,
+    binomial_mixture,
     capture_recapture,
     changepoint,
     dawid_skene,
+    gamma_mixture,
+    gamma_regression_mixture,
     gaussian_mixture,
+    growth_mixture,
+    hidden_markov,
     hurdle_poisson,
+    kmeans_mixture,
+    latent_class,
     linear_regression_mixture,
+    logistic_regression_mixture,
+    mixed_rasch,
     negative_binomial_mixture,
+    occupancy,
     poisson_mixture,
     poisson_regression_mixture,
+    robust_regression,
     survival_mixture,
     two_coins,
     von_mises_mixture,
+    weibull_mixture,
     zero_inflated_poisson,
 ]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("check", PUBLISHED, ids=lambda check: check.__name__)
-def test_an_example_finds_what_was_published(check, x64, capsys):
+def test_an_example_finds_what_was_published(check, x64, capsys, monkeypatch):
+    shown = []
+    plt.switch_backend("agg")
+    monkeypatch.setattr(plt, "show", lambda: shown.append(_drawn(plt.gcf())))
     found = runpy.run_path(str(SCRIPTS[check.__name__]))
     check(found)
     assert capsys.readouterr().out.count("\n") >= 2
+    assert shown
+
+
+def _drawn(figure):
+    """A picture with its axes named, drawn to the end."""
+    axes = figure.axes
+    assert all(ax.get_xlabel() or ax.get_ylabel() for ax in axes)
+    assert any(ax.get_xlabel() and ax.get_ylabel() for ax in axes)
+    figure.canvas.draw()
+    plt.close(figure)
+    return True
 
 
 def test_every_example_is_short_and_has_its_number():

@@ -14,6 +14,7 @@ import numpy as np
 from ..machine.arrays import array as as_jax
 from . import frames
 from .call import SCALARS, Call
+from .categories import coded
 from .fingerprint import unwrapped
 
 _NEEDS_VALUES = (
@@ -24,13 +25,15 @@ _NEEDS_VALUES = (
 )
 
 
-def split(args: tuple, kwargs: dict) -> Call:
-    """Split a call; frames and other array-likes become arrays.
+def split(args: tuple, kwargs: dict, model: Callable | None = None) -> Call:
+    """Split a call; frames and other array-likes become arrays, items of the model numbers.
 
     Raises:
         ValueError: an array that holds no numbers or no rows, frames whose indices have the same
             rows in another order, or an argument that cannot be hashed.
     """
+    if model is not None:
+        args, kwargs = coded(model, args, kwargs)
     leaves, tree = jax.tree.flatten((args, kwargs), is_leaf=lambda leaf: leaf is None)
     arrays: list[jax.Array] = []
     static: list[tuple[int, Hashable]] = []
@@ -129,7 +132,7 @@ def merge(model: Callable, known: Call, args: tuple, kwargs: dict) -> Call:
     """
     if not args and not kwargs:
         return known
-    new = split(*_with_statics(model, known, args, kwargs))
+    new = split(*_with_statics(model, known, args, kwargs), model)
     if not any(known.columns) or not any(new.columns):
         return new
     return frames.in_order(known, places(model, known), new, places(model, new))

@@ -13,6 +13,7 @@ import numpy as np
 from ..climb.reach import felt
 from ..step.objective import own_log_likelihood
 from .summary import summary
+from .words import label, places
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,9 +56,12 @@ def profiles(fit: Result, level: float, kind: str) -> pd.DataFrame:
     for name, axis in axes.items():
         shape = np.shape(fit.leaves[name])
         for index in np.ndindex(shape):
-            rest = index[:axis] + index[axis + 1 :]
-            row = table.loc[f"{name}[{', '.join(map(str, index))}]"]
-            entry = name + (f"[{', '.join(map(str, rest))}]" if rest else "")
+            rest = places(fit.program, fit.call, name, index)
+            if rest is None:
+                continue
+            row = table.loc[label(fit.program, fit.call, name, index)]
+            del rest[axis]
+            entry = name + (f"[{', '.join(rest)}]" if rest else "")
             out.append((entry, index[axis], *row[["estimate", "standard_error", "lower", "upper"]]))
     columns = ["entry", "class", "estimate", "standard_error", "lower", "upper"]
     return pd.DataFrame(out, columns=columns).set_index(["entry", "class"])

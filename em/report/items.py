@@ -65,12 +65,13 @@ def items_of(fit: Result) -> Items:
     n, chunks = program.num_rows, fit.rows.chunks
     weights = np.asarray(fit.rows.weights, float)
     names, values, tables, seen = [], [], [], []
+    items = [str(item) for item, _ in fit.call.rebuild()[1].get("categories") or ()]
     for name, table in probs.items():
         u = by_row(chunks.u[name], n).astype(int)
         there = by_row(chunks.seen[name], n) > 0 if name in chunks.seen else np.ones_like(u, bool)
         for j in range(len(u)):
             own = np.where(there[j], u[j], -1)
-            names.append(name if len(u) == 1 else f"{name}[{j}]")
+            names.append(items[j] if items else name if len(u) == 1 else f"{name}[{j}]")
             values.append(own)
             tables.append(np.asarray(table, float)[:, j])
             used = own[(own >= 0) & (weights > 0)]

@@ -102,9 +102,8 @@ class Result:
             parts.append(f"Emptied clusters were re-seeded {self.reseeded} times.")
         if edges := self._edges():
             parts.append(f"At the boundary: {', '.join(edges)}.")
-        if self.never_observed:
-            names = ", ".join(few(entries(self.never_observed)))
-            parts.append(f"Never observed, and no dimensions: {names}.")
+        if never := few(entries(self.program, self.call, self.never_observed)):
+            parts.append(f"Never observed, and no dimensions: {', '.join(never)}.")
         return " ".join(parts)
 
     @property
@@ -295,6 +294,5 @@ class Result:
 
     def _edges(self) -> list[str]:
         never = self.never_observed
-        return few(
-            entries({n: m & np.logical_not(never.get(n, False)) for n, m in self.boundary.items()})
-        )
+        marks = {n: m & ~never.get(n, np.False_) for n, m in self.boundary.items()}
+        return few(entries(self.program, self.call, marks))

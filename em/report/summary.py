@@ -15,6 +15,7 @@ from ..plan.program import Params
 from . import information as info
 from .deterministic import values as deterministics
 from .profile import profile
+from .words import label
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,6 +45,9 @@ def summary(fit: Result, level: float, kind: str, kind_of_interval: str) -> pd.D
     for name, value in values.items():
         array = np.asarray(value, float)
         for index in itertools.product(*map(range, array.shape)):
+            entry = label(fit.program, fit.call, name, index)
+            if entry is None:
+                continue
             estimate, error = float(array[index]), errors[name][index]
             missing = error is np.ma.masked
             low, high = (np.nan, np.nan)
@@ -57,9 +61,8 @@ def summary(fit: Result, level: float, kind: str, kind_of_interval: str) -> pd.D
                     note = _NEAR_EDGE
             if name in fit.never_observed and fit.never_observed[name][index]:
                 note = "never observed"
-            label = name + (f"[{', '.join(map(str, index))}]" if index else "")
             se = np.nan if missing else float(error)
-            table.append((label, estimate, se, low, high, note))
+            table.append((entry, estimate, se, low, high, note))
     columns = ["parameter", "estimate", "standard_error", "lower", "upper", "note"]
     return pd.DataFrame(table, columns=columns).set_index("parameter")
 
@@ -67,7 +70,7 @@ def summary(fit: Result, level: float, kind: str, kind_of_interval: str) -> pd.D
 def extended(fit: Result, table: pd.DataFrame, tests: bool, exponentiate: bool) -> pd.DataFrame:
     """The table with columns more for parameters on the real line (see `Fit.summary`)."""
     own = {p.name for p in fit.program.structure.free if p.constraint == "real"}
-    real = np.array([label.partition("[")[0] in own for label in table.index], bool)
+    real = np.array([entry.partition("[")[0] in own for entry in table.index], bool)
     of = table.drop(columns="note").astype(float)
     of[~real] = np.nan
     if tests:

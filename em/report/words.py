@@ -2,24 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
+from ..calls.call import Call
+from ..calls.categories import place
 from ..climb.selection import Restarts
 from ..climb.status import Status
+from ..plan.program import Program
 
 # Ends of climbs to one optimum differ by less.
 _SAME = 1e-2
 
 
-def entries(marks: Mapping[str, np.ndarray]) -> list[str]:
+def label(program: Program, call: Call, name: str, index: Sequence[Any]) -> str | None:
+    """An entry of a parameter, as tables and messages call it: ``probs[0, item A, yes]``.
+
+    None for one that is no category of its item, which has no place in a table.
+    """
+    words = places(program, call, name, index)
+    if words is None:
+        return None
+    return f"{name}[{', '.join(words)}]" if words else name
+
+
+def places(program: Program, call: Call, name: str, index: Sequence[Any]) -> list[str] | None:
+    """Where an entry is along each axis."""
+    return place(program.source, call.rebuild()[1], name, index)
+
+
+def entries(program: Program, call: Call, marks: Mapping[str, np.ndarray]) -> list[str]:
     """The names of the entries that are marked."""
-    return [
-        name + (f"[{', '.join(map(str, index))}]" if index.size else "")
+    every = [
+        label(program, call, name, tuple(at))
         for name, mark in marks.items()
-        for index in np.argwhere(mark)
+        for at in np.argwhere(mark)
     ]
+    return [entry for entry in every if entry is not None]
 
 
 def few(names: list[str]) -> list[str]:

@@ -22,6 +22,7 @@ from ..machine.jit import loop_jit
 from ..plan.chunks import Rows
 from ..plan.program import Params, Program
 from ..report.fit import Fit
+from ..report.words import label
 from .replicates import each, from_params, refuse_auxiliary, reweighed, simulator
 
 if TYPE_CHECKING:
@@ -71,10 +72,12 @@ class Bootstrap:
             estimate = np.asarray(self.fit.leaves[name], float)
             mean = values[self.used].mean(0)
             for index in np.ndindex(estimate.shape):
-                label = name + (f"[{', '.join(map(str, index))}]" if index else "")
+                entry = label(self.fit.program, self.fit.call, name, index)
+                if entry is None:
+                    continue
                 low, high = bounds[name][(0, *index)], bounds[name][(1, *index)]
                 bias = mean[index] - estimate[index]
-                table.append((label, estimate[index], errors[name][index], bias, low, high))
+                table.append((entry, estimate[index], errors[name][index], bias, low, high))
         columns = ["parameter", "estimate", "standard_error", "bias", "lower", "upper"]
         return pd.DataFrame(table, columns=columns).set_index("parameter")
 
@@ -182,7 +185,7 @@ def bootstrap_lrt(
     at_least_two(num_replicates)
     small, big = fit_small.program, fit_big.program
     pairs = itertools.zip_longest(fit_small.call.arrays, fit_big.call.arrays)
-    if not all(np.array_equal(a, b) for a, b in pairs):
+    if not all(_same(a, b) for a, b in pairs):
         raise ValueError("the two fits are of different data; fit both models to the same arrays")
     statistic = 2 * (fit_big.log_likelihood - fit_small.log_likelihood)
     free = {p.name: fit_small.leaves[p.name] for p in small.structure.free}
@@ -220,3 +223,10 @@ def at_least_two(number: int) -> None:
     """Raise unless ``number`` is one of replicates."""
     if not isinstance(number, int | np.integer) or number < 2:
         raise ValueError(f"num_replicates must be a whole number >= 2, not {number!r}")
+
+
+def _same(a: jax.Array | None, b: jax.Array | None) -> bool:
+    """Whether two arrays are equal, gaps included."""
+    if a is None or b is None:
+        return False
+    return np.array_equal(a, b, equal_nan=bool(jnp.issubdtype(a.dtype, jnp.floating)))

@@ -77,7 +77,7 @@ def cross_validate(
             setattr(em, name, value)
     em.search = em.search and num_restarts is None
     em.tolerance = em.tolerance if tolerance is None else tolerance
-    call = split(args, kwargs)
+    call = split(args, kwargs, em.model)
     program = program_for(em.model, call, em.objective == "posterior")
     rows, found = prepare(program, call.arrays)
     check(program, call.arrays, found)

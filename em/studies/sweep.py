@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import jax
+import numpy as np
 
 from ..driver import EM
 from ..report.fit import Fit
@@ -15,7 +16,10 @@ from ..report.fit import Fit
 if TYPE_CHECKING:
     import pandas as pd
 
-_CRITERIA = ("aic", "bic", "icl", "log_likelihood")
+_FIRST = ("log_likelihood", "num_free_params", "aic", "bic", "icl", "entropy")
+_THEN = ("aic3", "sabic", "caic", "clc", "awe", "relative_entropy")
+_HIGHER = ("log_likelihood", "relative_entropy")
+_CRITERIA = ("aic", "bic", "icl", "aic3", "sabic", "caic", "clc", "awe", *_HIGHER)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -32,26 +36,26 @@ class Sweep:
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row a fit: its keywords, log-likelihood, dimensions, criteria, entropy, status.
+        """One row a fit: its keywords, log-likelihood, dimensions, criteria, entropies, status.
 
-        Fits of chains have no ICL.
+        Criteria are those of `Fit.indices`, which says what they are, and BIC's weights:
+        exp(-BIC / 2) as a share of all. Fits of chains have no ICL.
         """
         import pandas as pd
 
-        rows = [
-            {
-                **keywords,
-                "log_likelihood": fit.log_likelihood,
-                "num_free_params": fit.num_free_params,
-                "aic": fit.aic,
-                "bic": fit.bic,
-                **({} if fit.program.structure.chain else {"icl": fit.icl}),
-                "entropy": fit.entropy,
-                "status": fit.status.name,
-            }
-            for keywords, fit in zip(self.keywords, self.fits, strict=True)
-        ]
-        return pd.DataFrame(rows)
+        return pd.DataFrame(
+            [
+                {**keywords, **_numbers(fit), "bic_weight": weight, "status": fit.status.name}
+                for keywords, fit, weight in zip(
+                    self.keywords, self.fits, self._bic_weights(), strict=True
+                )
+            ]
+        )
+
+    def _bic_weights(self) -> np.ndarray:
+        bic = np.array([fit.bic for fit in self.fits])
+        share = np.exp(-(bic - np.nanmin(bic)) / 2)
+        return share / np.nansum(share)
 
     def __repr__(self) -> str:
         return f"Sweep({len(self.fits)} fits over {', '.join(self.keywords[0])})"
@@ -63,7 +67,7 @@ class Sweep:
         return self.table.to_html(index=False, float_format="{:.2f}".format)
 
     def best(self, criterion: str = "bic") -> Fit:
-        """The fit of the lowest AIC, BIC or ICL (or highest log-likelihood).
+        """The fit of the lowest criterion, or of the highest log-likelihood or relative entropy.
 
         Fits whose status is not ok are passed over, unless none is.
 
@@ -72,9 +76,19 @@ class Sweep:
         """
         if criterion not in _CRITERIA:
             raise ValueError(f"criterion must be one of {', '.join(_CRITERIA)}, not {criterion!r}")
-        sign = -1 if criterion == "log_likelihood" else 1
+        sign = -1 if criterion in _HIGHER else 1
         sound = [fit for fit in self.fits if fit.status.ok] or list(self.fits)
-        return min(sound, key=lambda fit: sign * getattr(fit, criterion))
+        values = [sign * _numbers(fit).get(criterion, np.nan) for fit in sound]
+        if np.isnan(values).all():
+            raise ValueError(f"none of these fits has {criterion}; Fit.indices says what there is")
+        return sound[int(np.nanargmin(values))]
+
+
+def _numbers(fit: Fit) -> dict[str, float]:
+    """What `Fit.indices` knows, what is looked at first in front."""
+    first = [name for name in _FIRST if name != "icl" or fit.program.structure.chain is None]
+    found = fit.indices()
+    return {n: getattr(fit, n) for n in first} | {n: found[n] for n in _THEN if n in found}
 
 
 def sweep(

@@ -179,6 +179,13 @@ def test_columns_of_profiles_are_named_and_of_a_kind():
     )
     message = r"num_categories\['b'\] must be an integer of 1 or more"
     refuse("latent_profile", message, x, kinds=kinds | {"b": "categorical"})
+    refuse(
+        "latent_profile",
+        r"num_categories\['b'\] is 1",
+        x,
+        kinds={"b": "ordinal"},
+        num_categories={"b": 1},
+    )
     refuse("latent_profile", "both x and num_rows are missing", kinds=kinds)
     refuse("latent_profile", "kinds is empty", x, kinds={})
     refuse("latent_profile", "num_components must be an integer", x, kinds=kinds, num_components=0)

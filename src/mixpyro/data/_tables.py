@@ -7,6 +7,14 @@ from importlib import resources
 from typing import Any
 
 
+def load_air_conditioning() -> Any:
+    """Load hours between failures of the air conditioning of one aircraft: hours.
+
+    Source: Proschan (1963), Technometrics 5:375.
+    """
+    return _frame("air_conditioning")
+
+
 def load_anaesthetists() -> Any:
     """Load how five anaesthetists graded 45 patients: columns patient, observer, grade.
 
@@ -15,6 +23,32 @@ def load_anaesthetists() -> Any:
     Source: Dawid and Skene (1979), Applied Statistics 28:20, table 1.
     """
     return _frame("anaesthetists")
+
+
+def load_ball_bearings() -> Any:
+    """Load how many million revolutions 23 ball bearings ran until they failed: revolutions.
+
+    Source: Lieblein and Zelen (1956), Journal of Research of the National Bureau of Standards
+    57:273.
+    """
+    return _frame("ball_bearings")
+
+
+def load_beetles() -> Any:
+    """Load how many beetles died by the dose of CS2 (log10 of mg/l): log_dose, beetles, killed.
+
+    Source: Bliss (1935), Annals of Applied Biology 22:134.
+    """
+    return _frame("beetles")
+
+
+def load_carcinoma() -> Any:
+    """Load how seven pathologists, a to g, judged 118 slides (1 is carcinoma): patterns, slides.
+
+    Source: Landis and Koch (1977), Biometrics 33:363; Agresti (2002), Categorical Data Analysis,
+    table 13.1.
+    """
+    return _frame("carcinoma")
 
 
 def load_cholera() -> Any:
@@ -50,6 +84,14 @@ def load_death_notices() -> Any:
     return _frame("death_notices")
 
 
+def load_dental_growth() -> Any:
+    """Load a length of the jaw (mm) of 27 children at four ages: child, sex, age, millimetres.
+
+    Source: Potthoff and Roy (1964), Biometrika 51:313.
+    """
+    return _frame("dental_growth")
+
+
 def load_earthquakes() -> Any:
     """Load how many major earthquakes (magnitude 7 or more) each year had, 1900 to 2006: by year.
 
@@ -82,6 +124,38 @@ def load_hares() -> Any:
     return _frame("hares")
 
 
+def load_iris() -> Any:
+    """Load four measurements (cm) of 150 flowers of three species of iris, and the species.
+
+    Source: Fisher (1936), Annals of Eugenics 7:179; Anderson's measurements.
+    """
+    return _frame("iris")
+
+
+def load_law_school() -> Any:
+    """Load a thousand answers to five questions (1 is right): item_1 to item_5, people.
+
+    Source: Bock and Lieberman (1970), Psychometrika 35:179: section 6 of the LSAT.
+    """
+    return _frame("law_school")
+
+
+def load_leukaemia() -> Any:
+    """Load survival of 17 AG positive patients with leukaemia: log_white_cells (log10), weeks.
+
+    Source: Feigl and Zelen (1965), Biometrics 21:826.
+    """
+    return _frame("leukaemia")
+
+
+def load_phone_calls() -> Any:
+    """Load international calls from Belgium, in millions, 1950 to 1973: year, calls.
+
+    Source: Rousseeuw and Leroy (1987), Robust Regression and Outlier Detection, page 26.
+    """
+    return _frame("phone_calls")
+
+
 def load_red_mites() -> Any:
     """Load counts of European red mites on 150 apple leaves: mites, leaves.
 
@@ -104,6 +178,22 @@ def load_role_conflict() -> Any:
     Source: Stouffer and Toby (1951), American Journal of Sociology 56:395.
     """
     return _frame("role_conflict")
+
+
+def load_salamanders() -> Any:
+    """Load on which of five visits salamanders were seen at 39 sites: visit_1 to visit_5.
+
+    Source: MacKenzie et al. (2006), Occupancy Estimation and Modeling, page 99.
+    """
+    return _frame("salamanders")
+
+
+def load_sex_ratio() -> Any:
+    """Load how many of 12 children were boys in 6115 families of Saxony: boys, families.
+
+    Source: Geissler (1889); Lindsey and Altham (1998), Applied Statistics 47:149.
+    """
+    return _frame("sex_ratio")
 
 
 def load_turtles() -> Any:

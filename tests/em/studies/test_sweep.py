@@ -42,6 +42,12 @@ def test_the_table_has_a_row_a_fit():
         assert row["status"] == fit.status.name
         resp = np.asarray(fit.responsibilities())
         assert row["entropy"] == pytest.approx(stats.entropy(resp, axis=1).sum(), abs=1e-9)
+        assert row["sabic"] == pytest.approx(
+            row["bic"] - row["num_free_params"] * np.log(len(X) * 24 / (len(X) + 2))
+        )
+    odds = np.exp((table["bic"][1] - table["bic"]) / 2)
+    np.testing.assert_allclose(table["bic_weight"], odds / odds.sum())
+    assert found.best("caic") is found.fits[1]
     one = stats.multivariate_normal(X.mean(0), np.cov(X.T, bias=True)).logpdf(X).sum()
     assert table["log_likelihood"][0] == pytest.approx(one)
     assert found.best("bic") is found.fits[1]

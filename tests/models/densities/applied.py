@@ -85,9 +85,13 @@ def cure_model(y, params, kwargs):
 
 def latent_profile(x, params, kwargs):
     rows = {name: column[:, None] for name, column in x.items()}
+    age = stats.norm.logpdf(rows["age"], params["age_loc"], params["age_scale"])
+    if "health" in x:
+        item = {"loc": params["health_loc"][:, None], "gaps": params["health_gaps"][None]}
+        return age + ordinal(rows["health"], item, kwargs)
     log_scale, log_loc = params["income_scale"], params["income_loc"]
     return (
-        stats.norm.logpdf(rows["age"], params["age_loc"], params["age_scale"])
+        age
         + stats.lognorm.logpdf(rows["income"], log_scale, scale=np.exp(log_loc))
         + stats.poisson.logpmf(rows["visits"], params["visits_rate"])
         + stats.bernoulli.logpmf(rows["smoker"], params["smoker_probs"])
