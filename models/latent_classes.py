@@ -10,6 +10,7 @@ import numpyro.distributions as dist
 
 from ._arguments import check_count, matrix_shape
 from ._catalogue import example
+from ._gaps import observe
 from ._priors import weights_prior
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ def latent_class(
     is the ML fit.
 
     Args:
-        x: categories, (n, d), integers from 0, or None to simulate.
+        x: categories, (n, d), integers from 0, or None to simulate. NaN, among floats, is a missing
+            entry.
         num_components: k.
         num_categories: C, the same for all items.
         num_rows: n, read only without x.
@@ -89,4 +91,4 @@ def latent_class(
         probs = numpyro.sample("probs", dist.Dirichlet(concentration).expand([d]).to_event(1))
     with numpyro.plate("rows", n):
         z = numpyro.sample("z", dist.Categorical(weights))
-        return numpyro.sample("x", dist.Categorical(probs[z]).to_event(1), obs=x)
+        return observe("x", dist.Categorical(probs[z]), x, 1)
