@@ -1,8 +1,8 @@
 """Mixtures as scikit-learn's estimators: they live in pipelines, grid searches and pickles.
 
 ``from mixpyro.sklearn import GaussianMixture`` in the place of ``from sklearn.mixture import
-GaussianMixture`` keeps the calls and the names; `docs/sklearn.md` says what differs. Computing is in
-double precision whatever JAX's default, and no global flag is touched.
+GaussianMixture`` keeps the calls and the names; `docs/sklearn.md` says what differs. Computing is
+in double precision whatever JAX's default, and no global flag is touched.
 """
 
 try:

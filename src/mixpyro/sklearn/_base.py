@@ -104,6 +104,9 @@ class MixtureEstimator(
         return self
 
     def _run(self, *args: np.ndarray, weights: np.ndarray | None = None) -> Fit:
+        for name in ("n_components", "max_iter", "n_init"):
+            if (value := getattr(self, name, "auto")) != "auto":
+                positive(name, value)
         model, settings = self._call()
         total = float(len(args[0]))
         if weights is not None:
@@ -125,9 +128,7 @@ class MixtureEstimator(
         return {}
 
     def _finish(self, fit: Fit) -> None:
-        # Otherwise the order would come from the draws of the starts; a given one stays.
-        fit = fit if self._given() else in_order_of_centres(fit)
-        self.fit_ = doubled(fit)
+        self.fit_ = fit = doubled(self._ordered(fit))
         self.converged_ = bool(fit.status.ok)
         self.n_iter_ = max(int(fit.num_steps), 1)
         total = fit.total_weight
@@ -139,6 +140,10 @@ class MixtureEstimator(
         self._describe(params)
         if not self.converged_:
             warnings.warn(fit.message, ConvergenceWarning, stacklevel=4)
+
+    def _ordered(self, fit: Fit) -> Fit:
+        """The fit with its components in an order that does not come from the starts' draws."""
+        return fit if self._given() else in_order_of_centres(fit)
 
     # ---- rows --------------------------------------------------------------------------------
 
@@ -164,9 +169,7 @@ class MixtureEstimator(
         """The log density of each row, ``log sum_k weights_k p(x | k)``."""
         return self._score(X)[1]
 
-    def score(
-        self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None
-    ) -> float:
+    def score(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> float:
         """The mean of `score_samples`, weighted if there are weights."""
         log_density = self.score_samples(X)
         if sample_weight is None:
@@ -197,7 +200,8 @@ class MixtureEstimator(
                 f"the model observes {', '.join(drawn)}, which are no columns of one array; use "
                 "fit_.sample for them"
             )
-        return np.asarray(*drawn.values(), float).reshape(n_samples, -1), labels
+        (rows,) = drawn.values()
+        return rows.reshape(n_samples, -1).astype(np.float64), labels
 
     def _draw(self, *args: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """The observed sites of rows like these, drawn, and their classes."""
@@ -214,9 +218,8 @@ class MixtureEstimator(
     def _score(self, X: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         check_is_fitted(self)
         values = self._values(self._rows(X, reset=False), reset=False)
-        # Each number of rows is a reading of the model: there are to be few of them.
         n = len(values)
-        args = self._beside(values[np.minimum(np.arange(_size(n)), n - 1)])
+        args = self._beside(values[np.minimum(np.arange(size_class(n)), n - 1)])
         classes = np.asarray(self.fit_.responsibilities(*args))[:n]
         return classes, np.asarray(self.fit_.log_prob(*args))[:n]
 
@@ -254,9 +257,13 @@ def positive_weights(sample_weight: Any, rows: np.ndarray) -> np.ndarray:
     return weights
 
 
-def _size(n: int) -> int:
-    """The next power of two."""
-    return 1 << max(n - 1, 0).bit_length()
+def size_class(n: int) -> int:
+    """The next of 4, 5, 6, 7 times a power of two; 8 at least.
+
+    Each number of rows is a reading of the model, so that there are to be few of them.
+    """
+    unit = 1 << max((n - 1).bit_length() - 3, 1)
+    return max(-(-n // unit) * unit, 8)
 
 
 def in_order_of_centres(fit: Fit) -> Fit:

@@ -10,12 +10,23 @@ import numpy as np
 from .. import models
 from ._base import MixtureEstimator
 
+COUNTS = "counts, whole numbers from 0"
+CATEGORIES = "categories, numbered 0, 1, 2, ... (see sklearn.preprocessing.OrdinalEncoder)"
+
+
+def refuse(rows: np.ndarray, wrong: np.ndarray, what: str, kind: str) -> None:
+    """Refuse rows with an entry that is wrong, and name the first."""
+    if wrong.any():
+        row, column = np.argwhere(wrong)[0]
+        value = f"{rows[row, column]:g}"
+        raise ValueError(f"{what}: row {row}, column {column} has {value}; needed are {kind}")
+
 
 class _Discrete(MixtureEstimator):
     """Whole numbers from 0; NaN is a missing entry."""
 
     _missing = True
-    _kind = "counts"
+    _kind = COUNTS
 
     def __init__(
         self,
@@ -36,15 +47,8 @@ class _Discrete(MixtureEstimator):
 
     def _values(self, rows: np.ndarray, reset: bool) -> np.ndarray:
         known = ~np.isnan(rows)
-        wrong = known & ((rows < 0) | (rows != np.round(rows)))
-        if wrong.any():
-            row, column = np.argwhere(wrong)[0]
-            # scikit-learn's words for what is negative come first.
-            start = "Negative values in data: " if rows[row, column] < 0 else ""
-            raise ValueError(
-                f"{start}X has the value {rows[row, column]} at row {row}, column {column}; "
-                f"{type(self).__name__} takes {self._kind}"
-            )
+        refuse(rows, rows < 0, "Negative values in data", self._kind)
+        refuse(rows, known & (rows != np.round(rows)), "X", self._kind)
         return rows.astype(int) if known.all() else rows
 
     def __sklearn_tags__(self) -> Any:
@@ -104,12 +108,7 @@ class BernoulliMixture(_Discrete):
         if self.binarize is not None:
             rows = np.where(np.isnan(rows), rows, rows > self.binarize)
         values = super()._values(rows, reset)
-        if (values > 1).any():
-            row, column = np.argwhere(values > 1)[0]
-            raise ValueError(
-                f"X has the value {values[row, column]} at row {row}, column {column}; "
-                f"{type(self).__name__} takes {self._kind}"
-            )
+        refuse(values, values > 1, "X", self._kind)
         return values
 
     def _describe(self, params: Mapping[str, np.ndarray]) -> None:
@@ -124,7 +123,9 @@ class BernoulliMixture(_Discrete):
 
 
 class PoissonMixture(_Discrete):
-    r"""A mixture of products of Poisson distributions, ``sum_k weights_k prod_d Poisson(means_kd)``.
+    r"""A mixture of products of Poisson distributions.
+
+    ``p(x) = sum_k weights_k prod_d Poisson(x_d | means_kd)``
 
     Args:
         n_components: k.
@@ -167,7 +168,7 @@ class LatentClass(_Discrete):
     NaN is a missing entry, left out of its row's likelihood (missing at random).
     """
 
-    _kind = "categories, numbered 0, 1, 2, ... (see OrdinalEncoder)"
+    _kind = CATEGORIES
 
     def __init__(
         self,

@@ -108,9 +108,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         """The distance of each row to each centre."""
         return euclidean_distances(self._new(X), self.cluster_centers_)
 
-    def score(
-        self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None
-    ) -> float:
+    def score(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> float:
         """Minus the inertia of these rows."""
         rows = self._new(X)
         weights = _check_sample_weight(sample_weight, rows, dtype=np.float64)

@@ -9,7 +9,8 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from ..em.options import positive
-from ._base import MixtureEstimator
+from ._base import MixtureEstimator, size_class
+from ._discrete import CATEGORIES, COUNTS, refuse
 from ._double import in_double
 from ._gaussian import COVARIANCES
 from ._sequences import EMISSIONS, layout, sequences
@@ -17,6 +18,10 @@ from ._sequences import EMISSIONS, layout, sequences
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
     from numpy.typing import ArrayLike
+
+    from ..em import Fit
+
+_KINDS = {"poisson": COUNTS, "categorical": CATEGORIES}
 
 
 class HiddenMarkov(MixtureEstimator):
@@ -108,19 +113,18 @@ class HiddenMarkov(MixtureEstimator):
     ) -> tuple[np.ndarray, np.ndarray]:
         """The rows side by side, (time, sequence, d), and which of them are there."""
         index = layout(len(rows), lengths)
+        more = size_class(len(index)) - len(index)
+        index = np.pad(index, ((0, more), (0, 0)), constant_values=-1)
         return rows[np.maximum(index, 0)], index >= 0
+
+    def _ordered(self, fit: Fit) -> Fit:
+        return fit
 
     def _values(self, rows: np.ndarray, reset: bool) -> np.ndarray:
         if self.emission == "gaussian":
             return rows
-        wrong = (rows < 0) | (rows != np.round(rows))
-        if wrong.any():
-            row, column = np.argwhere(wrong)[0]
-            start = "Negative values in data: " if rows[row, column] < 0 else ""
-            raise ValueError(
-                f"{start}X has the value {rows[row, column]} at row {row}, column {column}; "
-                f"emission={self.emission!r} takes whole numbers from 0"
-            )
+        refuse(rows, rows < 0, "Negative values in data", _KINDS[self.emission])
+        refuse(rows, rows != np.round(rows), "X", _KINDS[self.emission])
         if not reset and self.emission == "categorical" and rows.max() >= self._categories:
             raise ValueError(
                 f"X has the category {int(rows.max())}; the fit had {self._categories} categories"
@@ -147,9 +151,7 @@ class HiddenMarkov(MixtureEstimator):
         """The smoothed probability of each state for each row, given all of its sequence."""
         return self._ask("responsibilities", X, lengths)
 
-    def predict(
-        self, X: ArrayLike, lengths: Sequence[int] | None = None
-    ) -> Int[np.ndarray, " n"]:
+    def predict(self, X: ArrayLike, lengths: Sequence[int] | None = None) -> Int[np.ndarray, " n"]:
         """The states of the rows, by ``algorithm``."""
         if self.algorithm == "map":
             return self.predict_proba(X, lengths).argmax(1)
@@ -165,7 +167,7 @@ class HiddenMarkov(MixtureEstimator):
         """`fit`, and the states of the rows."""
         return self.fit(X, y, lengths=lengths).predict(X, lengths)
 
-    def score_samples(  # type: ignore[override]
+    def score_samples(
         self, X: ArrayLike, lengths: Sequence[int] | None = None
     ) -> Float[np.ndarray, " s"]:
         """The log density of each sequence."""
@@ -205,7 +207,7 @@ class HiddenMarkov(MixtureEstimator):
             return found
         index = layout(len(rows), lengths)
         out = np.zeros((len(rows), *found.shape[2:]), found.dtype)
-        out[index[index >= 0]] = found[index >= 0]
+        out[index[index >= 0]] = found[: len(index)][index >= 0]
         return out
 
     @property

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from ._base import MixtureEstimator
+
+if TYPE_CHECKING:
+    from ..em import Fit
 
 
 class Mixture(MixtureEstimator):
     """A NumPyro model with a latent class for each row, fitted by EM.
 
     ``Mixture(models.student_t_mixture, num_components=3)`` fits ``model(x, num_components=3)``, x
-    being the rows (n_samples, n_features). The model's settings are parameters of the estimator:
-    ``GridSearchCV(Mixture(models.gaussian_mixture, num_components=1), {"num_components": [1, 2]})``.
+    being the rows (n_samples, n_features). The model's settings are parameters of the estimator,
+    which a search can vary: ``GridSearchCV(mixture, {"num_components": [1, 2, 3]})``.
 
     Args:
         model: a NumPyro model with one latent class for each of its rows.
@@ -94,6 +97,16 @@ class Mixture(MixtureEstimator):
                 f"ravel is for rows with one feature, and X has {rows.shape[1]} of them"
             )
         return rows[:, 0]
+
+    def _ordered(self, fit: Fit) -> Fit:
+        latents, rows = fit.spec.latents, len(fit.call.arrays[0])
+        chain = fit.program.structure.chain is not None
+        if chain or len(latents) > 1 or latents[0].num_rows != rows:
+            raise ValueError(
+                "Mixture is for models with one latent class for each row of X; for chains use "
+                "HiddenMarkov, for groups and several classes use mixpyro.em.EM"
+            )
+        return super()._ordered(fit)
 
     def _describe(self, params: Any) -> None:
         self.params_ = params
