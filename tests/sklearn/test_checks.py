@@ -30,7 +30,7 @@ EXPECTED = {
 }
 QUICK = [GaussianMixture(2, covariance_type="diag", n_init=2)]
 SLOW = [
-    KMeans(2, n_init=5),
+    KMeans(2),
     PoissonMixture(),
     BernoulliMixture(binarize=0.5),
     LatentClass(),
