@@ -97,7 +97,7 @@ def test_starting_values_are_where_it_starts():
         "precisions_init": np.full((3, 4), 2.0),
     }
     options = {"covariance_type": "diag", "max_iter": 1, **start}
-    with pytest.warns(sklearn.exceptions.ConvergenceWarning, match="max_steps"):
+    with pytest.warns(sklearn.exceptions.ConvergenceWarning, match="max_iter"):
         ours = GaussianMixture(3, **options).fit(X)
     with pytest.warns(sklearn.exceptions.ConvergenceWarning):
         own = sklearn.mixture.GaussianMixture(3, reg_covar=0, **options).fit(X)

@@ -83,7 +83,7 @@ def test_weights_are_routed():
 
 
 def test_what_did_not_converge_warns_with_the_sentence():
-    with pytest.warns(ConvergenceWarning, match="Raise max_steps") as record:
+    with pytest.warns(ConvergenceWarning, match="Raise max_iter, or loosen tol") as record:
         model = clone(DIAGONAL).set_params(max_iter=2).fit(X)
     assert record[0].filename == __file__
     assert not model.converged_

@@ -139,7 +139,7 @@ class MixtureEstimator(
             self.weights_ = params["weights"]
         self._describe(params)
         if not self.converged_:
-            warnings.warn(fit.message, ConvergenceWarning, stacklevel=4)
+            warnings.warn(in_own_words(fit.message), ConvergenceWarning, stacklevel=4)
 
     def _ordered(self, fit: Fit) -> Fit:
         """The fit with its components in an order that does not come from the starts' draws."""
@@ -242,6 +242,11 @@ class MixtureEstimator(
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = self._missing
         return tags
+
+
+def in_own_words(message: str) -> str:
+    """A message of EM's, with the arguments as estimators name them."""
+    return message.replace("max_steps", "max_iter").replace("loosen tolerance", "loosen tol")
 
 
 def key(random_state: Any) -> jax.Array:

@@ -19,7 +19,7 @@ from sklearn.metrics import euclidean_distances, pairwise_distances_argmin
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from .. import em
-from ._base import key, positive_weights
+from ._base import in_own_words, key, positive_weights
 from ._double import doubled, in_double
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         # Of rows without weight too.
         self.labels_ = self._nearest(rows)
         if not found.status.ok:
-            warnings.warn(found.message, ConvergenceWarning, stacklevel=3)
+            warnings.warn(in_own_words(found.message), ConvergenceWarning, stacklevel=3)
         return self
 
     def fit_predict(
