@@ -6,10 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-import numpyro
-import numpyro.distributions as dist
 from jax.typing import ArrayLike
 
 from ._arguments import check_count
@@ -53,13 +50,3 @@ def num_categories_of(
             "are, not to simulate or inside jax.jit"
         )
     return int(np.nanmax(np.asarray(x))) + 1
-
-
-def observe_items(name: str, law: dist.Distribution, x: ArrayLike | None) -> Any:
-    """The site of items (n, d); NaN is masked, as no integer is a gap."""
-    if x is None or not jnp.issubdtype(jnp.result_type(x), jnp.floating):
-        return numpyro.sample(name, law.to_event(1), obs=x)
-    values = jnp.asarray(x)
-    known = ~jnp.isnan(values)
-    filled = jnp.where(known, values, 0).astype(int)
-    return numpyro.sample(name, law.mask(known).to_event(1), obs=filled)

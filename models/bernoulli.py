@@ -9,6 +9,7 @@ import numpyro.distributions as dist
 
 from ._arguments import check_count, matrix_shape
 from ._catalogue import example
+from ._gaps import observe
 from ._priors import weights_prior
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def bernoulli_mixture(
     fit.
 
     Args:
-        x: zeros and ones, (n, d), or None to simulate.
+        x: zeros and ones, (n, d), or None to simulate. NaN, among floats, is a missing entry.
         num_components: k.
         num_rows: n, read only without x.
         num_features: d, needed only without x.
@@ -76,4 +77,4 @@ def bernoulli_mixture(
         probs = numpyro.sample("probs", prior)
     with numpyro.plate("rows", n):
         z = numpyro.sample("z", dist.Categorical(weights))
-        return numpyro.sample("x", dist.Bernoulli(probs[z]).to_event(1), obs=x)
+        return observe("x", dist.Bernoulli(probs[z]), x, 1)

@@ -11,7 +11,8 @@ import numpyro.distributions as dist
 from ._arguments import check_count, matrix_shape
 from ._catalogue import example
 from ._designs import check_design, class_logits, example_design
-from ._items import Categories, items, num_categories_of, observe_items
+from ._gaps import observe
+from ._items import Categories, items, num_categories_of
 from ._priors import class_coefficients_prior
 
 if TYPE_CHECKING:
@@ -101,4 +102,4 @@ def latent_class_regression(
         probs = numpyro.sample("probs", dist.Dirichlet(concentration).expand([d]).to_event(1))
     with numpyro.plate("rows", n):
         z = numpyro.sample("z", dist.Categorical(logits=class_logits(covariates, weights)))
-        return observe_items("y", dist.Categorical(probs[z]), y)
+        return observe("y", dist.Categorical(probs[z]), y, 1)

@@ -10,7 +10,8 @@ import numpyro.distributions as dist
 
 from ._arguments import check_count, matrix_shape
 from ._catalogue import example
-from ._items import Categories, items, num_categories_of, observe_items
+from ._gaps import observe
+from ._items import Categories, items, num_categories_of
 from ._priors import weights_prior
 
 if TYPE_CHECKING:
@@ -97,4 +98,4 @@ def latent_class(
         probs = numpyro.sample("probs", dist.Dirichlet(concentration).expand([d]).to_event(1))
     with numpyro.plate("rows", n):
         z = numpyro.sample("z", dist.Categorical(weights))
-        return observe_items("x", dist.Categorical(probs[z]), x)
+        return observe("x", dist.Categorical(probs[z]), x, 1)

@@ -10,7 +10,8 @@ import numpyro.distributions as dist
 
 from ._arguments import check_count, matrix_shape
 from ._catalogue import example
-from ._items import Categories, items, num_categories_of, observe_items
+from ._gaps import observe
+from ._items import Categories, items, num_categories_of
 from ._priors import weights_prior
 
 if TYPE_CHECKING:
@@ -105,4 +106,4 @@ def ordinal_latent_class(
         cutpoints = jnp.concatenate([cutpoints, jnp.cumsum(gaps, axis=-1)], axis=-1)
     with numpyro.plate("rows", n):
         z = numpyro.sample("z", dist.Categorical(weights))
-        return observe_items("x", dist.OrderedLogistic(loc[z], cutpoints), x)
+        return observe("x", dist.OrderedLogistic(loc[z], cutpoints), x, 1)

@@ -9,6 +9,7 @@ import numpyro.distributions as dist
 
 from ._arguments import check_count, vector_or_matrix
 from ._catalogue import example
+from ._gaps import observe
 from ._priors import mean_of, weights_prior
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def poisson_mixture(
     is Exponential with mean mean_rate, by default the mean of its column of x, or 1 without x.
 
     Args:
-        x: counts, (n,) or (n, d), or None to simulate.
+        x: counts, (n,) or (n, d), or None to simulate. NaN, among floats, is a missing entry.
         num_components: k.
         num_rows: n, read only without x.
         num_features: d, read only without x: None simulates x (n,).
@@ -82,4 +83,4 @@ def poisson_mixture(
         rate = numpyro.sample("rate", prior)
     with numpyro.plate("rows", n):
         z = numpyro.sample("z", dist.Categorical(weights))
-        return numpyro.sample("x", dist.Poisson(rate[z]).to_event(event_rank), obs=x)
+        return observe("x", dist.Poisson(rate[z]), x, event_rank)

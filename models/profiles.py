@@ -12,6 +12,7 @@ from jax import Array
 
 from ._arguments import check_count, vector_rows
 from ._catalogue import example
+from ._gaps import observe
 from ._priors import center_and_spread, mean_of, scale_prior, weights_prior
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ def latent_profile(
         }
     with numpyro.plate("rows", n):
         z = numpyro.sample("z", dist.Categorical(weights))
-        return {name: _observe(name, law(z), columns[name]) for name, law in given.items()}
+        return {name: observe(name, law(z), columns[name]) for name, law in given.items()}
 
 
 # Each kind samples its own sites and says how a column is distributed given z.
@@ -219,16 +220,3 @@ def _column(x: Mapping[str, ArrayLike], name: str) -> ArrayLike:
     if name not in x:
         raise ValueError(f"x has no column {name!r}, which kinds names; it has {', '.join(x)}")
     return x[name]
-
-
-def _observe(name: str, law: dist.Distribution, column: ArrayLike | None) -> Any:
-    """The site of a column; gaps in discrete ones are masked, as no integer is a gap."""
-    if (
-        column is not None
-        and law.is_discrete
-        and jnp.issubdtype(jnp.result_type(column), jnp.floating)
-    ):
-        values = jnp.asarray(column)
-        known = ~jnp.isnan(values)
-        return numpyro.sample(name, law.mask(known), obs=jnp.where(known, values, 0).astype(int))
-    return numpyro.sample(name, law, obs=column)

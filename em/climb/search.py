@@ -22,8 +22,9 @@ _TIMES, _SAME = 3, {64: 1e-3, 32: 5e-2}
 # ... or when so many multiplications are spent, or all of these kinds have had their turn.
 _BUDGET = 2e9
 _KINDS = ("random cuts", "random", "random rows")
-# The best is changed as long as that gains, so often at most; no optimum is believed before.
-_REVISED, _AGAIN = "split and merge", 5
+# The best is changed as long as that gains, so often at most; no optimum is believed before. Of
+# many components there are many pairs to merge: so many components are worth one more round.
+_REVISED, _AGAIN, _PAIRS = "split and merge", 10, 2
 # Where so large a part of all starts has found it, by two kinds of them, it is clear without.
 _CLEAR = 0.5
 
@@ -38,10 +39,11 @@ def climb_all(first: Ascent) -> tuple[Outcome, Restarts]:
         return outcome, restarts
     same = _SAME[32 if first.single else 64]
     kinds, spent, number, revised = list(_KINDS), _cost(first, outcome), 0, 0
+    enough, in_vain = 1 + first.program.num_components // _PAIRS, 0
     while spent <= _BUDGET:
         often = number > 0 and restarts.found(same) >= _TIMES
         kind = _REVISED if often or not kinds else kinds.pop(0)
-        clear = often and restarts.found(same) >= _CLEAR * len(restarts.status)
+        clear = revised and restarts.found(same) >= _CLEAR * len(restarts.status)
         if clear or (kind == _REVISED and revised == _AGAIN):
             break
         before = restarts.objective[restarts.chosen]
@@ -50,7 +52,9 @@ def climb_all(first: Ascent) -> tuple[Outcome, Restarts]:
         revised += kind == _REVISED
         outcome = jax.tree.map(lambda a, b: np.concatenate([a, b]), outcome, more)
         restarts = select(first.program, outcome, first.rows, first.total)
-        if kind == _REVISED and restarts.objective[restarts.chosen] <= before + same:
+        gained = restarts.objective[restarts.chosen] > before + same
+        in_vain = 0 if gained or kind != _REVISED else in_vain + 1
+        if in_vain == enough:
             break
     return outcome, restarts
 

@@ -2,7 +2,8 @@
 
 `mixpyro.models` declares mixtures, `mixpyro.em` fits them by maximum likelihood or MAP, and
 `mixpyro.inference` checks the same function with NUTS and SVI. `mixpyro.distributions` has what
-NumPyro lacks for them. Each is imported when first used: `import mixpyro` alone is cheap.
+NumPyro lacks for them, `mixpyro.sklearn` mixtures as scikit-learn's estimators. Each is imported
+when first used: `import mixpyro` alone is cheap.
 `enable_compilation_cache` lets JAX keep what it compiles for the next process.
 """
 
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 from .compilation_cache import enable_compilation_cache
 
 __version__ = "0.1.0"
-_FOLDERS = ("data", "distributions", "em", "inference", "models")
+_FOLDERS = ("data", "distributions", "em", "inference", "models", "sklearn")
 __all__ = [
     "__version__",
     "data",
@@ -25,6 +26,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from mixpyro import data, distributions, em, inference, models
+    from mixpyro import sklearn as sklearn  # an extra, and so not in __all__
 else:
 
     def __getattr__(name):

@@ -74,7 +74,7 @@ def test_a_saved_fit_knows_its_categories(by_name, tmp_path):
 
 def test_numbers_need_not_begin_at_zero_and_codes_are_found():
     low, high = fitted(CODES), fitted(CODES * 10 + 5)
-    assert low.log_likelihood == high.log_likelihood
+    assert low.log_likelihood == pytest.approx(high.log_likelihood, abs=1e-4)
     assert "probs[0, 2, 25]" in high.summary().index
 
 
