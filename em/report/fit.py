@@ -29,6 +29,8 @@ from .scores import gram
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ...plots import FitPlots
+
 
 class Fit(Result):
     """A fitted mixture.
@@ -47,6 +49,13 @@ class Fit(Result):
         total_weight: the sum of the row weights, the number of rows if there are none: of all
             rows where z is one for a group of them. Observations beside the rows count too.
     """
+
+    @property
+    def plot(self) -> FitPlots:
+        """Pictures: ``fit.plot.clusters()``, ``.density()``, ``.profiles()`` ... (`FitPlots`)."""
+        from ...plots import FitPlots
+
+        return FitPlots(self)
 
     def summary(
         self,

@@ -14,6 +14,7 @@ from ..report.fit import Fit
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
 _CRITERIA = ("aic", "bic", "icl", "log_likelihood")
 
@@ -61,6 +62,19 @@ class Sweep:
 
     def _repr_html_(self) -> str:
         return self.table.to_html(index=False, float_format="{:.2f}".format)
+
+    def plot(self, ax: Axes | None = None, criterion: str = "bic") -> Axes:
+        """The criterion against the number of components (or whatever has most values).
+
+        One line a combination of the other keywords; the best is ringed, fits whose status is not
+        ok are hollow.
+
+        Raises:
+            ValueError: an unknown criterion.
+        """
+        from ...plots.sweep import sweep as draw
+
+        return draw(self, ax, criterion)
 
     def best(self, criterion: str = "bic") -> Fit:
         """The fit of the lowest AIC, BIC or ICL (or highest log-likelihood).
