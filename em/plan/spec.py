@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 
 import numpy as np
 
@@ -109,6 +110,9 @@ class Spec:
     def closed_form(self) -> bool:
         """Whether every block has a closed-form M-step."""
         return all(b.closed for b in self.blocks)
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(str(self))}</pre>"
 
     def __str__(self) -> str:
         head = f"Mixture of {self.num_components} components over {self.num_rows} rows"

@@ -100,19 +100,19 @@ def columns_of(fit: Result) -> Columns:
     }
     level = max(width, key=lambda number: width[number])
     own = [d for d in sites if d.level == level]
-    names: list[str] = []
+    called: list[str] = []
     kinds: list[str] = []
     owners: list[str] = []
     places: list[int] = []
     for data in own:
         values = found[data.name]
-        names += _names(fit, data.name, values)
+        called += _names(fit, data.name, values)
         kinds += [kind_of(data)] * len(values)
         owners += [data.name] * len(values)
         places += range(len(values))
     return Columns(
         level,
-        tuple(names),
+        tuple(called),
         tuple(kinds),
         tuple(owners),
         tuple(places),

@@ -92,7 +92,11 @@ class Sweep:
 
 
 def sweep(
-    model: Callable | EM, rng_key: jax.Array, *args: Any, init_params: Any = None, **kwargs: Any
+    model: Callable | EM,
+    rng_key: jax.Array | int,
+    *args: Any,
+    init_params: Any = None,
+    **kwargs: Any,
 ) -> Sweep:
     """Fit a model for every combination of the keywords that are given as a list, tuple or range.
 
