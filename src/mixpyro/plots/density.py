@@ -68,7 +68,7 @@ def draw_density(ax: Axes, fit: Fit, table: Columns, place: int) -> None:
         own = {"marker": marker, **marks} if marks else {}
         ax.plot(grid, parts[k], color=colour, ls=line, lw=1.6, label=name, **own)
     if many or len(table.classes) > 1:
-        ax.plot(grid, parts.sum(0), color=_style.INK, lw=1.2, label="mixture", zorder=3)
+        ax.plot(grid, parts.sum(0), color="0.6", lw=3.5, label="mixture", zorder=1.9)
     # A density that is infinite at an edge must not hide the rest.
     if table.kinds[place] == NUMBER:
         top = max(np.histogram(values, edges, weights=weights, density=True)[0].max(), 1e-300)
