@@ -90,7 +90,7 @@ class CrossCheck:
         return " ".join([*parts, *self.notes])
 
     def __str__(self) -> str:
-        shown = _shown(self.table).to_string()
+        shown = _shown(self.table).to_string(line_width=100)
         wrapped = [textwrap.fill(words, 96) for words in (self.message, RULE)]
         return f"{wrapped[0]}\n\n{shown}\n\n{wrapped[1]}"
 

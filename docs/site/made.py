@@ -24,7 +24,7 @@ for name in ("clusters", "rootogram", "density", "profiles", "uncertainty") if f
     np.ravel(axes)[0].figure.savefig(sys.argv[2], dpi=90)
     break
 """
-MODULES = ("em", "inference", "models", "distributions", "data")
+MODULES = ("em", "plots", "inference", "models", "distributions", "data")
 
 
 def write(docs: Path) -> None:

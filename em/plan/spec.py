@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -12,6 +13,9 @@ from ..read.latents import Latent, plain_name
 from ..read.structure import Parameter
 from .blocks import FamilySite, Site
 from .program import Program
+
+# What a terminal shows in one line.
+_WIDTH = 100
 
 
 @dataclass(frozen=True)
@@ -242,7 +246,25 @@ def _source(program: Program, cells: np.ndarray, classes: str) -> str:
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
     widths = [max(len(r[i]) for r in [head, *rows]) for i in range(len(head))]
-    return [
+    last = 2 + sum(w + 2 for w in widths[:-1])
+    whole = [
         "  " + "  ".join(cell.ljust(w) for cell, w in zip(r, widths, strict=True)).rstrip()
         for r in [head, *rows]
     ]
+    return [
+        part
+        for line in whole
+        for part in ([line] if len(line) <= _WIDTH else _folded(line, min(last, _WIDTH // 2)))
+    ]
+
+
+def _folded(line: str, indent: int) -> list[str]:
+    """A line in several, those after the first under its last column."""
+    return textwrap.wrap(
+        line,
+        _WIDTH,
+        subsequent_indent=" " * indent,
+        replace_whitespace=False,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

@@ -58,7 +58,7 @@ class Sweep:
         return f"Sweep({len(self.fits)} fits over {', '.join(self.keywords[0])})"
 
     def __str__(self) -> str:
-        return self.table.to_string(index=False, float_format="{:.2f}".format)
+        return self.table.to_string(index=False, line_width=100, float_format="{:.2f}".format)
 
     def _repr_html_(self) -> str:
         return self.table.to_html(index=False, float_format="{:.2f}".format)

@@ -121,9 +121,8 @@ def test_starts_by_how_far_below_they_ended(plane):
 
 def test_a_sweep_draws_its_criterion():
     x = PLANE[:, :1]
-    found = em.sweep(
-        models.gaussian_mixture, KEY, x, num_components=[1, 2], covariance=["full", "tied"]
-    )
+    fitter = em.EM(models.gaussian_mixture, num_restarts=2)
+    found = em.sweep(fitter, KEY, x, num_components=[1, 2], covariance=["full", "tied"])
     axes = found.plot()
     curves = [line for line in axes.get_lines() if len(line.get_xdata()) == 2]
     assert axes.get_xlabel() == "num_components"

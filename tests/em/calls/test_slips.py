@@ -1,12 +1,18 @@
 """What users of other libraries write first: taken where it is clear, answered where it is not."""
 
+import dataclasses
+
 import jax
 import numpy as np
 import pytest
 
 from mixpyro import em, models
+from mixpyro.em.plan.spec import BlockSpec, LatentSpec, Spec
 
 from ..two_normals import KEY, N, X, normals
+
+NAMES = [f"coefficient_of_covariate_{i}" for i in range(9)]
+SPEC = Spec((LatentSpec("z", "Categorical", "not observed", 2, N),), 2, N, (), (), ())
 
 
 @pytest.mark.parametrize("seed", [0, np.int64(0)])
@@ -49,3 +55,10 @@ def test_results_are_tables_in_notebooks():
     assert f"{X.mean():.5g}" in page
     assert f"over {N} rows" in fit.spec._repr_html_()
     assert fit.spec._repr_html_().startswith("<pre>")
+
+
+def test_a_spec_of_many_parameters_fits_a_terminal():
+    """Each argument of the only block, and a long name, on lines of 100 columns at most."""
+    text = str(dataclasses.replace(SPEC, blocks=(BlockSpec(tuple(NAMES), "closed form", True),)))
+    assert max(map(len, text.splitlines())) <= 100
+    assert all(name in text for name in NAMES)
