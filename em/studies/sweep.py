@@ -58,7 +58,9 @@ class Sweep:
         return f"Sweep({len(self.fits)} fits over {', '.join(self.keywords[0])})"
 
     def __str__(self) -> str:
-        return self.table.to_string(index=False, line_width=100, float_format="{:.2f}".format)
+        # Short heads, so that a line of two keywords fits a terminal of 100 columns.
+        table = self.table.rename(columns={"log_likelihood": "log_lik", "num_free_params": "free"})
+        return table.to_string(index=False, line_width=100, float_format="{:.2f}".format)
 
     def _repr_html_(self) -> str:
         return self.table.to_html(index=False, float_format="{:.2f}".format)
