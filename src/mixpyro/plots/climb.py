@@ -31,7 +31,9 @@ def objective(fit: Fit, names: Names, ax: Any = None, label: str | None = None) 
     word = "log posterior density" if fit.program.posterior else "log-likelihood"
     if fit.labels is not None:
         word = f"{word} of the classification"
-    return _style.finish(axes, x="step", y=word)
+    # Several fits in one picture may have climbed different objectives.
+    other = axes.get_ylabel() not in ("", word)
+    return _style.finish(axes, x="step", y="objective" if other else word)
 
 
 def restarts(fit: Fit, names: Names, ax: Any = None) -> Any:
