@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 PIP_INSTALL := -m pip install -qq --disable-pip-version-check --no-input
 PYTEST_ARGS ?= -n auto --maxprocesses 4 --dist worksteal
 
-.PHONY: help install demo test test-slow test-oldest lint format bench clean distclean
+.PHONY: help install demo test test-slow test-oldest lint format bench docs clean distclean
 
 help:
 	@echo "make demo         fit the Old Faithful data, write tables and figures to build/demo"
@@ -15,6 +15,7 @@ help:
 	@echo "make test-slow    the slow tests"
 	@echo "make test-oldest  the fast tests on the oldest supported versions of the dependencies"
 	@echo "make lint         ruff and mypy;  make format: let ruff rewrite the files"
+	@echo "make docs         the documentation site, written to build/docs"
 	@echo "make bench        every script in benchmarks/"
 	@echo "make clean        remove builds and caches;  make distclean: the environments too"
 
@@ -86,8 +87,12 @@ bench: $(STAMP)
 	  else echo "There is no benchmark yet"; fi; \
 	done
 
+docs: $(STAMP)
+	@$(BIN)/python $(PIP_INSTALL) --editable '.[docs]' </dev/null
+	$(BIN)/python -m sphinx -q -W --keep-going -c docs/site docs build/docs
+
 clean:
-	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache
+	rm -rf build docs/made dist .mypy_cache .pytest_cache .ruff_cache
 	find . -name '.venv*' -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from .calls.arguments import split
+from .calls.arguments import refuse_aliases, split
 from .calls.call import Call
 from .classes.assignments import CATALOGUE as ASSIGNMENTS
 from .classes.assignments import Assign, Schedule
@@ -121,9 +121,17 @@ class EM:
         self.throw = throw
         self.progress_bar = progress_bar
 
+    def __getattr__(self, name: str) -> Any:
+        if name in ("fit", "fit_predict"):
+            raise AttributeError(
+                f"EM has no {name!r}: em.EM(model).run(rng_key, *args, **kwargs) fits the model to "
+                "the data that it is called with and returns a Fit, which has predict()"
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
     def run(
         self,
-        rng_key: jax.Array,
+        rng_key: jax.Array | int,
         *args: Any,
         init_params: Mapping[str, Any] | None = None,
         init_responsibilities: Any = None,
@@ -132,7 +140,7 @@ class EM:
         """Fit the model to the data that it is called with, ``model(*args, **kwargs)``.
 
         Args:
-            rng_key: a JAX key; it only decides the starts.
+            rng_key: a JAX key, or its seed; it only decides the starts.
             args: the model's positional arguments; arrays are data, the rest is static.
             init_params: {site: value} to start from; a pytree whole, or by its leaves as
                 `Fit.leaves` names them. Sites that are left out start from the M-step of the
@@ -148,7 +156,9 @@ class EM:
             started = self._start(pool, rng_key, args, kwargs, init_params, init_responsibilities)
         return self._finish(started)
 
-    def run_each(self, rng_key: jax.Array, calls: Iterable[tuple[tuple, dict]]) -> Iterator[Fit]:
+    def run_each(
+        self, rng_key: jax.Array | int, calls: Iterable[tuple[tuple, dict]]
+    ) -> Iterator[Fit]:
         """The fits of several calls ``(args, kwargs)``: while one compiles, the next is read."""
         number = os.cpu_count() or 1
         with ThreadPoolExecutor(number) as pool:
@@ -164,7 +174,7 @@ class EM:
     def _start(
         self,
         pool: Executor,
-        rng_key: jax.Array,
+        rng_key: jax.Array | int,
         args: tuple,
         kwargs: dict[str, Any],
         init_params: Mapping[str, Any] | None = None,
@@ -173,6 +183,7 @@ class EM:
     ) -> Started:
         """A run up to its climbs: the pool compiles them."""
         rng_key = as_key(rng_key)
+        refuse_aliases(self.model, kwargs)
         call = split(args, kwargs, self.model)
         program = program_for(self.model, call, self.objective == "posterior")
         rows, found = prepare(program, call.arrays)

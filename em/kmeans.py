@@ -74,7 +74,7 @@ def _clusters(x: jax.Array, num_clusters: int, weights: jax.Array | None) -> Non
 def kmeans(
     x: Any,
     num_clusters: int,
-    rng_key: jax.Array,
+    rng_key: jax.Array | int,
     *,
     weights: Any = None,
     init: Any = None,

@@ -11,12 +11,17 @@ import numpy as np
 
 
 def as_key(rng_key: Any) -> jax.Array:
-    """A JAX key, of the new or of the old kind."""
+    """A JAX key, of the new or of the old kind; a whole number is the seed of one."""
+    whole = isinstance(rng_key, int | np.integer) and not isinstance(rng_key, bool)
+    if whole and 0 <= rng_key < 2**32:
+        return jax.random.key(int(rng_key))
     if isinstance(rng_key, jax.Array):
         typed = jnp.issubdtype(rng_key.dtype, jax.dtypes.prng_key) and rng_key.shape == ()
         if typed or (rng_key.dtype == jnp.uint32 and rng_key.shape == (2,)):
             return rng_key
-    raise ValueError(f"rng_key must be a JAX key, such as jax.random.key(0), not {rng_key!r}")
+    raise ValueError(
+        f"rng_key must be a JAX key, such as jax.random.key(0), or its seed, not {rng_key!r}"
+    )
 
 
 def positive(name: str, value: Any) -> None:

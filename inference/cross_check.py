@@ -34,7 +34,7 @@ from .sum_out import row_log_density
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
+    from matplotlib.axes import Axes
 
 RULE = (
     f"Agrees: the posterior mean is within {DISTANCE} posterior standard deviations of the "
@@ -90,7 +90,7 @@ class CrossCheck:
         return " ".join([*parts, *self.notes])
 
     def __str__(self) -> str:
-        shown = _shown(self.table).to_string()
+        shown = _shown(self.table).to_string(line_width=100)
         wrapped = [textwrap.fill(words, 96) for words in (self.message, RULE)]
         return f"{wrapped[0]}\n\n{shown}\n\n{wrapped[1]}"
 
@@ -103,11 +103,11 @@ class CrossCheck:
         table = _shown(self.table).to_html()
         return f"<p>{escape(self.message)}</p>{table}<p><small>{escape(RULE)}</small></p>"
 
-    def plot(self) -> Figure:
+    def plot(self, ax: Axes | None = None) -> Axes:
         """EM's 95% intervals beside those of the posteriors, in units of EM's standard errors."""
-        from .forest import forest
+        from ..plots.forest import forest
 
-        return forest(self)
+        return forest(self, ax)
 
 
 def cross_check(fit: Fit, nuts: Any = None, svi: Any = None, laplace: Any = None) -> CrossCheck:

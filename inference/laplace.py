@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from ..em import Fit
+from ..em.options import as_key
 from .arviz import check_output, tree
 from .density import energies
 from .posterior import Posterior, posterior_of
@@ -49,7 +50,7 @@ def run_laplace(
     """
     check_output(output)
     posterior = posterior_of(fit)
-    v = np.asarray(jax.random.normal(rng_key, (num_samples, posterior.size)), float)
+    v = np.asarray(jax.random.normal(as_key(rng_key), (num_samples, posterior.size)), float)
     log_q = -0.5 * (v**2).sum(1)
     return from_guide(posterior, posterior.from_white(v), log_q, method="Laplace", **output)
 

@@ -15,6 +15,7 @@ from numpyro.infer.util import ParamInfo
 
 from ..em import Fit
 from ..em.machine.jit import loop_jit
+from ..em.options import as_key
 from ..em.plan.chunks import Rows
 from ..em.plan.program import Program
 from .arviz import STATISTICS, check_output, prepare, tree
@@ -81,7 +82,7 @@ def run_nuts(
             raise ValueError(f"{name} must be a whole number >= {least}, not {value!r}")
     check_output(output)
     coordinates(fit)  # complains where there is no posterior
-    key_start, key_run = jax.random.split(rng_key)
+    key_start, key_run = jax.random.split(as_key(rng_key))
     sizes = Sizes(num_warmup, num_samples, num_chains)
     by_numpyro = progress_bar or bool(mcmc)
     with ThreadPoolExecutor(1) as pool:

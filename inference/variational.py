@@ -18,6 +18,7 @@ from numpyro.infer.autoguide import AutoMultivariateNormal
 
 from ..em import Fit
 from ..em.climb.boundary import inside
+from ..em.options import as_key
 from .arviz import check_output, draws_of_guide, tree
 from .density import energy
 from .draws import site_draws
@@ -93,7 +94,7 @@ def run_svi(
     """
     check_output(output)
     posterior = posterior_of(fit)
-    key_run, key_draw = jax.random.split(rng_key)
+    key_run, key_draw = jax.random.split(as_key(rng_key))
     args: tuple = ()
     kwargs: dict[str, Any] = {}
     if guide is None:

@@ -259,7 +259,8 @@ _STRUCTURES: dict[str, Structure] = {
 
 
 def structure(covariance: str) -> Structure:
-    """What samples the sites of a structure, by its name."""
+    """What samples the sites of a structure, by its name; scikit-learn's ``"diag"`` is one too."""
+    covariance = "diagonal" if covariance == "diag" else covariance
     if covariance not in _STRUCTURES:
         raise ValueError(
             f"covariance must be one of {', '.join(map(repr, _STRUCTURES))}, but it is "

@@ -158,6 +158,22 @@ def _with_statics(model: Callable, known: Call, args: tuple, kwargs: dict) -> tu
     return args, keywords
 
 
+def refuse_aliases(model: Callable, kwargs: dict) -> None:
+    """Say what scikit-learn's ``n_components`` is called here, where the model does not take it.
+
+    Raises:
+        ValueError: it is given, and the model has ``num_components``.
+    """
+    if "n_components" not in kwargs:
+        return
+    try:
+        known = signature_of(model).parameters
+    except (TypeError, ValueError):
+        return
+    if "n_components" not in known and "num_components" in known:
+        raise ValueError("the model has no keyword 'n_components': it is called num_components")
+
+
 def signature_of(model: Callable) -> inspect.Signature:
     """The signature of the function inside handlers and wrappers."""
     functions = list(unwrapped(model))

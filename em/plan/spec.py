@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 
 import numpy as np
 
@@ -11,6 +13,9 @@ from ..read.latents import Latent, plain_name
 from ..read.structure import Parameter
 from .blocks import FamilySite, Site
 from .program import Program
+
+# What a terminal shows in one line.
+_WIDTH = 100
 
 
 @dataclass(frozen=True)
@@ -109,6 +114,9 @@ class Spec:
     def closed_form(self) -> bool:
         """Whether every block has a closed-form M-step."""
         return all(b.closed for b in self.blocks)
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(str(self))}</pre>"
 
     def __str__(self) -> str:
         head = f"Mixture of {self.num_components} components over {self.num_rows} rows"
@@ -238,7 +246,25 @@ def _source(program: Program, cells: np.ndarray, classes: str) -> str:
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
     widths = [max(len(r[i]) for r in [head, *rows]) for i in range(len(head))]
-    return [
+    last = 2 + sum(w + 2 for w in widths[:-1])
+    whole = [
         "  " + "  ".join(cell.ljust(w) for cell, w in zip(r, widths, strict=True)).rstrip()
         for r in [head, *rows]
     ]
+    return [
+        part
+        for line in whole
+        for part in ([line] if len(line) <= _WIDTH else _folded(line, min(last, _WIDTH // 2)))
+    ]
+
+
+def _folded(line: str, indent: int) -> list[str]:
+    """A line in several, those after the first under its last column."""
+    return textwrap.wrap(
+        line,
+        _WIDTH,
+        subsequent_indent=" " * indent,
+        replace_whitespace=False,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

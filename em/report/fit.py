@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,8 @@ from .scores import gram
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ...plots import FitPlots
+
 
 class Fit(Result):
     """A fitted mixture.
@@ -47,6 +50,24 @@ class Fit(Result):
         total_weight: the sum of the row weights, the number of rows if there are none: of all
             rows where z is one for a group of them. Observations beside the rows count too.
     """
+
+    @property
+    def plot(self) -> FitPlots:
+        """Pictures: ``fit.plot.clusters()``, ``.density()``, ``.profiles()`` ... (`FitPlots`)."""
+        from ...plots import FitPlots
+
+        return FitPlots(self)
+
+    def _repr_html_(self) -> str:
+        table = self.summary().map(lambda v: f"{v:.5g}" if isinstance(v, float) else v)
+        head = (
+            f"log-likelihood {self.log_likelihood:.6g}, {self.num_free_params} free parameters, "
+            f"AIC {self.aic:.6g}, BIC {self.bic:.6g}"
+        )
+        paragraphs = "".join(
+            f"<p>{escape(words)}</p>" for words in (f"{self.status}: {self.message}", head)
+        )
+        return paragraphs + table.to_html(escape=True, na_rep="", max_rows=60)
 
     def summary(
         self,

@@ -15,6 +15,7 @@ from ..calls.call import Call
 from ..climb.boundary import boundary, inside, settled
 from ..climb.selection import Restarts
 from ..climb.status import Status
+from ..options import as_key
 from ..plan.chunks import Rows
 from ..plan.program import Program
 from ..plan.spec import Spec, describe
@@ -195,13 +196,9 @@ class Result:
         """
         return score(self, args, kwargs)[1]
 
-    def _each(self, by_latent: dict[str, jax.Array]) -> list[jax.Array]:
-        return [by_latent[z.name] for z in self.program.structure.latents]
-
     def _only(self, by_latent: dict[str, jax.Array]) -> jax.Array | dict[str, jax.Array]:
         """What one latent class has, or all of it by name."""
-        found = self._each(by_latent)
-        return found[0] if len(found) == 1 else by_latent
+        return next(iter(by_latent.values())) if len(by_latent) == 1 else by_latent
 
     def sample(self, rng_key: jax.Array, *args: Any, **kwargs: Any) -> dict[str, jax.Array]:
         """Simulate from the fitted model: {site: value} of z and of every observed site.
@@ -213,7 +210,9 @@ class Result:
         positional, keywords = call.rebuild()
         self.program.unchanged.check(surely=True)
         model = handlers.substitute(unobserved(self.program.model), data=self.leaves)
-        trace = handlers.trace(handlers.seed(model, rng_key)).get_trace(*positional, **keywords)
+        trace = handlers.trace(handlers.seed(model, as_key(rng_key))).get_trace(
+            *positional, **keywords
+        )
         names = [z.name for z in self.spec.latents] + [s.name for s in self.program.sites]
         return {name: trace[name]["value"] for name in names}
 

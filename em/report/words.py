@@ -14,7 +14,7 @@ from ..climb.status import Status
 from ..plan.program import Program
 
 # Ends of climbs to one optimum differ by less.
-_SAME = 1e-2
+SAME = 1e-2
 
 
 def label(program: Program, call: Call, name: str, index: Sequence[Any]) -> str | None:
@@ -51,7 +51,7 @@ def few(names: list[str]) -> list[str]:
 def of_starts(found: Restarts) -> list[str]:
     """What became of the starts that were passed over."""
     sentences = []
-    number, of = found.found(_SAME), len(found.status)
+    number, of = found.found(SAME), len(found.status)
     if of > 1 and Status(int(found.status[found.chosen])).ok:
         sentences.append(f"The best was found by {number} of {of} starts.")
     for code, words in (

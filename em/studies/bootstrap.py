@@ -19,6 +19,7 @@ from ..climb.starts.kmeans_plus_plus import KMeansPlusPlus
 from ..climb.state import Outcome, Settings
 from ..climb.status import Status
 from ..machine.jit import loop_jit
+from ..options import as_key
 from ..plan.chunks import Rows
 from ..plan.program import Params, Program
 from ..report.fit import Fit
@@ -109,7 +110,7 @@ def bootstrap(
     program = fit.program
     refuse_auxiliary(program)
     free = {p.name: fit.leaves[p.name] for p in program.structure.free}
-    keys = jax.random.split(rng_key, num_replicates)
+    keys = jax.random.split(as_key(rng_key), num_replicates)
     climbing = partial(from_params, program, max_steps=max_steps, tolerance=tolerance)
     if kind == "weighted":
 
@@ -200,7 +201,7 @@ def bootstrap_lrt(
         value = 2 * (top - low.objective)
         return jnp.where(low.code <= Status.MAX_STEPS, value, jnp.nan)
 
-    keys = jax.random.split(rng_key, num_replicates)
+    keys = jax.random.split(as_key(rng_key), num_replicates)
     run = loop_jit(big, lambda keys: each(big, ratio, keys))
     found = np.asarray(run(keys), float)
     found = np.where(np.isfinite(found), found, np.nan)

@@ -12,6 +12,7 @@ from scipy import stats
 
 from ..climb.status import Status
 from ..machine.jit import loop_jit
+from ..options import as_key
 from ..report.items import Items, by_row, items_of, log_probabilities, patterns
 from .bootstrap import at_least_two
 from .replicates import each, from_params, simulator
@@ -76,7 +77,7 @@ def goodness_of_fit(
         outcome = climbing(rows, fit.free)
         return outcome.objective, outcome.code, dict(rows.chunks.u)
 
-    keys = jax.random.split(rng_key, num_replicates)
+    keys = jax.random.split(as_key(rng_key), num_replicates)
     objective, code, u = jax.tree.map(
         np.asarray, loop_jit(program, lambda keys: each(program, one, keys))(keys)
     )

@@ -15,16 +15,27 @@ from ..report.fit import Fit
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
 _FIRST = ("log_likelihood", "num_free_params", "aic", "bic", "icl", "entropy")
 _THEN = ("aic3", "sabic", "caic", "clc", "awe", "relative_entropy")
 _HIGHER = ("log_likelihood", "relative_entropy")
 _CRITERIA = ("aic", "bic", "icl", "aic3", "sabic", "caic", "clc", "awe", *_HIGHER)
 
+_PRINTED = (
+    "log_likelihood",
+    "num_free_params",
+    "aic",
+    "bic",
+    "icl",
+    "relative_entropy",
+    "status",
+)
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Sweep:
-    """Fits over a grid of keywords; printed, the table of them.
+    """Fits over a grid of keywords; printed, a table of them: `table` has more criteria.
 
     Attributes:
         keywords: the keywords of each fit that were swept over.
@@ -61,10 +72,31 @@ class Sweep:
         return f"Sweep({len(self.fits)} fits over {', '.join(self.keywords[0])})"
 
     def __str__(self) -> str:
-        return self.table.to_string(index=False, float_format="{:.2f}".format)
+        # What is read most often, under short heads: a line of two keywords fits 100 columns.
+        table = self._short().rename(
+            columns={"log_likelihood": "log_lik", "num_free_params": "free"}
+        )
+        return table.to_string(index=False, line_width=100, float_format="{:.2f}".format)
+
+    def _short(self) -> pd.DataFrame:
+        table = self.table
+        return table[[name for name in table if name in (*self.keywords[0], *_PRINTED)]]
 
     def _repr_html_(self) -> str:
-        return self.table.to_html(index=False, float_format="{:.2f}".format)
+        return self._short().to_html(index=False, float_format="{:.2f}".format)
+
+    def plot(self, ax: Axes | None = None, criterion: str = "bic") -> Axes:
+        """The criterion against the number of components (or whatever has most values).
+
+        One line a combination of the other keywords; the best is ringed, fits whose status is not
+        ok are hollow.
+
+        Raises:
+            ValueError: an unknown criterion.
+        """
+        from ...plots.sweep import sweep as draw
+
+        return draw(self, ax, criterion)
 
     def best(self, criterion: str = "bic") -> Fit:
         """The fit of the lowest criterion, or of the highest log-likelihood or relative entropy.
@@ -92,7 +124,11 @@ def _numbers(fit: Fit) -> dict[str, float]:
 
 
 def sweep(
-    model: Callable | EM, rng_key: jax.Array, *args: Any, init_params: Any = None, **kwargs: Any
+    model: Callable | EM,
+    rng_key: jax.Array | int,
+    *args: Any,
+    init_params: Any = None,
+    **kwargs: Any,
 ) -> Sweep:
     """Fit a model for every combination of the keywords that are given as a list, tuple or range.
 

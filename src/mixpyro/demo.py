@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
 
-from . import em, inference, models, pictures
+from . import em, inference, models
 from .data import load_old_faithful
 
 
@@ -81,15 +82,31 @@ def _run(out: Path) -> None:
     print(report, "\n")
 
     out.mkdir(parents=True, exist_ok=True)
-    files = [
-        pictures.clusters(fit, x, out / "old_faithful_clusters.png", labels),
-        pictures.climb({"soft EM": fit, "hard EM": hard}, out / "old_faithful_objective.png"),
-        pictures.write(report.plot(), out / "old_faithful_cross_check.png"),
-        pictures.posterior(fit, posterior, x, out / "old_faithful_posterior.png"),
-    ]
+    pictures = fit.plot(columns=["eruption (minutes)", "waiting (minutes)"])
+    climb = hard.plot.objective(fit.plot.objective(label="soft EM"), label="hard EM")
+    drawn = {
+        "clusters": pictures.clusters(),
+        "density": pictures.density(),
+        "objective": climb,
+        "cross_check": report.plot(),
+        "posterior": fit.plot.posterior(posterior),
+    }
+    files = [_written(axes, out / f"old_faithful_{name}.png") for name, axes in drawn.items()]
     _title("Pictures")
     for file in files:
         print(f"  {file}")
+
+
+def _written(drawn: Any, path: Path) -> Path:
+    """Save a picture and close it: axes, several of them, or arviz-plots' collection."""
+    import matplotlib.pyplot as plt
+
+    if hasattr(drawn, "savefig"):
+        drawn.savefig(path)
+    else:
+        np.ravel(drawn)[0].figure.savefig(path, dpi=140)
+    plt.close("all")
+    return path
 
 
 def _title(words: str) -> None:

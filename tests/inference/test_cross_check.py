@@ -44,7 +44,7 @@ def test_the_report_reads_and_draws(fit, nuts, laplace):
     assert words.startswith("EM and the posterior agree. No draw needed another labelling.")
     assert "within 0.5 posterior standard deviations" in words
     assert "<table" in report._repr_html_()
-    axes = report.plot().axes[0]
+    axes = report.plot()
     assert [t.get_text() for t in axes.get_yticklabels()] == list(report.table.index[:6])
     with pytest.raises(ValueError, match="at least one posterior"):
         inference.cross_check(fit)

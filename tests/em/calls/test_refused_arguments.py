@@ -99,8 +99,8 @@ def test_options_are_keywords():
         em.EM(normals, "likelihood")
 
 
-@pytest.mark.parametrize("seed", [0, np.int64(3), None, 1.5])
-def test_a_seed_is_no_key(seed):
+@pytest.mark.parametrize("seed", [-1, True, None, 1.5])
+def test_what_is_no_key(seed):
     with pytest.raises(ValueError, match=r"rng_key must be a JAX key.*jax\.random\.key"):
         em.EM(normals).run(seed, X)
 

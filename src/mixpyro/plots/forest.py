@@ -6,12 +6,16 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from . import _style
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
-_COLOURS = {"em": "#4b4b4b", "nuts": "#1b6ca8", "svi": "#c8553d", "laplace": "#3a7d44"}
+_COLOURS = {"em": "#4b4b4b"} | dict(zip(("nuts", "svi", "laplace"), _style.COLOURS, strict=False))
+_MARKERS = {"em": "|", "nuts": "o", "svi": "^", "laplace": "s"}
 _NAMES = {"em": "EM, 95% (Wald)", "nuts": "NUTS", "svi": "SVI", "laplace": "Laplace"}
 # Entries beyond this many are not drawn: the picture would be unreadable.
 _MOST = 60
@@ -31,20 +35,16 @@ class Report(Protocol):
         ...
 
 
-def forest(report: Report) -> Figure:
+def forest(report: Report, ax: Axes | None = None) -> Axes:
     """One line an entry: EM's interval and each posterior's 95% interval and mean.
 
     Values are shown less the estimate and divided by its standard error (where there is none, by
     the first posterior's standard deviation), so that lines of all units compare; the estimate
     itself is written on the right.
     """
-    import matplotlib.pyplot as plt
-
     methods = list(report.intervals)
     labels = list(report.intervals[methods[0]])[:_MOST]
-    figure, axes = plt.subplots(
-        figsize=(8.5, 1.6 + (0.18 * len(methods) + 0.16) * len(labels)), layout="constrained"
-    )
+    axes = _style.one(ax, (8.5, 1.6 + (0.18 * len(methods) + 0.16) * len(labels)))
     table = report.table
     step = 0.8 / (len(methods) + 1)
     for line, label in enumerate(labels):
@@ -59,7 +59,7 @@ def forest(report: Report) -> Figure:
             low, mean, high = ((v - estimate) / unit for v in report.intervals[name][label])
             y = top + place * step
             axes.plot([low, high], [y, y], color=_COLOURS[name], lw=1.6)
-            axes.plot(mean, y, "o", color=_COLOURS[name], ms=4)
+            axes.plot(mean, y, _MARKERS[name], color=_COLOURS[name], ms=4)
         agrees = str(table.loc[label, "verdict"]).startswith("agrees")
         words = f"{estimate:.4g}" + (f" ± {se:.2g}" if known else " (no s.e.)")
         axes.text(
@@ -69,25 +69,34 @@ def forest(report: Report) -> Figure:
             transform=axes.get_yaxis_transform(),
             va="center",
             fontsize=8,
-            color="black" if agrees else "#b3261e",
+            color="black" if agrees else _style.WARNING,
         )
     axes.axvline(0, color="0.8", lw=0.8, zorder=0)
     axes.set_yticks(range(len(labels)), labels, fontsize=8)
     axes.set_ylim(len(labels) - 0.5, -0.5)
-    axes.set_xlabel("value less the estimate, in standard errors of the estimate")
-    axes.set_title("EM beside the posterior of the same model (95% intervals)", fontsize=10)
-    axes.spines[["top", "right"]].set_visible(False)
+    _style.finish(
+        axes,
+        "EM beside the posterior of the same model (95% intervals)",
+        "value less the estimate, in standard errors of the estimate",
+    )
     handles = [
-        plt.Line2D(
+        Line2D(
             [],
             [],
             color=_COLOURS[n],
             lw=3 if n == "em" else 1.6,
-            marker="|" if n == "em" else "o",
+            marker=_MARKERS[n],
             ms=5,
             label=_NAMES[n],
         )
         for n in ("em", *methods)
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False, fontsize=8)
-    return figure
+    axes.legend(
+        handles=handles,
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.9 / axes.get_window_extent().height * axes.figure.dpi * 0.6),
+        ncols=4,
+        frameon=False,
+        fontsize=_style.SMALL,
+    )
+    return axes

@@ -1,0 +1,96 @@
+"""Pages that are made: a gallery of the examples as they ran, the statuses, the API's contents."""
+
+import html
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+# Runs an example, and draws the first picture that means something for its fit.
+RUN = """
+import runpy, sys
+import matplotlib; matplotlib.use("agg")
+import numpy as np
+from mixpyro import em
+found = runpy.run_path(sys.argv[1])
+fits = [v for v in found.values() if isinstance(v, em.Fit)]
+fit = found.get("fit", fits[-1] if fits else None)
+for name in ("clusters", "rootogram", "density", "profiles", "uncertainty") if fit else ():
+    try:
+        axes = getattr(fit.plot, name)()
+    except ValueError:
+        continue
+    np.ravel(axes)[0].figure.savefig(sys.argv[2], dpi=90)
+    break
+"""
+MODULES = ("em", "plots", "inference", "models", "distributions", "data")
+
+
+def write(docs: Path) -> None:
+    """Write docs/made/: it is ignored by git, and made anew by each build."""
+    out = docs / "made"
+    out.mkdir(exist_ok=True)
+    (out / "statuses.md").write_text(statuses())
+    (out / "api.md").write_text(api())
+    gallery(docs.parent / "examples", out / "gallery")
+
+
+def statuses() -> str:
+    """What each status says."""
+    from mixpyro import em
+
+    lines = [
+        "# What a status means, and what to do",
+        "",
+        "`fit.status` says how a fit ended and `fit.message` says it in sentences, with what this "
+        "fit has to add. `fit.status.ok` is true for `CONVERGED` only; `em.EM(..., throw=True)` "
+        "raises the others as `em.FitError`.",
+    ]
+    for status in em.Status:
+        lines += ["", f"## {status.name}", "", status.advice]
+    return "\n".join(lines) + "\n"
+
+
+def api() -> str:
+    """One table a module; a page a name."""
+    import importlib
+
+    lines = ["# API reference", "", "Made from the docstrings.", ""]
+    for name in MODULES:
+        module = importlib.import_module(f"mixpyro.{name}")
+        public = [n for n in getattr(module, "__all__", dir(module)) if not n.startswith("_")]
+        public = [n for n in public if callable(getattr(module, n))]
+        lines += [f"## mixpyro.{name}", "", (module.__doc__ or "").strip(), "", "```{eval-rst}"]
+        lines += [f".. currentmodule:: mixpyro.{name}", "", ".. autosummary::", "   :toctree: api"]
+        lines += ["   :nosignatures:", "", *(f"   {n}" for n in sorted(public)), "```", ""]
+    return "\n".join(lines)
+
+
+def gallery(examples: Path, out: Path) -> None:
+    """A page an example: its text, its code, what it printed, a picture of its fit."""
+    out.mkdir(exist_ok=True)
+    names = []
+    for path in sorted(examples.glob("*.py")):
+        _, text, code = path.read_text().split('"""', 2)
+        title, _, rest = text.strip().partition("\n")
+        printed, picture = run(path, out / f"{path.stem}.png")
+        page = [f"# {title}", "", rest.strip(), "", f"```python\n{code.strip()}\n```", ""]
+        page += [f"It prints\n\n```text\n{printed.strip()}\n```", ""]
+        page += [f"![the picture of the fit]({path.stem}.png)", ""] if picture else []
+        (out / f"{path.stem}.md").write_text("\n".join(page))
+        names.append(path.stem)
+    lines = ["# Gallery", "", "Short scripts on real data, as they ran when this was built.", ""]
+    lines += ["```{toctree}", ":maxdepth: 1", "", *names, "```", ""]
+    (out / "index.md").write_text("\n".join(lines))
+
+
+def run(path: Path, picture: Path) -> tuple[str, bool]:
+    """What an example printed, and whether it left a picture."""
+    environment = os.environ | {"JAX_PLATFORMS": "cpu", "COLUMNS": "100"}
+    environment.setdefault("JAX_COMPILATION_CACHE_DIR", tempfile.gettempdir() + "/mixpyro-docs")
+    command = [sys.executable, "-W", "error", "-c", RUN, str(path), str(picture)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{path.name} failed:\n{html.unescape(done.stderr[-2000:])}")
+    return done.stdout, picture.exists()
