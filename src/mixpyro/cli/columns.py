@@ -16,11 +16,11 @@ from .files import Table
 
 KINDS = ("number", "positive", "count", "binary", "category", "ignore")
 _ALIASES = {
-    **{name: "number" for name in ("float", "double", "real", "continuous", "numeric", "normal")},
-    **{name: "count" for name in ("int", "integer", "counts")},
-    **{name: "binary" for name in ("bool", "boolean")},
-    **{name: "category" for name in ("categorical", "text", "string", "factor", "nominal")},
-    **{name: "ignore" for name in ("skip", "drop", "id")},
+    **dict.fromkeys(("float", "double", "real", "continuous", "numeric", "normal"), "number"),
+    **dict.fromkeys(("int", "integer", "counts"), "count"),
+    **dict.fromkeys(("bool", "boolean"), "binary"),
+    **dict.fromkeys(("categorical", "text", "string", "factor", "nominal"), "category"),
+    **dict.fromkeys(("skip", "drop", "id"), "ignore"),
 }
 # Text with more values than this, and in most rows another one, is names and no categories.
 _MOST = 50
@@ -67,7 +67,9 @@ class Column:
         values = np.asarray(values, float)
         gaps = np.isnan(values)
         if self.categories:
-            found = [None if g else self.categories[int(v)] for v, g in zip(values, gaps)]
+            found = [
+                None if g else self.categories[int(v)] for v, g in zip(values, gaps, strict=True)
+            ]
             return pa.array(found)
         if self.kind == "count" and (values[~gaps] == np.round(values[~gaps])).all():
             return pa.array(np.where(gaps, 0, values).astype(np.int64), mask=gaps)
@@ -254,7 +256,7 @@ def _floats(name: str, column: pa.Array) -> np.ndarray:
 
 
 def _many_texts(column: pa.Array, distinct: int) -> str:
-    values = [v for v in map(str, column.drop_null().to_pylist())]
+    values = list(map(str, column.drop_null().to_pylist()))
     numbers = compute.match_substring_regex(pa.array(values), r"^\s*[-+]?[0-9.,]+\s*$").to_pylist()
     if np.mean(numbers) > 0.8 and not all(numbers):
         odd = values[numbers.index(False)]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .fitting import Candidates
 from .files import Table
+from .fitting import Candidates
 from .recipe import Recipe
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from .recipe import WEIGHTS, Argument
 _BINARY = {"bernoulli_mixture", "mixed_rasch"}
 _EMISSIONS = {"categorical": "category", "normal": "real", "multivariate_normal": "real"}
 # These take arrays that no columns are.
-_NOT_HERE = {name: "sites by visits" for name in ("occupancy", "n_mixture")}
+_NOT_HERE = dict.fromkeys(("occupancy", "n_mixture"), "sites by visits")
 # Whole numbers of at most so many values may be categories, where a model wants these.
 _FEW = 20
 
