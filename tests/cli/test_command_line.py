@@ -71,15 +71,17 @@ def test_the_page_in_a_browser(fitted, tmp_path):
     sync = pytest.importorskip("playwright.sync_api")
     page_file = Path(fitted / "out" / "report.html")
     asked, said = [], []
-    with sync.sync_playwright() as play:
-        with play.chromium.launch(executable_path=browser, args=["--no-sandbox"]) as chromium:
-            for width in (1200, 400):
-                page = chromium.new_page(viewport={"width": width, "height": 900})
-                page.on("request", lambda r: asked.append(r.url))
-                page.on("console", lambda m: said.append(m.text))
-                page.goto(page_file.as_uri())
-                assert page.evaluate("document.documentElement.scrollWidth") <= width
-                assert "<script>alert(1)</script>" in page.inner_text("#classes")
-                page.screenshot(path=tmp_path / f"{width}.png", full_page=True)
+    with (
+        sync.sync_playwright() as play,
+        play.chromium.launch(executable_path=browser, args=["--no-sandbox"]) as chromium,
+    ):
+        for width in (1200, 400):
+            page = chromium.new_page(viewport={"width": width, "height": 900})
+            page.on("request", lambda r: asked.append(r.url))
+            page.on("console", lambda m: said.append(m.text))
+            page.goto(page_file.as_uri())
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            assert "<script>alert(1)</script>" in page.inner_text("#classes")
+            page.screenshot(path=tmp_path / f"{width}.png", full_page=True)
     assert set(asked) == {page_file.as_uri()}
     assert not said

@@ -198,6 +198,7 @@ def _climb(figure: Figure, found: Candidates, *_: Any) -> bool:
         return False
     axes = figure.subplots()
     axes.semilogy(steps + 1, rest[steps], "o-", ms=3, color=COLOURS[0])
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")  # powers would need mathtext
     axes.set(xlabel="step", ylabel="log-likelihood still to gain")
     return True
 

@@ -12,24 +12,8 @@ import pandas as pd
 
 from ..em import EM, Fit
 
-STRUCTURES = tuple(
-    [
-        "EII",
-        "VII",
-        "EEI",
-        "VEI",
-        "EVI",
-        "VVI",
-        "EEE",
-        "VEE",
-        "EVE",
-        "VVE",
-        "EEV",
-        "VEV",
-        "EVV",
-        "VVV",
-    ]
-)
+_FIRST = ("EII", "VII", "EEI", "VEI", "EVI", "VVI", "EEE", "VEE", "EVE", "VVE")
+STRUCTURES = (*_FIRST, "EEV", "VEV", "EVV", "VVV")
 # With one component, what varies between components is the same: three structures are left.
 _ALONE = ("EII", "EEI", "EEE")
 CRITERIA = ("bic", "aic", "icl")
