@@ -20,7 +20,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8
 _MARKERS = "os^DvPX*"
 # A colour that the page replaces by its own.
 _INK = "#010203"
-_STYLE = {
+_STYLE: Any = {
     "text.color": _INK,
     "axes.edgecolor": _INK,
     "axes.labelcolor": _INK,
@@ -70,7 +70,7 @@ def _clusters(figure: Figure, found: Any, recipe: Recipe, table: Table, resp: np
         return False
     if len(numbers) == 1:
         name, x = numbers[0]
-        x_bins = np.histogram_bin_edges(x[~np.isnan(x)], "auto")
+        x_bins = np.histogram_bin_edges(x[~np.isnan(x)], "auto").tolist()
         parts = [x[(label == j) & ~np.isnan(x)] for j in range(resp.shape[1])]
         axes.hist(parts, x_bins, stacked=True, color=[_colour(j) for j in range(len(parts))])
         axes.set(xlabel=name, ylabel="rows")
@@ -185,7 +185,7 @@ def _criteria(figure: Figure, found: Candidates, *_: Any) -> bool:
         zorder=5,
     )
     axes.set(xlabel="components", ylabel=found.criterion.upper())
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.locator_params(axis="x", integer=True)
     if by != [None] or len(bad):
         axes.legend(fontsize=8)
     return True
@@ -221,7 +221,7 @@ def _sureness(figure: Figure, found: Any, recipe: Any, table: Any, resp: np.ndar
     if resp.shape[1] < 2:
         return False
     axes = figure.subplots()
-    axes.hist(resp.max(1), np.linspace(0, 1, 21), color=COLOURS[0])
+    axes.hist(resp.max(1), np.linspace(0, 1, 21).tolist(), color=COLOURS[0])
     axes.set(xlabel="probability of the most probable class", ylabel="rows", xlim=(0, 1))
     return True
 

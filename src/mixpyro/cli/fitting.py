@@ -38,7 +38,10 @@ class Candidates:
 
 def grid(components: Sequence[int], covariances: Sequence[str]) -> list[dict[str, Any]]:
     """The keywords of each candidate; an empty list stands for a keyword that is not given."""
-    axes = [[("num_components", k) for k in components], [("covariance", c) for c in covariances]]
+    axes: list[list[tuple[str, Any]]] = [
+        [("num_components", k) for k in components],
+        [("covariance", c) for c in covariances],
+    ]
     cells = [dict(cell) for cell in itertools.product(*(axis for axis in axes if axis))]
     every = len(covariances) == len(STRUCTURES)
     return [

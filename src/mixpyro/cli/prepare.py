@@ -101,10 +101,10 @@ def prepare(table: Table, wanted: Wanted) -> Prepared:
     model, model_sum = load_model(name)
     own = parameters(model)
     first, unfit = first_argument(name, model, used, table, values)
-    for column in unfit:
+    for unable in unfit:
         if told_so:
-            raise BadInput(f"{name} cannot take column {column!r}; leave it out or say --types")
-        left[column] = f"{name} cannot take it"
+            raise BadInput(f"{name} cannot take column {unable!r}; leave it out or say --types")
+        left[unable] = f"{name} cannot take it"
     arguments = [*first]
     if regression:
         own_names = {c.name for a in first for c in a.columns}
@@ -114,8 +114,8 @@ def prepare(table: Table, wanted: Wanted) -> Prepared:
         arguments.append(_design("covariates", terms, table, given, wanted.intercept, left))
     elif "covariates" in own and own["covariates"].default is own["covariates"].empty:
         raise BadInput(f"{name} is a regression; name the column that is explained by --response")
-    for argument, column in by_column.items():
-        arguments.append(_argument(argument, column, own, table, given, wanted.intercept, left))
+    for argument, source in by_column.items():
+        arguments.append(_argument(argument, source, own, table, given, wanted.intercept, left))
     if wanted.group:
         if "group" not in own:
             raise BadInput(f"{name} has no groups of rows; `mixpyro models` shows which models do")
