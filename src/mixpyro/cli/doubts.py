@@ -1,0 +1,64 @@
+"""What to doubt about a fit, in plain words."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from .errors import listed
+from .fitting import CRITERIA, Candidates
+
+
+def doubts(found: Candidates, estimates: pd.DataFrame, resp: np.ndarray) -> list[str]:
+    """A sentence or two for each thing that a careful reader would ask about."""
+    fit, table = found.fit, found.table
+    out = []
+    if not fit.status.ok:
+        out.append(f"The fit is not sound ({fit.status.name}): {fit.status.advice}")
+    ok = table[table["status"] == "CONVERGED"]
+    bad = table[table["status"] != "CONVERGED"]
+    if len(bad) and len(table) > 1:
+        how = ", ".join(f"{n} {s}" for s, n in bad["status"].value_counts().items())
+        out.append(
+            f"{len(bad)} of {len(table)} candidates did not end well ({how}) and were passed over."
+        )
+    if len(ok) > 1 and "num_components" in table:
+        k = int(table.loc[found.chosen, "num_components"])
+        if k == table["num_components"].max() > table["num_components"].min():
+            out.append(
+                f"The most components that were tried ({k}) were chosen, so more may be better: "
+                "widen --components."
+            )
+        picks = {c: ok.loc[ok[c].idxmin(), "num_components"] for c in CRITERIA if c in ok}
+        if len(set(picks.values())) > 1:
+            words = ", ".join(f"{c.upper()} {int(v)}" for c, v in picks.items())
+            out.append(f"The criteria disagree about the number of components: {words}.")
+        rest = ok[found.criterion].drop(found.chosen, errors="ignore")
+        close = rest[rest < table.loc[found.chosen, found.criterion] + 2]
+        if len(close):
+            out.append(
+                f"{len(close)} other candidates are within 2 of the best {found.criterion.upper()}"
+                ": the data hardly tell these apart."
+            )
+    restarts = fit.restart_results
+    if len(restarts.status) > 1 and restarts.found(1e-2) == 1 and fit.status.ok:
+        out.append(
+            f"The best optimum was found by one of {len(restarts.status)} starts only; "
+            "a higher one may exist. Try --restarts 100 or another --seed."
+        )
+    sizes = resp.sum(0)
+    small = [j for j in range(len(sizes)) if sizes[j] < 10]
+    if small:
+        words = ", ".join(f"class {j}: {sizes[j]:.1f}" for j in small)
+        out.append(f"Some classes rest on very few rows ({words}).")
+    unsure = int((resp.max(1) < 0.8).sum())
+    if unsure > len(resp) / 10:
+        out.append(
+            f"{unsure} of {len(resp)} rows are not clearly of one class (less than 80% sure)."
+        )
+    notes = estimates[estimates["note"].astype(bool)]
+    for note, rows in notes.groupby("note"):
+        if note != "fixed":
+            names = listed(list(rows["parameter"]), 4)
+            out.append(f"No proper interval for {len(rows)} estimates ({names}): {note}.")
+    return out
