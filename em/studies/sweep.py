@@ -74,7 +74,7 @@ class Sweep:
     def __str__(self) -> str:
         # What is read most often, under short heads: a line of two keywords fits 100 columns.
         heads = {"log_likelihood": "log_lik", "num_free_params": "free"}
-        table = self._short().rename(columns=heads | {"relative_entropy": "entropy"})
+        table = self._short().rename(columns=heads | {"relative_entropy": "rel_entropy"})
         return table.to_string(index=False, line_width=100, float_format="{:.2f}".format)
 
     def _short(self) -> pd.DataFrame:

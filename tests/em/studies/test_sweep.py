@@ -31,7 +31,11 @@ def test_the_table_has_a_row_a_fit():
     expected = [k - 1 + 2 * k + 3 for k in (1, 2, 3)]
     assert list(table["num_free_params"]) == expected
     heads, *lines = str(found).splitlines()
-    short = {"log_likelihood": "log_lik", "num_free_params": "free", "relative_entropy": "entropy"}
+    short = {
+        "log_likelihood": "log_lik",
+        "num_free_params": "free",
+        "relative_entropy": "rel_entropy",
+    }
     printed = [name for name in table if short.get(name, name) in heads.split()]
     assert heads.split() == [short.get(name, name) for name in printed]
     assert {"num_components", "covariance", "log_likelihood", "bic", "status"} <= set(printed)
