@@ -7,7 +7,7 @@ import json
 import shlex
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -173,13 +173,14 @@ def predict(
 ) -> int:
     """Give new rows their classes."""
     from . import files, results
+    from .saved import loaded
 
     if out is not None:
         files.check_ending(out)
     with _in_double_precision():
-        recipe, loaded = _loaded(fit, model)
+        recipe, found = loaded(fit, model)
         table = files.read(data, [*recipe.missing, *(missing or ())])
-        resp, density = results.posterior(loaded, recipe, table)
+        resp, density = results.posterior(found, recipe, table)
         _write(results.with_classes(table, resp, density), out)
     return 0
 
@@ -199,16 +200,17 @@ def sample(
     import jax
 
     from . import files, results
+    from .saved import loaded
 
     if out is not None:
         files.check_ending(out)
     if rows is not None and rows < 1:
         raise BadInput(f"--rows must be 1 or more, not {rows}")
     with _in_double_precision():
-        recipe, loaded = _loaded(fit, model)
+        recipe, found = loaded(fit, model)
         if rows is not None and recipe.group is not None:
             raise BadInput("groups have their own numbers of rows; leave --rows out")
-        _write(results.simulated(loaded, recipe, rows, jax.random.key(seed)), out)
+        _write(results.simulated(found, recipe, rows, jax.random.key(seed)), out)
     return 0
 
 
@@ -273,25 +275,6 @@ def _in_double_precision() -> Any:
 
     enable_compilation_cache()
     return jax.enable_x64(True)
-
-
-def _loaded(path: Path, model: str | None) -> tuple[Any, Any]:
-    """The recipe of a fit, and the fit."""
-    from .. import em
-    from . import recipe as recipes
-    from .modelling import load_model, weighted
-
-    recipe = recipes.read(path)
-    function, found = load_model(model or recipe.model)
-    if found != recipe.model_sum and model is None:
-        raise BadInput(
-            f"{recipe.model.rpartition(':')[0]} has changed since the fit; fit again, or name the "
-            "file that was fitted by --model"
-        )
-    make: Callable = function
-    if any(a.form == "weights" for a in recipe.arguments):
-        make = weighted(function)
-    return recipe, em.load(path / "fit.npz" if path.is_dir() else path, make)
 
 
 def _write(table: Any, out: Path | None) -> None:
