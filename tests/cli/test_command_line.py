@@ -1,5 +1,6 @@
 """From a file to a fit and a page."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from mixpyro import em, models
 from mixpyro.__main__ import main
 from mixpyro.cli.errors import BadInput
 from mixpyro.cli.options import components
-from mixpyro.data import load_old_faithful
+from mixpyro.data import load_carcinoma, load_old_faithful
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +56,26 @@ def test_bad_input_is_one_sentence(fitted, capsys, options, words):
     said = capsys.readouterr().err
     assert words in said
     assert len(said.splitlines()) == 1
+
+
+def test_weights_are_counts_of_rows(tmp_path, capsys):
+    """Carcinoma in situ by three classes, -293.705 (Linzer & Lewis 2011, section 5.1)."""
+    file = tmp_path / "slides.csv"
+    load_carcinoma().to_csv(file, index=False)
+    options = ["--weights", "slides", "-k", "3", "--restarts", "20", "--json"]
+    assert main(["fit", str(file), *options, "--out", str(tmp_path / "out")]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["log_likelihood"] == pytest.approx(-293.705, abs=1e-3)
+    # 118 slides, of which none of the three classes has less than a sixth
+    assert not any("very few rows" in words for words in said["doubts"])
+
+
+def test_a_fit_that_is_not_ok_leaves_everything_and_ends_with_1(fitted, tmp_path, capsys):
+    options = ["-k", "2", "--max-steps", "1", "--out", str(tmp_path)]
+    assert main(["fit", str(fitted / "data.csv"), *options]) == 1
+    assert "MAX_STEPS" in capsys.readouterr().out
+    for name in ("fit.npz", "parameters.csv", "rows.parquet", "report.html"):
+        assert (tmp_path / name).stat().st_size > 0
 
 
 def test_ranges():

@@ -9,7 +9,9 @@ from .errors import listed
 from .fitting import CRITERIA, Candidates
 
 
-def doubts(found: Candidates, estimates: pd.DataFrame, resp: np.ndarray) -> list[str]:
+def doubts(
+    found: Candidates, estimates: pd.DataFrame, resp: np.ndarray, weights: np.ndarray
+) -> list[str]:
     """A sentence or two for each thing that a careful reader would ask about."""
     fit, table = found.fit, found.table
     out = []
@@ -46,7 +48,7 @@ def doubts(found: Candidates, estimates: pd.DataFrame, resp: np.ndarray) -> list
             f"The best optimum was found by one of {len(restarts.status)} starts only; "
             "a higher one may exist. Try --restarts 100 or another --seed."
         )
-    sizes = resp.sum(0)
+    sizes = (resp * weights[:, None]).sum(0)
     small = [j for j in range(len(sizes)) if sizes[j] < 10]
     if small:
         words = ", ".join(f"class {j}: {sizes[j]:.1f}" for j in small)
@@ -60,5 +62,6 @@ def doubts(found: Candidates, estimates: pd.DataFrame, resp: np.ndarray) -> list
     for note, rows in notes.groupby("note"):
         if note != "fixed":
             names = listed(list(rows["parameter"]), 4)
-            out.append(f"No proper interval for {len(rows)} estimates ({names}): {note}.")
+            many = f"{len(rows)} estimates" if len(rows) > 1 else "1 estimate"
+            out.append(f"No proper interval for {many} ({names}): {note}.")
     return out

@@ -32,7 +32,7 @@ def leave(out: Path, prepared: Prepared, found: Candidates, seconds: float) -> d
         resp, density = resp[recipe.group.build(table)], None
     weights = _weights(prepared)
     by_class = results.classes(resp, table, recipe, weights)
-    warned = doubts(found, estimates, resp)
+    warned = doubts(found, estimates, resp, weights)
     fit.save(out / "fit.npz")
     recipe.write(out / "fit.npz")
     estimates.to_csv(out / "parameters.csv", index=False)
