@@ -131,7 +131,8 @@ class Program:
             return False
         kinds = [v.aval.dtype for v in atoms]
         values = [v.val if isinstance(v, Literal) else known[v] for v in atoms]
-        found = _carry_out(equation, None, False)(*map(np.asarray, values, kinds))
+        with np.errstate(all="ignore"):
+            found = _carry_out(equation, None, False)(*map(np.asarray, values, kinds))
         several = found if isinstance(found, list | tuple) else (found,)
         for v, value in zip(equation.outvars, several, strict=True):
             known[v] = self._first[self._place(v)] = np.asarray(value, v.aval.dtype)

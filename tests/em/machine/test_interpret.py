@@ -211,7 +211,14 @@ CASES = {
     ),
     "other keys": (lambda x: x + jax.random.uniform(jax.random.key(3, impl="rbg"), x.shape), X),
     "copies": (lambda x: [jnp.array(x, copy=True), lax.stop_gradient(x)], X),
-    "told beforehand": (lambda x: [x + jnp.exp(jnp.full((4,), 0.5)).sum(), jnp.arange(3) * 2], X),
+    "told beforehand": (
+        lambda x: [
+            x + jnp.exp(jnp.full((4,), 0.5)).sum(),
+            0 * jnp.log(jnp.zeros(3)),
+            jnp.arange(3),
+        ],
+        X,
+    ),
     "broadcast": (lambda x: [lax.broadcast_in_dim(x.T, (4, 2, 3), (0, 2)), x[:, :1] + x], X),
     "barrier": (lambda x: lax.optimization_barrier((x, 2 * x)), X),
 }
