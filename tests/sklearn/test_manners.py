@@ -152,3 +152,9 @@ def test_without_scikit_learn_a_sentence():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "ImportError: mixpyro.sklearn needs scikit-learn" in done.stderr.splitlines()[-1]
+
+
+def test_a_model_is_shown_by_its_name():
+    assert repr(Mixture(models.gaussian_mixture, num_components=2)) == (
+        "Mixture(model=gaussian_mixture, num_components=2)"
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self
 
@@ -59,6 +60,11 @@ class Mixture(MixtureEstimator):
         self.random_state = random_state
         self.verbose = verbose
         self._settings = settings
+
+    def __repr__(self, N_CHAR_MAX: int = 700) -> str:
+        """The call that makes it; a model by its name, not by its address."""
+        whole = super().__repr__(N_CHAR_MAX)
+        return re.sub(r"<function (?:\S+\.)?(\w+) at 0x[0-9a-f]+>", r"\1", whole)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The estimator's parameters, and the model's settings among them."""
