@@ -158,20 +158,24 @@ def _with_statics(model: Callable, known: Call, args: tuple, kwargs: dict) -> tu
     return args, keywords
 
 
+_ALIASES = ("n_components", "n_states", "num_states", "n_classes", "num_classes", "n_clusters")
+
+
 def refuse_aliases(model: Callable, kwargs: dict) -> None:
-    """Say what scikit-learn's ``n_components`` is called here, where the model does not take it.
+    """Say what other libraries' ``n_components`` is called here, where the model does not take it.
 
     Raises:
         ValueError: it is given, and the model has ``num_components``.
     """
-    if "n_components" not in kwargs:
+    given = [name for name in _ALIASES if name in kwargs]
+    if not given:
         return
     try:
         known = signature_of(model).parameters
     except (TypeError, ValueError):
         return
-    if "n_components" not in known and "num_components" in known:
-        raise ValueError("the model has no keyword 'n_components': it is called num_components")
+    if given[0] not in known and "num_components" in known:
+        raise ValueError(f"the model has no keyword {given[0]!r}: it is called num_components")
 
 
 def signature_of(model: Callable) -> inspect.Signature:

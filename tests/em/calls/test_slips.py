@@ -30,9 +30,10 @@ def test_fit_is_called_run():
         em.EM(normals).nothing  # noqa: B018
 
 
-def test_n_components_is_called_num_components():
-    with pytest.raises(ValueError, match="'n_components': it is called num_components"):
-        em.EM(normals).run(KEY, X, n_components=2)
+@pytest.mark.parametrize("name", ["n_components", "num_states", "n_clusters"])
+def test_n_components_is_called_num_components(name):
+    with pytest.raises(ValueError, match=f"'{name}': it is called num_components"):
+        em.EM(normals).run(KEY, X, **{name: 2})
 
 
 def test_diag_is_diagonal():
