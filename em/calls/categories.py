@@ -139,8 +139,7 @@ def _found(name: Any, column: Any, ordered: bool, given: int | None) -> tuple[An
                 "pandas.Categorical(column, categories=[lowest, ..., highest], ordered=True)"
             )
         return tuple(map(_plain, own.to_list()))
-    values = _values(column)
-    there = {v for v in values if v is not None}
+    there = set(_factors(column)[1])
     if not there:
         raise ValueError(f"item {name!r} has no answer at all; leave it out")
     if ordered and any(isinstance(v, str) for v in there):
@@ -161,23 +160,32 @@ def _found(name: Any, column: Any, ordered: bool, given: int | None) -> tuple[An
 def _codes(name: Any, column: Any, categories: tuple[Any, ...]) -> np.ndarray:
     """Numbers from 0, NaN where missing."""
     number = {value: float(i) for i, value in enumerate(categories)}
-    out = np.full(len(column), np.nan)
-    for row, value in enumerate(_values(column)):
-        if value is None:
-            continue
-        if value not in number:
-            raise ValueError(
-                f"item {name!r} has the category {value!r} in row {row}, which is none of its "
-                f"categories {list(categories)}"
-            )
-        out[row] = number[value]
-    return out
+    which, there = _factors(column)
+    strange = [i for i, value in enumerate(there) if value not in number]
+    if strange:
+        row = int(np.isin(which, strange).argmax())
+        raise ValueError(
+            f"item {name!r} has the category {there[which[row]]!r} in row {row}, which is none of "
+            f"its categories {list(categories)}"
+        )
+    return np.array([*(number[value] for value in there), np.nan])[which]
 
 
-def _values(column: Any) -> list[Any]:
-    """Plain values, None where missing."""
-    given = column.to_list() if hasattr(column, "to_list") else np.asarray(column).tolist()
-    return [_plain(value) for value in given]
+def _factors(column: Any) -> tuple[np.ndarray, list[Any]]:
+    """(n,) the place of each value among those that there are, -1 where missing; these, plain.
+
+    One pass by pandas' hash table, whatever the number of rows.
+    """
+    import pandas as pd
+
+    given = column if isinstance(column, pd.Series | np.ndarray) else np.array(_listed(column), "O")
+    which, there = pd.factorize(given)
+    plain = [_plain(value) for value in there.tolist()]
+    return which, plain
+
+
+def _listed(column: Any) -> list[Any]:
+    return column.to_list() if hasattr(column, "to_list") else np.asarray(column).tolist()
 
 
 def _plain(value: Any) -> Any:
