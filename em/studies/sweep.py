@@ -97,6 +97,10 @@ class Sweep:
 
         return draw(self, ax, criterion)
 
+    def values(self, criterion: str) -> np.ndarray:
+        """(number of fits,) a criterion of each, NaN where a fit has none."""
+        return np.array([_number(fit, criterion) for fit in self.fits], float)
+
     def best(self, criterion: str = "bic") -> Fit:
         """The fit of the lowest criterion, or of the highest log-likelihood or relative entropy.
 
@@ -109,10 +113,18 @@ class Sweep:
             raise ValueError(f"criterion must be one of {', '.join(_CRITERIA)}, not {criterion!r}")
         sign = -1 if criterion in _HIGHER else 1
         sound = [fit for fit in self.fits if fit.status.ok] or list(self.fits)
-        values = [sign * _numbers(fit).get(criterion, np.nan) for fit in sound]
+        values = [sign * _number(fit, criterion) for fit in sound]
         if np.isnan(values).all():
             raise ValueError(f"none of these fits has {criterion}; Fit.indices says what there is")
         return sound[int(np.nanargmin(values))]
+
+
+def _number(fit: Fit, criterion: str) -> float:
+    """A criterion of a fit, NaN where it has none: no other is computed."""
+    if criterion in _THEN:
+        return fit.indices().get(criterion, np.nan)
+    known = criterion != "icl" or fit.program.structure.chain is None
+    return getattr(fit, criterion) if known else np.nan
 
 
 def _numbers(fit: Fit) -> dict[str, float]:

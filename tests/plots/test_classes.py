@@ -140,6 +140,17 @@ def test_a_sweep_draws_its_criterion():
     assert other.get_ylabel() == "AIC (lower is better)"
     with pytest.raises(ValueError, match="criterion must be one of"):
         found.plot(criterion="wald")
+    # Every criterion that the table has, by the formula of Sclove (1987).
+    sabic = found.plot(criterion="sabic")
+    expected = [
+        -2 * fit.log_likelihood + fit.num_free_params * np.log((len(x) + 2) / 24)
+        for fit in found.fits
+    ]
+    drawn = np.concatenate(
+        [line.get_ydata() for line in sabic.get_lines() if line.get_ls() == "None"]
+    )
+    assert set(np.round(expected, 6)) <= set(np.round(drawn, 6))
+    assert "SABIC (lower is better)" in sabic.get_ylabel()
 
 
 def test_a_posterior_by_arviz_plots(plane):

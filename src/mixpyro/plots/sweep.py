@@ -22,7 +22,8 @@ def sweep(found: Sweep, ax: Axes | None = None, criterion: str = "bic") -> Axes:
     over = max(numeric or keywords, key=lambda n: len({k[n] for k in found.keywords}))
     others = [n for n in keywords if n != over]
     axes = _style.one(ax)
-    value = np.array([_value(fit, criterion) for fit in found.fits])
+    value = found.values(criterion)
+    value = np.where(np.isfinite(value), value, np.nan)
     ok = np.array([fit.status.ok for fit in found.fits])
     levels = list(dict.fromkeys(k[over] for k in found.keywords))
     place = np.array(
@@ -60,14 +61,10 @@ def sweep(found: Sweep, ax: Axes | None = None, criterion: str = "bic") -> Axes:
     else:
         axes.set_xticks(range(len(levels)), [str(v) for v in levels])
     axes.legend(fontsize=_style.SMALL, frameon=False, ncols=1 + len(lines) // 8)
-    word = "log-likelihood" if criterion == "log_likelihood" else criterion.upper()
-    lower = "" if criterion == "log_likelihood" else " (lower is better)"
+    higher = {"log_likelihood": "log-likelihood", "relative_entropy": "relative entropy"}
+    word = higher.get(criterion, criterion.upper())
+    lower = "" if criterion in higher else " (lower is better)"
     return _style.finish(axes, x=over, y=word + lower)
-
-
-def _value(fit: Any, criterion: str) -> float:
-    value = float(getattr(fit, criterion))
-    return value if np.isfinite(value) else np.nan
 
 
 def _is_number(value: Any) -> bool:
