@@ -6,6 +6,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax
@@ -195,7 +196,8 @@ class EM:
             given = check_params(program, init_params, call.arrays)
         elif init_responsibilities is not None:
             given = check_responsibilities(program, init_responsibilities)
-        ascent = self.ascent(program, rows, rng_key, found, given, patient)
+        ascent = self.ascent(program, rows, rng_key, found, given)
+        ascent = replace(ascent, way=replace(ascent.way, patient=patient))
         compiling = ascent.prepare(pool)
         size = sum(p.size for p in program.structure.free)
         if compiling is not None and not compiling.done() and quick(program, 2 * size):
@@ -209,16 +211,15 @@ class EM:
         rng_key: jax.Array,
         found: Mapping[str, Any],
         given: Any = None,
-        patient: bool = True,
     ) -> Ascent:
         """The climbs of rows that are read already; ``found`` is what the checks saw of them."""
         alone = given is not None and not self._partial(program, given)
         alone = alone or bool(found.get("known", False)) or program.num_components == 1
         number = self.num_restarts if self.start.chance and not alone else 1
         total = float(np.asarray(rows.weights, float).sum())
-        return Ascent(program, rows, self._way(patient), rng_key, number, given, total)
+        return Ascent(program, rows, self._way(), rng_key, number, given, total)
 
-    def _way(self, patient: bool) -> Way:
+    def _way(self) -> Way:
         return Way(
             self.assign,
             self.start,
@@ -228,7 +229,6 @@ class EM:
             self.progress_bar,
             self.plain_first and self.accelerate is not None,
             self.search and not isinstance(self.assign, Schedule),
-            patient=patient,
         )
 
     @collected_seldom

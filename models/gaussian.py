@@ -256,6 +256,7 @@ _STRUCTURES: dict[str, Structure] = {
     "VII": _spherical,
     **{name: partial(_eigen, name) for name in _NAMES},
 }
+STRUCTURES = tuple(_STRUCTURES)
 
 
 def structure(covariance: str) -> Structure:

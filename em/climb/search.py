@@ -23,9 +23,9 @@ _TIMES, _SAME = 3, {64: 1e-3, 32: 5e-2}
 _BUDGET = 2e9
 _KINDS = ("random cuts", "random", "random rows")
 # The best is changed as long as that gains, so often at most; no optimum is believed before. Of
-# many components there are many pairs to merge: so many components are worth one more round.
+# many components there are many pairs to merge: for each so many of them one round more in vain.
 _REVISED, _AGAIN, _PAIRS = "split and merge", 10, 2
-# Where so large a part of all starts has found it, by two kinds of them, it is clear without.
+# Where so large a part of all starts has found it, one such round is enough.
 _CLEAR = 0.5
 
 

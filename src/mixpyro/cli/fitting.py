@@ -11,9 +11,9 @@ import jax
 import pandas as pd
 
 from ..em import EM, Fit
+from ..models.gaussian import STRUCTURES
 
-_FIRST = ("EII", "VII", "EEI", "VEI", "EVI", "VVI", "EEE", "VEE", "EVE", "VVE")
-STRUCTURES = (*_FIRST, "EEV", "VEV", "EVV", "VVV")
+MCLUST = tuple(name for name in STRUCTURES if name.isupper())
 # With one component, what varies between components is the same: three structures are left.
 _ALONE = ("EII", "EEI", "EEE")
 CRITERIA = ("bic", "aic", "icl")
@@ -43,7 +43,7 @@ def grid(components: Sequence[int], covariances: Sequence[str]) -> list[dict[str
         [("covariance", c) for c in covariances],
     ]
     cells = [dict(cell) for cell in itertools.product(*(axis for axis in axes if axis))]
-    every = len(covariances) == len(STRUCTURES)
+    every = len(covariances) == len(MCLUST)
     return [
         c
         for c in cells or [{}]

@@ -6,8 +6,9 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from ..models.gaussian import STRUCTURES
 from .errors import BadInput
-from .fitting import STRUCTURES
+from .fitting import MCLUST
 
 _SHORT = {"diag": "diagonal"}
 
@@ -34,15 +35,16 @@ def components(text: str) -> list[int]:
 def covariances(text: str) -> list[str]:
     """Names of structures; ``all`` is mclust's fourteen."""
     if text.strip().lower() == "all":
-        return list(STRUCTURES)
+        return list(MCLUST)
     names = [part.strip() for part in text.split(",") if part.strip()]
-    known = ("full", "tied", "diagonal", "spherical", *STRUCTURES)
     out = []
     for name in names:
         found = _SHORT.get(name.lower(), name.lower())
-        found = found if found in known else name.upper()
-        if found not in known:
-            raise BadInput(f"--covariance takes all or some of {', '.join(known)}, not {name!r}")
+        found = found if found in STRUCTURES else name.upper()
+        if found not in STRUCTURES:
+            raise BadInput(
+                f"--covariance takes all or some of {', '.join(STRUCTURES)}, not {name!r}"
+            )
         out.append(found)
     return out
 

@@ -22,6 +22,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from ..em import EM
 from ..em.options import positive
+from ..em.plan.chunks import size_class
 from ._double import DoubleFit, doubled, in_double
 
 if TYPE_CHECKING:
@@ -260,15 +261,6 @@ def positive_weights(sample_weight: Any, rows: np.ndarray) -> np.ndarray:
     if not (weights > 0).any():
         raise ValueError("Sample weights must contain at least one non-zero number.")
     return weights
-
-
-def size_class(n: int) -> int:
-    """The next of 4, 5, 6, 7 times a power of two; 8 at least.
-
-    Each number of rows is a reading of the model, so that there are to be few of them.
-    """
-    unit = 1 << max((n - 1).bit_length() - 3, 1)
-    return max(-(-n // unit) * unit, 8)
 
 
 def in_order_of_centres(fit: Fit) -> Fit:

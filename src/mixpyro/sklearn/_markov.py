@@ -9,7 +9,8 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from ..em.options import positive
-from ._base import MixtureEstimator, size_class
+from ..em.plan.chunks import size_class
+from ._base import MixtureEstimator
 from ._discrete import CATEGORIES, COUNTS, refuse
 from ._double import in_double
 from ._gaussian import COVARIANCES
