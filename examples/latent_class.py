@@ -27,7 +27,7 @@ for j, (style, weight) in enumerate(zip(("o-", "s--", "^:"), three.params["weigh
     plt.plot(list("ABCDEFG"), probs[j], style, color="black", label=f"{weight:.0%} of the slides")
 plt.xlabel("pathologist")
 plt.ylabel("calls it carcinoma")
-plt.legend(loc="upper center")
+plt.legend(loc="upper center", bbox_to_anchor=(0.5, 1.12), ncols=3)
 plt.show()
 
 # They agree on most slides. On a fifth A, B, E and G often see carcinoma, C, D and F hardly ever.

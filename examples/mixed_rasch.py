@@ -27,6 +27,7 @@ error = np.asarray(fits[1].standard_errors()["difficulty"])[0]
 plt.errorbar(range(1, 6), difficulty, 1.96 * error, fmt="o", color="black", label="Rasch, 95 %")
 share = answers.mean(0)
 plt.plot(range(1, 6), np.log(1 / share - 1) - np.mean(np.log(1 / share - 1)), "x", color="0.5")
+plt.xticks(range(1, 6))
 plt.xlabel("item (crosses: log odds of a wrong answer)")
 plt.ylabel("difficulty")
 plt.legend()

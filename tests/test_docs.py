@@ -39,6 +39,17 @@ def test_there_are_pages() -> None:
     assert {"README.md", "tutorial.md"} <= {page.name for page in PAGES}
 
 
+def test_every_page_is_in_the_contents() -> None:
+    folder = ROOT / "docs"
+    contents = re.findall(r"```\{toctree\}(.*?)```", (folder / "index.md").read_text(), re.DOTALL)
+    listed = {line for part in contents for line in part.split()}
+    pages = {p.relative_to(folder).with_suffix("") for p in folder.rglob("*.md")} - {Path("index")}
+    pages = {p for p in pages if p.parts[0] != "made"}
+    assert {
+        str(p) for p in pages if str(p) not in listed and f"{p.parent}/*" not in listed
+    } == set()
+
+
 PEERS = (ROOT / "docs" / "peers.md").read_text()
 LINK = re.compile(r"\[`(test_\w+)`\]\(\.\./(tests/[\w/]+\.py)\)")
 ROWS = [line for line in PEERS.splitlines() if line.startswith("| ")]
