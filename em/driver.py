@@ -196,8 +196,7 @@ class EM:
             given = check_params(program, init_params, call.arrays)
         elif init_responsibilities is not None:
             given = check_responsibilities(program, init_responsibilities)
-        ascent = self.ascent(program, rows, rng_key, found, given)
-        ascent = replace(ascent, way=replace(ascent.way, patient=patient))
+        ascent = self.ascent(program, rows, rng_key, found, given, patient)
         compiling = ascent.prepare(pool)
         size = sum(p.size for p in program.structure.free)
         if compiling is not None and not compiling.done() and quick(program, 2 * size):
@@ -211,13 +210,15 @@ class EM:
         rng_key: jax.Array,
         found: Mapping[str, Any],
         given: Any = None,
+        patient: bool = True,
     ) -> Ascent:
         """The climbs of rows that are read already; ``found`` is what the checks saw of them."""
         alone = given is not None and not self._partial(program, given)
         alone = alone or bool(found.get("known", False)) or program.num_components == 1
         number = self.num_restarts if self.start.chance and not alone else 1
         total = float(np.asarray(rows.weights, float).sum())
-        return Ascent(program, rows, self._way(), rng_key, number, given, total)
+        way = replace(self._way(), patient=patient)
+        return Ascent(program, rows, way, rng_key, number, given, total)
 
     def _way(self) -> Way:
         return Way(

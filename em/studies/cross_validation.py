@@ -97,7 +97,7 @@ def cross_validate(
     for fold, own in enumerate(jax.random.split(sub, num_folds)):
         held = folds == fold
         fewer = reweighed(rows, as_jax(np.where(held, 0, weights)))
-        outcome, restarts = climb_all(em.ascent(program, fewer, own, found))
+        outcome, restarts = climb_all(em.ascent(program, fewer, own, found, patient=False))
         best = restarts.chosen
         params = {name: as_jax(value[best]) for name, value in outcome.params.items()}
         per_row[held] = log_densities(program, params, rows.arrays)[held]
