@@ -28,6 +28,8 @@ _TURN_BYTES_ELSEWHERE = 1 << 29
 _TOGETHER = {"cpu": 16}
 _CHUNK_ROWS = 1 << 10
 _CORE_BYTES = 1 << 22
+# Wider rows by so many chunks of so many rows each.
+_WIDE_CHUNKS, _WIDE_ROWS = {"cpu": 2}, 1 << 9
 
 
 class _SiteRows(NamedTuple):
@@ -245,6 +247,9 @@ def _shape(program: Program, rows: Chunk, reference: Mapping[str, Args]) -> tupl
     turns, together = -(-n * bytes_a_row // bytes_a_turn), 1
     if bytes_a_row * _CHUNK_ROWS <= _CORE_BYTES:
         together = max(1, min(_TOGETHER.get(backend, 1), n // (turns * _CHUNK_ROWS)))
+    elif turns > 1 and backend in _WIDE_CHUNKS:
+        together = _WIDE_CHUNKS[backend]
+        return -(-n // (together * _WIDE_ROWS)), together, _WIDE_ROWS
     return turns, together, -(-n // (turns * together))
 
 
