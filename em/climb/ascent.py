@@ -285,12 +285,14 @@ class Ascent:
         start = partial(all_starts, program, assign, way.start, number)
         # Numeric M-steps take many steps of their own, if only some parameters are given.
         inner = FIRST_STEPS if isinstance(given, dict) else 2 * program.num_components
-        begun = engine.compiled(program, key, lambda: quick_jit(program, start, number * inner))
+        # Many starts are a loop themselves.
+        jit = partial(quick_jit, times=number * inner) if number <= _MANY else loop_jit
+        begun = engine.compiled(program, key, lambda: jit(program, start))
         report = Progress.report if way.progress_bar else None
         settings = Settings(assign, way.max_steps, report, accelerate)
         climb_all = partial(climb, program, settings)
         # Progress is shown by a callback from within the loop, which NumPy does not know.
-        jit = climbing_jit if report is None and way.patient else loop_jit
-        name = ("climb", settings, jit)
-        compiled = engine.compiled(program, name, lambda: jit(program, climb_all))
+        climbing = climbing_jit if report is None and way.patient else loop_jit
+        name = ("climb", settings, climbing)
+        compiled = engine.compiled(program, name, lambda: climbing(program, climb_all))
         return Opening(compiled, rows, *begun(rows, self.rng_key, given))
