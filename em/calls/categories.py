@@ -9,7 +9,6 @@ tells what numbers mean wherever entries are named.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,6 +16,7 @@ import jax
 import numpy as np
 
 from .fingerprint import unwrapped
+from .signatures import signature_of
 
 Categories = tuple[tuple[Any, tuple[Any, ...]], ...]
 
@@ -41,7 +41,7 @@ def coded(model: Callable, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
     if spec is None:
         return args, kwargs
     name, _, ordered = spec
-    signature = inspect.signature(list(unwrapped(model))[-1])
+    signature = signature_of(model)
     try:
         bound = signature.bind_partial(*args, **kwargs)
     except TypeError:
