@@ -6,15 +6,13 @@ import functools
 import inspect
 import re
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 from numpyro.primitives import Messenger
 
 from ._arguments import shape_of
-
-ModelT = TypeVar("ModelT", bound=Callable[..., Any])
 
 _OF_ROWS = """weights: (n,) at least 0, or None. They multiply the log-likelihood of their rows:
     frequencies, or survey weights; a row of weight 0 is as good as left out. Priors are
@@ -24,7 +22,7 @@ _OF_GROUPS = """weights: (num_groups,) at least 0, or None. They multiply the lo
     weighted."""
 
 
-def weighted(model: ModelT) -> ModelT:
+def weighted[ModelT: Callable[..., Any]](model: ModelT) -> ModelT:
     """The model with the keyword ``weights``, one number a unit: a row, or a group of rows.
 
     What stands in the plates "groups" and "rows" is scaled as `numpyro.handlers.scale` would; the
