@@ -170,10 +170,13 @@ def place(model: Callable, kwargs: dict, name: str, index: Sequence[Any]) -> lis
     return words
 
 
-def item_names(model: Callable, kwargs: dict, site: str) -> list[str] | None:
-    """The names of the items that a site observes; None where it has no table of them."""
-    spec, known = declared(model), kwargs.get("categories")
-    return [str(item) for item, _ in known] if spec and known and site == spec[0] else None
+def columns_by_name(
+    model: Callable, kwargs: dict, site: str
+) -> list[tuple[str, tuple[str, ...]]] | None:
+    """[(column, its categories)] of what a site observes; None where these have no names."""
+    spec, known = declared(model), kwargs.get("categories") or ()
+    own = [entry for entry in known if (entry[0] == site if spec is None else spec[0] == site)]
+    return [(str(name), tuple(map(str, values))) for name, values in own] or None
 
 
 def axes_of(model: Callable, kwargs: dict) -> tuple[dict[str, list[str]], dict[str, list[str]]]:

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..calls.categories import item_names
+from ..calls.categories import columns_by_name
 from ..machine.jit import quick_jit
 from ..plan.program import Params, Program
 
@@ -67,7 +67,8 @@ def items_of(fit: Result) -> Items:
     weights = np.asarray(fit.rows.weights, float)
     names, values, tables, seen = [], [], [], []
     for name, table in probs.items():
-        items = item_names(program.source, fit.call.rebuild()[1], name)
+        known = columns_by_name(program.source, fit.call.rebuild()[1], name) or []
+        items = [item for item, _ in known]
         u = by_row(chunks.u[name], n).astype(int)
         there = by_row(chunks.seen[name], n) > 0 if name in chunks.seen else np.ones_like(u, bool)
         for j in range(len(u)):

@@ -137,3 +137,16 @@ def test_states_have_categories_by_name():
         KEY, words, num_components=2, emission="categorical", init_params=start
     )
     assert fit.summary().index[-1] == "probs[1, wet]"
+
+
+def test_pictures_have_the_names():
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("agg")
+    towns = np.array([["west", "north"], ["east", "west"], ["north", "east"]] * 20, object)
+    frame = pd.DataFrame(towns, columns=["born", "lives"])
+    fit = em.EM(models.latent_class, max_steps=1, num_restarts=1).run(KEY, frame, num_components=2)
+    axes = np.ravel(fit.plot.profiles())
+    words = {text.get_text() for ax in axes for text in ax.texts}
+    ticks = {label.get_text() for ax in axes for label in ax.get_yticklabels()}
+    assert words == {"east", "north", "west"}
+    assert ticks == {"born", "lives"}
