@@ -40,6 +40,10 @@ class Names:
         self.axes: dict[str, dict[int, str]] = {}
         self.sizes = {z.name: z.num_components for z in structure.latents}
         shapes = {p.name: p.shape for p in structure.free}
+        for site, dims_of_site in own.items():  # of an axis longer than its names, numbers
+            for name, size in zip(dims_of_site, shapes.get(site, ())[1:], strict=False):
+                if name in labelled and len(labelled[name]) != size:
+                    del labelled[name]
         for latent, symmetry in symmetries.items():
             for site, axes in symmetry.axes.items():
                 named = self.axes.setdefault(site, {})

@@ -16,6 +16,8 @@ import numpy as np
 from jax import Array
 from numpyro import handlers
 
+from ._weights import weighted
+
 Model = Callable[..., Any]
 ModelT = TypeVar("ModelT", bound=Model)
 
@@ -37,6 +39,7 @@ class Example:
         every_class: whether each class occurs in its data; not so where z is a number with a bound.
         chain: whether the rows follow one another, so that they are not independent: z stands in a
             scan.
+        nested: whether the groups of rows, whose z are their own, have classes too.
     """
 
     model: Model
@@ -46,6 +49,7 @@ class Example:
     density_rtol: float = 1e-11
     every_class: bool = True
     chain: bool = False
+    nested: bool = False
 
     @property
     def data(self) -> str:
@@ -135,9 +139,13 @@ def example(
     density_rtol: float = 1e-11,
     every_class: bool = True,
     chain: bool = False,
+    one_unit: bool = False,
+    nested: bool = False,
     **kwargs: Any,
 ) -> Callable[[ModelT], ModelT]:
     """Give a model an example, and with the first one a place in the catalogue.
+
+    The first gives it the keyword ``weights`` too, unless all its data are one unit.
 
     Several may be stacked; they are kept in the order in which they are written. Choose
     components that lie well apart and few rows: the contract tests fit every example to data
@@ -149,10 +157,14 @@ def example(
         density_rtol: how exact NumPyro's own log density is in double precision (see `Example`).
         every_class: whether each class occurs in data of this size.
         chain: whether z stands in a scan over the rows.
+        nested: whether z belongs to rows of groups that have classes too.
+        one_unit: whether there is one z for all rows, none of which can have a weight of its own.
         **kwargs: the other keyword arguments of the call.
     """
 
     def attach(model: ModelT) -> ModelT:
+        if not (examples(model) or chain or one_unit):
+            model = weighted(model)
         values = {name: np.asarray(value, dtype=float) for name, value in params.items()}
         this = Example(
             model,
@@ -162,6 +174,7 @@ def example(
             density_rtol,
             every_class,
             chain,
+            nested,
         )
         setattr(model, _ATTRIBUTE, (this, *examples(model)))
         return model

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import jax
@@ -34,6 +35,67 @@ def items(
         return model
 
     return attach
+
+
+@dataclass(frozen=True)
+class Vector:
+    """A vector of categories: an argument, or a column of one.
+
+    Attributes:
+        name: what it is called in ``categories``.
+        argument: of the model.
+        column: which column of the argument, if that is a mapping.
+        ordered: whether the order of the categories matters.
+        given: how many there are, if the call says so: numbers then stay as they are.
+        units: whether these are names of a call's own groups: no categories to remember, no gaps.
+    """
+
+    name: str
+    argument: str
+    column: str | None = None
+    ordered: bool = False
+    given: int | None = None
+    units: bool = False
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What a model says by `labels`."""
+
+    vectors: Callable[[Mapping[str, Any]], Iterable[Vector]]
+    axes: Callable[[Mapping[str, Any]], Mapping[str, tuple[str, ...]]]
+    columns: tuple[str, str] | None
+
+
+def labels(
+    vectors: Callable[[Mapping[str, Any]], Iterable[Vector]],
+    axes: Callable[[Mapping[str, Any]], Mapping[str, tuple[str, ...]]] = lambda _: {},
+    columns: tuple[str, str] | None = None,
+) -> Callable[[ModelT], ModelT]:
+    """Say which arguments are vectors of categories, and what numbers the axes of the sites.
+
+    As with `items`, `mixpyro.em` turns them into numbers from 0 and gives the model ``categories``:
+    ``((name, (category, ...)), ...)``.
+
+    Args:
+        vectors: those of a call with these arguments, by name.
+        axes: {site: (axis, ...)}, each "component" or the name of a vector whose categories
+            number it.
+        columns: (argument, keyword) of a mapping, or frame, whose columns the keyword names.
+    """
+
+    def attach(model: ModelT) -> ModelT:
+        model.__mixpyro_labels__ = Labels(vectors, axes, columns)  # type: ignore[attr-defined]
+        return model
+
+    return attach
+
+
+def count_of(name: str, value: int | None, entry: str, categories: Categories | None) -> int:
+    """How many categories or groups there are: as given, or else as found in the data."""
+    if value is None and categories is not None and entry in dict(categories):
+        return len(dict(categories)[entry])
+    return check_count(name, value)
 
 
 def num_categories_of(

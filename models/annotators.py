@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
@@ -11,6 +12,8 @@ import numpyro.distributions as dist
 
 from ._arguments import check_count, check_group, check_shape
 from ._catalogue import example
+from ._gaps import observe
+from ._items import Categories, Vector, count_of, labels
 from ._priors import weights_prior
 
 if TYPE_CHECKING:
@@ -18,6 +21,15 @@ if TYPE_CHECKING:
     from jaxtyping import Int
 
 _LABELS = np.arange(1000)
+
+
+def _vectors(arguments: Mapping[str, Any]) -> list[Vector]:
+    given = arguments.get("num_categories") or arguments.get("num_components")
+    return [
+        Vector("y", "y", given=given),
+        Vector("annotator", "annotator", given=arguments.get("num_annotators")),
+        Vector("group", "group", given=arguments.get("num_groups"), units=True),
+    ]
 
 
 @example(
@@ -34,15 +46,17 @@ _LABELS = np.arange(1000)
     annotator=_LABELS % 5,
     num_annotators=5,
 )
+@labels(_vectors, lambda _: {"confusion": ("component", "annotator", "y")})
 def dawid_skene(
     y: Int[ArrayLike, " n"] | None = None,
     *,
     num_components: int,
     group: Int[ArrayLike, " n"],
-    num_groups: int,
+    num_groups: int | None = None,
     annotator: Int[ArrayLike, " n"],
-    num_annotators: int,
+    num_annotators: int | None = None,
     num_categories: int | None = None,
+    categories: Categories | None = None,
     weights_concentration: float = 1.0,
     confusion_concentration: float = 1.0,
 ) -> Any:
@@ -67,13 +81,17 @@ def dawid_skene(
     mode is the ML fit.
 
     Args:
-        y: labels, (n,), integers from 0, or None to simulate.
+        y: labels, (n,), or None to simulate. `mixpyro.em` takes them as they come: text, pandas
+            categories, with gaps (None, NaN, NA), which say nothing. Called by itself, the model
+            takes integers from 0, or floats with NaN for a gap; so it is for group and annotator.
         num_components: k.
-        group: the item of each label, (n,), integers from 0 to num_groups - 1.
-        num_groups: how many items there are.
-        annotator: who gave each label, (n,), integers from 0 to num_annotators - 1.
-        num_annotators: how many annotators there are.
-        num_categories: C, how many labels there are; k unless given.
+        group: the item of each label, (n,), integers from 0 to num_groups - 1, or names,
+            which are put in order: `fit.predict()` has that of numpy.unique(group).
+        num_groups: how many items there are; a fit finds it in the data.
+        annotator: who gave each label, (n,), integers from 0 to num_annotators - 1, or names.
+        num_annotators: how many annotators there are; a fit finds it in the data.
+        num_categories: C, how many labels there are; unless given, k, or more if there are more.
+        categories: the names of labels, annotators and items; a fit finds them.
         weights_concentration: of the Dirichlet prior of the weights.
         confusion_concentration: of the Dirichlet prior of the rows of confusion.
 
@@ -95,11 +113,14 @@ def dawid_skene(
     """
     k = check_count("num_components", num_components)
     (n,) = check_shape("group", group, "n")
+    num_groups = count_of("num_groups", num_groups, "group", categories)
+    num_annotators = count_of("num_annotators", num_annotators, "annotator", categories)
     groups = check_group("group", group, n, "num_groups", num_groups)
     people = check_group("annotator", annotator, n, "num_annotators", num_annotators)
     if y is not None and check_shape("y", y, "n") != (n,):
         raise ValueError(f"y has {jnp.shape(y)[0]} rows, but group has {n}; give one item a label")
-    c = k if num_categories is None else check_count("num_categories", num_categories)
+    seen = len(dict(categories or ()).get("y", ()))
+    c = max(k, seen) if num_categories is None else check_count("num_categories", num_categories)
 
     weights = numpyro.sample("weights", weights_prior(k, weights_concentration))
     with numpyro.plate("components", k):
@@ -109,4 +130,4 @@ def dawid_skene(
         z = numpyro.sample("z", dist.Categorical(weights))
     with numpyro.plate("rows", n):
         probs = confusion[z[jnp.asarray(group)], jnp.asarray(annotator)]
-        return numpyro.sample("y", dist.Categorical(probs), obs=y)
+        return observe("y", dist.Categorical(probs), y)

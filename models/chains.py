@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
@@ -12,12 +12,20 @@ from numpyro.contrib.control_flow import scan
 
 from ._arguments import check_count, matrix_shape, vector_rows
 from ._catalogue import example
+from ._gaps import observe
+from ._items import Categories, Vector, count_of, labels
 from ._priors import center_and_spread, covariance_prior, scale_prior, weights_prior
 
 if TYPE_CHECKING:
     from jax import Array
     from jax.typing import ArrayLike
     from jaxtyping import Num
+
+
+def _vectors(arguments: Mapping[str, Any]) -> list[Vector]:
+    if arguments.get("emission") != "categorical":
+        return []
+    return [Vector("x", "x", given=arguments.get("num_categories"))]
 
 
 @example(
@@ -42,6 +50,7 @@ if TYPE_CHECKING:
     num_components=2,
     num_rows=200,
 )
+@labels(_vectors, lambda _: {"probs": ("component", "x")})
 def hidden_markov(
     x: Num[ArrayLike, " n"] | Num[ArrayLike, "n d"] | None = None,
     *,
@@ -50,6 +59,7 @@ def hidden_markov(
     num_rows: int | None = None,
     num_features: int | None = None,
     num_categories: int | None = None,
+    categories: Categories | None = None,
     concentration: float = 1.0,
 ) -> Any:
     r"""A hidden Markov model: observations whose classes follow one another.
@@ -74,12 +84,14 @@ def hidden_markov(
 
     Args:
         x: the observations in the order of time, (n,), or (n, d) if multivariate normal; None to
-            simulate. NaN is a missing observation of a continuous one.
+            simulate. NaN is a missing observation. `mixpyro.em` takes categories as they come:
+            text, pandas categories, with gaps.
         num_components: k, the number of states.
         emission: "poisson", "normal", "categorical" or "multivariate normal".
         num_rows: n, read only without x.
         num_features: d of a multivariate normal, needed only without x.
-        num_categories: m, of a categorical emission.
+        num_categories: m, of a categorical emission; a fit finds it in the data.
+        categories: the names of its categories; a fit finds them.
         concentration: of the Dirichlet priors.
 
     Returns:
@@ -106,7 +118,9 @@ def hidden_markov(
         n, d = matrix_shape(x, num_rows, num_features)
     else:
         n, d = vector_rows(x, num_rows), 1
-    size = check_count("num_categories", num_categories) if emission == "categorical" else d
+    size = d
+    if emission == "categorical":
+        size = count_of("num_categories", num_categories, "x", categories)
 
     initial = numpyro.sample("initial", weights_prior(k, concentration))
     with numpyro.plate("components", k):
@@ -117,7 +131,7 @@ def hidden_markov(
         z, time = carry
         probs = jnp.where(time == 0, initial, transition[z])
         z = numpyro.sample("z", dist.Categorical(probs))
-        return (z, time + 1), numpyro.sample("x", given(z), obs=x)
+        return (z, time + 1), observe("x", given(z), x)
 
     return scan(step, (0, 0), None if x is None else jnp.asarray(x), length=n)[1]
 

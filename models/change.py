@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from jaxtyping import Int
 
 
-@example(params={"rate": [2.0, 8.0]}, num_rows=60, every_class=False)
+@example(params={"rate": [2.0, 8.0]}, num_rows=60, every_class=False, one_unit=True)
 def changepoint(
     x: Int[ArrayLike, " n"] | None = None,
     *,

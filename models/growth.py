@@ -12,6 +12,7 @@ import numpyro.distributions as dist
 from ._arguments import check_count, check_group
 from ._catalogue import example
 from ._designs import check_design, check_offset, example_design, linear_predictor
+from ._items import Categories, Vector, count_of, labels
 from ._priors import center_and_spread, coefficient_prior, scale_prior, weights_prior
 
 if TYPE_CHECKING:
@@ -30,12 +31,14 @@ if TYPE_CHECKING:
     group=np.arange(500) % 100,
     covariates=example_design(500, 2),
 )
+@labels(lambda given: [Vector("group", "group", given=given.get("num_groups"), units=True)])
 def growth_mixture(
     y: Float[ArrayLike, " n"] | None = None,
     *,
     covariates: Float[ArrayLike, "n p"],
     group: Int[ArrayLike, " n"],
-    num_groups: int,
+    num_groups: int | None = None,
+    categories: Categories | None = None,
     num_components: int,
     offset: float | Float[ArrayLike, " n"] = 0.0,
     weights_concentration: float = 1.0,
@@ -65,8 +68,10 @@ def growth_mixture(
     Args:
         y: measurements, (n,), NaN where missing, or None to simulate.
         covariates: (n, p), as they enter the curves: no intercept is added.
-        group: the person of each row, (n,), integers from 0 to num_groups - 1, in any order.
-        num_groups: how many people there are.
+        group: the person of each row, (n,), integers from 0 to num_groups - 1, in any order;
+            `mixpyro.em` takes names and other numbers too.
+        num_groups: how many people there are; a fit finds it in the data.
+        categories: the names of the people; a fit finds them.
         num_components: k.
         offset: a known part of the mean, one number or (n,).
         weights_concentration: of the Dirichlet prior of the weights.
@@ -92,6 +97,7 @@ def growth_mixture(
     """
     k = check_count("num_components", num_components)
     n, _ = check_design("covariates", covariates, y)
+    num_groups = count_of("num_groups", num_groups, "group", categories)
     groups = check_group("group", group, n, "num_groups", num_groups)
     check_offset(offset, n)
     column = None if y is None else jnp.reshape(jnp.asarray(y) - offset, (n, 1))

@@ -13,6 +13,7 @@ from jax import Array
 from ._arguments import check_count, vector_rows
 from ._catalogue import example
 from ._gaps import observe
+from ._items import Categories, Vector, count_of, labels
 from ._priors import center_and_spread, mean_of, scale_prior, weights_prior
 
 if TYPE_CHECKING:
@@ -20,6 +21,20 @@ if TYPE_CHECKING:
     from jaxtyping import Shaped
 
     Column = Shaped[ArrayLike, " n"]
+
+
+def _vectors(arguments: Mapping[str, Any]) -> list[Vector]:
+    sizes = arguments.get("num_categories") or {}
+    return [
+        Vector(c, "x", c, kind == "ordinal", 2 if kind == "binary" else sizes.get(c))
+        for c, kind in (arguments.get("kinds") or {}).items()
+        if kind in ("binary", "categorical", "ordinal")
+    ]
+
+
+def _axes(arguments: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    kinds = arguments.get("kinds") or {}
+    return {f"{c}_probs": ("component", c) for c, kind in kinds.items() if kind == "categorical"}
 
 
 @example(
@@ -58,12 +73,14 @@ if TYPE_CHECKING:
     num_rows=500,
     again=True,
 )
+@labels(_vectors, _axes, columns=("x", "kinds"))
 def latent_profile(
     x: Mapping[str, Column] | None = None,
     *,
     num_components: int,
     kinds: Mapping[str, str],
     num_categories: Mapping[str, int] | None = None,
+    categories: Categories | None = None,
     num_rows: int | None = None,
     weights_concentration: float = 1.0,
 ) -> Any:
@@ -79,15 +96,15 @@ def latent_profile(
     - "normal": Normal, ``c_loc`` and ``c_scale``;
     - "positive": LogNormal, ``c_loc`` and ``c_scale`` of the logarithm;
     - "count": Poisson, ``c_rate``;
-    - "binary": Bernoulli, ``c_probs``;
-    - "categorical": Categorical, ``c_probs`` (k, C), with C from num_categories;
+    - "binary": Bernoulli, ``c_probs``, of the second of two categories;
+    - "categorical": Categorical, ``c_probs`` (k, C) of C categories;
     - "ordinal": OrderedLogistic, ``c_loc``, and ``c_gaps`` (C - 2,) between the cutpoints, those of
-      all classes, as in `ordinal_latent_class`; C from num_categories, at least 2.
+      all classes, as in `ordinal_latent_class`; C is at least 2.
 
     Columns are independent within a class. See Hennig and Liao (2013), "How to find an appropriate
     clustering for mixed-type variables", Applied Statistics 62:309, and Moustaki and Papageorgiou
     (2005), "Latent class models for mixed variables", Computational Statistics & Data Analysis
-    48:659. A data frame goes in as ``{c: frame[c].to_numpy() for c in kinds}``.
+    48:659.
 
     Sites: ``weights`` (k,); those of the columns; ``z`` (n,); each column by its name, (n,).
 
@@ -98,10 +115,14 @@ def latent_profile(
     median 1 and sigma 1. Without x, m = 0, R = 1 and the mean is 1.
 
     Args:
-        x: columns by name, (n,) each, NaN where missing, or None to simulate.
+        x: columns by name, (n,) each, or None to simulate. `mixpyro.em` takes a frame as it comes:
+            text and pandas categories, gaps (None, NaN, NA), which are left out of the row's
+            likelihood. Called by itself, the model takes numbers, NaN for a gap.
         num_components: k.
         kinds: the kind of each column by its name. Other columns of x are not read.
-        num_categories: C by the name of each categorical or ordinal column, numbered from 0.
+        num_categories: C by the name of each categorical or ordinal column, numbered from 0; a fit
+            finds it in the data.
+        categories: their names, ``((column, (category, ...)), ...)``; a fit finds them too.
         num_rows: n, read only without x.
         weights_concentration: of the Dirichlet prior of the weights.
 
@@ -130,7 +151,10 @@ def latent_profile(
     n = next(iter(lengths.values()))
     if set(lengths.values()) != {n}:
         raise ValueError(f"the columns of x differ in length: {lengths}; give all of them n rows")
-    sizes = {name: _categories(name, kind, num_categories or {}) for name, kind in kinds.items()}
+    sizes = {
+        name: _categories(name, kind, num_categories or {}, categories)
+        for name, kind in kinds.items()
+    }
 
     weights = numpyro.sample("weights", weights_prior(k, weights_concentration))
     points = {c: _cutpoints(c, sizes[c]) for c, kind in kinds.items() if kind == "ordinal"}
@@ -201,16 +225,24 @@ _KINDS: dict[str, Callable[[str, ArrayLike | None, int], Conditional]] = {
 }
 
 
-def _categories(name: str, kind: str, sizes: Mapping[str, int]) -> int:
+def _categories(
+    name: str, kind: str, sizes: Mapping[str, int], categories: Categories | None
+) -> int:
     """C of a categorical or ordinal column; 0 for the other kinds."""
     every = (*_KINDS, "ordinal")
     if kind not in every:
         raise ValueError(
             f"kinds[{name!r}] must be one of {', '.join(map(repr, every))}, but it is {kind!r}"
         )
+    found = dict(categories or ()).get(name, ())
+    if kind == "binary" and len(found) > 2:
+        raise ValueError(
+            f"column {name!r} is said to be binary and has the categories {list(found)}; its kind "
+            "is 'categorical'"
+        )
     if kind not in ("categorical", "ordinal"):
         return 0
-    c = check_count(f"num_categories[{name!r}]", sizes.get(name))
+    c = count_of(f"num_categories[{name!r}]", sizes.get(name), name, categories)
     if kind == "ordinal" and c < 2:
         raise ValueError(f"num_categories[{name!r}] is 1; leave such a column out")
     return c

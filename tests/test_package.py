@@ -106,7 +106,9 @@ def test_imports_go_one_way(module, forbidden):
 
 
 def test_old_faithful():
-    x = mixpyro.data.load_old_faithful()
+    frame = mixpyro.data.load_old_faithful()
+    assert list(frame) == ["eruption", "waiting"]
+    x = frame.to_numpy()
     assert x.shape == (272, 2)
     assert x.dtype == np.float64
     # mean() and sd() of `faithful` in R

@@ -15,7 +15,7 @@ from ..machine.arrays import array as as_jax
 from . import frames
 from .call import SCALARS, Call
 from .categories import coded
-from .fingerprint import unwrapped
+from .signatures import signature_of
 
 _NEEDS_VALUES = (
     jax.errors.ConcretizationTypeError,
@@ -176,12 +176,6 @@ def refuse_aliases(model: Callable, kwargs: dict) -> None:
         return
     if given[0] not in known and "num_components" in known:
         raise ValueError(f"the model has no keyword {given[0]!r}: it is called num_components")
-
-
-def signature_of(model: Callable) -> inspect.Signature:
-    """The signature of the function inside handlers and wrappers."""
-    functions = list(unwrapped(model))
-    return inspect.signature(functions[-1] if functions else model)
 
 
 def places(model: Callable, call: Call) -> dict[str, int]:

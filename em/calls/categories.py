@@ -5,66 +5,144 @@ A model says which of its arguments holds items (`models/_items.py`): its attrib
 argument becomes numbers from 0, NaN where an entry is missing, and the keyword ``categories``,
 which is static: ``((item, (category, ...)), ...)``. So it is saved, remembered by `predict`, and
 tells what numbers mean wherever entries are named.
+
+Single vectors of categories, and columns of several kinds, are `Labels` of a model, its attribute
+``__mixpyro_labels__``: there ``categories`` has an entry for each, and an axis that is numbered by
+one has its name.
 """
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 import jax
 import numpy as np
 
+from .factors import codes, found, plain
 from .fingerprint import unwrapped
+from .signatures import signature_of
 
 Categories = tuple[tuple[Any, tuple[Any, ...]], ...]
 
 
+class Labels(Protocol):
+    """Vectors of categories of a model (see `labels` in `models/_items.py`)."""
+
+    # (argument, keyword) of a mapping, or frame, whose columns are those that the keyword names.
+    columns: tuple[str, str] | None
+
+    def vectors(self, arguments: Mapping[str, Any]) -> Iterable[Vector]:
+        """Those of a call."""
+        ...
+
+    def axes(self, arguments: Mapping[str, Any]) -> Mapping[str, tuple[str, ...]]:
+        """{site: what numbers each axis: "component", or a name in ``categories``}."""
+        ...
+
+
+class Vector(Protocol):
+    """A vector of categories.
+
+    ``name`` in ``categories``; its ``argument``, and ``column`` there if that is a mapping; whether
+    their order matters; how many there are, if that is ``given`` (numbers then stay as they are);
+    whether they name the ``units`` of a call, which are its own and have no gaps.
+    """
+
+    name: str
+    argument: str
+    column: str | None
+    ordered: bool
+    given: int | None
+    units: bool
+
+
 def declared(model: Callable) -> tuple[str, dict[str, tuple[str, ...]], bool] | None:
     """What a model says of its items; None if it has none."""
-    for function in unwrapped(model):
-        found = getattr(function, "__mixpyro_items__", None)
-        if found is not None:
-            return found
-    return None
+    spec: tuple[str, dict[str, tuple[str, ...]], bool] | None = _attribute(model, "items")
+    return spec
+
+
+def _labels(model: Callable) -> Labels | None:
+    spec: Labels | None = _attribute(model, "labels")
+    return spec
+
+
+def _attribute(model: Callable, name: str) -> Any:
+    attribute = f"__mixpyro_{name}__"
+    return next((getattr(f, attribute) for f in unwrapped(model) if hasattr(f, attribute)), None)
 
 
 def coded(model: Callable, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
-    """The arguments with the items as numbers, and with ``categories``.
+    """The arguments with categories as numbers, and with ``categories``.
 
     Raises:
         ValueError: items that are no table, lack a column or have another category than the fitted
-            ones, or whose categories should be ordered and are not.
+            ones, or whose categories should be ordered and are not; a group without a name.
     """
-    spec = declared(model)
-    if spec is None:
+    spec, labels = declared(model), _labels(model)
+    if spec is None and labels is None:
         return args, kwargs
-    name, _, ordered = spec
-    signature = inspect.signature(list(unwrapped(model))[-1])
     try:
-        bound = signature.bind_partial(*args, **kwargs)
+        bound = signature_of(model).bind_partial(*args, **kwargs)
     except TypeError:
         return args, kwargs  # the model says what is wrong
-    items = bound.arguments.get(name)
-    known: Categories | None = bound.arguments.get("categories")
+    if spec is not None:
+        _code_table(spec, bound.arguments)
+    if labels is not None:
+        _code_labels(labels, bound.arguments)
+    return bound.args, bound.kwargs
+
+
+def _code_table(spec: tuple[str, dict, bool], arguments: dict[str, Any]) -> None:
+    name, _, ordered = spec
+    items = arguments.get(name)
+    known: Categories | None = arguments.get("categories")
     if items is None or isinstance(items, jax.core.Tracer) or not hasattr(items, "__array__"):
-        return args, kwargs
-    given = bound.arguments.get("num_categories")
+        return
+    given = arguments.get("num_categories")
     numbers = np.asarray(items).dtype.kind in "biuf"
     framed = hasattr(items, "columns")
     if np.ndim(items) != 2 or (numbers and not framed and known is None and given is not None):
-        return args, kwargs
+        return
     columns = _columns(items, None if known is None else [column for column, _ in known])
     if known is None:
-        known = tuple((c, _found(c, values, ordered, given)) for c, values in columns)
-    table = [_codes(c, values, dict(known)[c]) for c, values in columns]
+        known = tuple((c, found(c, values, ordered, given)) for c, values in columns)
+    table = [codes(c, values, dict(known)[c]) for c, values in columns]
     array = np.stack(table, axis=1)
-    if not np.isnan(array).any():
-        array = array.astype(np.int32)
-    bound.arguments[name] = array
-    bound.arguments["categories"] = known
-    return bound.args, bound.kwargs
+    arguments[name] = array if np.isnan(array).any() else array.astype(np.int32)
+    arguments["categories"] = known
+
+
+def _code_labels(labels: Labels, arguments: dict[str, Any]) -> None:
+    known = dict(arguments.get("categories") or ())
+    if labels.columns is not None:
+        argument, keyword = labels.columns
+        table = arguments.get(argument)
+        if table is not None:
+            wanted = arguments.get(keyword, ())
+            arguments[argument] = {c: table[c] for c in wanted if c in table}
+    for vector in labels.vectors(arguments):
+        holder = arguments if vector.column is None else arguments.get(vector.argument) or {}
+        place = vector.column or vector.argument
+        values = holder.get(place)
+        if values is None or isinstance(values, jax.core.Tracer) or np.ndim(values) != 1:
+            continue
+        if vector.units:
+            known.pop(vector.name, None)
+        if vector.name not in known:
+            numbers = getattr(getattr(values, "dtype", None), "kind", "O") in "biuf"
+            if numbers and vector.given is not None:
+                continue
+            known[vector.name] = found(vector.name, values, vector.ordered, None)
+        array = codes(vector.name, values, known[vector.name])
+        gaps = np.isnan(array)
+        if vector.units and gaps.any():
+            row = int(gaps.argmax())
+            raise ValueError(f"{vector.name!r} is missing in row {row}; leave such rows out")
+        holder[place] = array if gaps.any() else array.astype(np.int32)
+    if known:
+        arguments["categories"] = tuple(known.items())
 
 
 def place(model: Callable, kwargs: dict, name: str, index: Sequence[Any]) -> list[str] | None:
@@ -73,18 +151,32 @@ def place(model: Callable, kwargs: dict, name: str, index: Sequence[Any]) -> lis
     None for a category that its item does not have: arrays go up to the most that any item has.
     """
     words = [str(i) for i in index]
-    spec, known = declared(model), kwargs.get("categories")
-    axes = spec[1].get(name) if spec is not None else None
-    if axes is not None and known is not None and len(axes) == len(index):
-        item = next((known[int(i)] for a, i in zip(axes, index, strict=True) if a == "item"), None)
-        for j, axis in enumerate(axes):
-            if item is not None and axis == "item":
-                words[j] = str(item[0])
-            elif item is not None and axis == "category":
-                if int(index[j]) >= len(item[1]):
-                    return None
-                words[j] = str(item[1][int(index[j])])
+    known = kwargs.get("categories")
+    axes = _axes(model, kwargs).get(name)
+    if axes is None or known is None or len(axes) != len(index):
+        return words
+    item = next((known[int(i)] for a, i in zip(axes, index, strict=True) if a == "item"), None)
+    by_name = dict(known)
+    for j, axis in enumerate(axes):
+        if item is not None and axis == "item":
+            words[j] = str(item[0])
+            continue
+        values = item[1] if item is not None and axis == "category" else by_name.get(axis)
+        if values is None:
+            continue
+        if int(index[j]) >= len(values):
+            return None
+        words[j] = str(values[int(index[j])])
     return words
+
+
+def columns_by_name(
+    model: Callable, kwargs: dict, site: str
+) -> list[tuple[str, tuple[str, ...]]] | None:
+    """[(column, its categories)] of what a site observes; None where these have no names."""
+    spec, known = declared(model), kwargs.get("categories") or ()
+    own = [entry for entry in known if (entry[0] == site if spec is None else spec[0] == site)]
+    return [(str(name), tuple(map(str, values))) for name, values in own] or None
 
 
 def axes_of(model: Callable, kwargs: dict) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
@@ -92,15 +184,26 @@ def axes_of(model: Callable, kwargs: dict) -> tuple[dict[str, list[str]], dict[s
 
     Categories are numbers where items differ in them.
     """
-    spec, known = declared(model), kwargs.get("categories")
-    if spec is None or known is None:
+    known = kwargs.get("categories")
+    if known is None:
         return {}, {}
-    dims = {site: [a for a in axes if a != "component"] for site, axes in spec[1].items()}
-    coords = {"item": [str(c) for c, _ in known]}
-    if len({values for _, values in known}) == 1:
-        coords["category"] = [str(v) for v in known[0][1]]
+    dims = {s: [a for a in axes if a != "component"] for s, axes in _axes(model, kwargs).items()}
+    if declared(model) is None:
+        coords = {str(name): [str(v) for v in values] for name, values in known}
+    else:
+        coords = {"item": [str(c) for c, _ in known]}
+        if len({values for _, values in known}) == 1:
+            coords["category"] = [str(v) for v in known[0][1]]
     used = {axis for axes in dims.values() for axis in axes}
     return dims, {axis: values for axis, values in coords.items() if axis in used}
+
+
+def _axes(model: Callable, kwargs: dict) -> Mapping[str, tuple[str, ...]]:
+    """{site: what numbers each of its axes}."""
+    spec, labels = declared(model), _labels(model)
+    if spec is not None:
+        return spec[1]
+    return {} if labels is None else labels.axes(kwargs)
 
 
 def _columns(items: Any, wanted: list | None) -> list[tuple[Any, Any]]:
@@ -115,8 +218,8 @@ def _columns(items: Any, wanted: list | None) -> list[tuple[Any, Any]]:
     if len(set(names)) != len(names):
         raise ValueError("several items have one name; give each column its own")
     if wanted is None:
-        return [(_plain(c), items[c]) for c in names]
-    by_name = {_plain(c): items[c] for c in names}
+        return [(plain(c), items[c]) for c in names]
+    by_name = {plain(c): items[c] for c in names}
     if set(by_name) != set(wanted):
         lacking = [c for c in wanted if c not in by_name]
         more = [c for c in by_name if c not in wanted]
@@ -125,77 +228,3 @@ def _columns(items: Any, wanted: list | None) -> list[tuple[Any, Any]]:
             "frame says which there are, in any order"
         )
     return [(c, by_name[c]) for c in wanted]
-
-
-def _found(name: Any, column: Any, ordered: bool, given: int | None) -> tuple[Any, ...]:
-    """The categories of a column: its own, if it is categorical, else the values that it has."""
-    own = getattr(getattr(column, "cat", None), "categories", None)
-    if own is not None and not hasattr(own, "to_list"):
-        own = None
-    if own is not None:
-        if ordered and not column.cat.ordered:
-            raise ValueError(
-                f"the categories of item {name!r} have no order; give "
-                "pandas.Categorical(column, categories=[lowest, ..., highest], ordered=True)"
-            )
-        return tuple(map(_plain, own.to_list()))
-    there = set(_factors(column)[1])
-    if not there:
-        raise ValueError(f"item {name!r} has no answer at all; leave it out")
-    if ordered and any(isinstance(v, str) for v in there):
-        raise ValueError(
-            f"item {name!r} is text, which has no order; give numbers, or pandas.Categorical("
-            "column, categories=[lowest, ..., highest], ordered=True)"
-        )
-    if given is not None and all(isinstance(v, int | bool) for v in there):
-        return tuple(range(given))
-    try:
-        return tuple(sorted(there))
-    except TypeError:
-        raise ValueError(
-            f"item {name!r} has values of several types, text and numbers say; give one type"
-        ) from None
-
-
-def _codes(name: Any, column: Any, categories: tuple[Any, ...]) -> np.ndarray:
-    """Numbers from 0, NaN where missing."""
-    number = {value: float(i) for i, value in enumerate(categories)}
-    which, there = _factors(column)
-    strange = [i for i, value in enumerate(there) if value not in number]
-    if strange:
-        row = int(np.isin(which, strange).argmax())
-        raise ValueError(
-            f"item {name!r} has the category {there[which[row]]!r} in row {row}, which is none of "
-            f"its categories {list(categories)}"
-        )
-    return np.array([*(number[value] for value in there), np.nan])[which]
-
-
-def _factors(column: Any) -> tuple[np.ndarray, list[Any]]:
-    """(n,) the place of each value among those that there are, -1 where missing; these, plain.
-
-    One pass by pandas' hash table, whatever the number of rows.
-    """
-    import pandas as pd
-
-    given = column if isinstance(column, pd.Series | np.ndarray) else np.array(_listed(column), "O")
-    which, there = pd.factorize(given)
-    plain = [_plain(value) for value in there.tolist()]
-    return which, plain
-
-
-def _listed(column: Any) -> list[Any]:
-    return column.to_list() if hasattr(column, "to_list") else np.asarray(column).tolist()
-
-
-def _plain(value: Any) -> Any:
-    """A value without NumPy's type; whole numbers as such; None for None, NaN and NA."""
-    if value is None or type(value).__name__ in ("NAType", "NaTType"):
-        return None
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float):
-        if np.isnan(value):
-            return None
-        return int(value) if value.is_integer() else value
-    return value

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 import numpyro.distributions as dist
 
+from ..calls.categories import columns_by_name
 from ..classes.posterior import posterior, within_units
 from ..machine.garbage import collected_seldom
 from ..machine.jit import quick_jit
@@ -43,6 +44,7 @@ class Columns:
         responsibilities: (n, k) ``p(class | data)``; of combinations of classes if there are
             several.
         classes: (k,) what they are called.
+        categories: (d,) the names of each column's categories; none where they are numbers.
     """
 
     level: int
@@ -54,6 +56,7 @@ class Columns:
     weights: np.ndarray
     responsibilities: np.ndarray
     classes: tuple[str, ...]
+    categories: tuple[tuple[str, ...], ...]
 
 
 def kind_of(data: Data) -> str:
@@ -101,12 +104,16 @@ def columns_of(fit: Result) -> Columns:
     level = max(width, key=lambda number: width[number])
     own = [d for d in sites if d.level == level]
     called: list[str] = []
+    categories: list[tuple[str, ...]] = []
     kinds: list[str] = []
     owners: list[str] = []
     places: list[int] = []
     for data in own:
         values = found[data.name]
-        called += _names(fit, data.name, values)
+        known = columns_by_name(program.source, fit.call.rebuild()[1], data.name)
+        known = known or [(name, ()) for name in _names(fit, data.name, values)]
+        called += [name for name, _ in known]
+        categories += [names for _, names in known]
         kinds += [kind_of(data)] * len(values)
         owners += [data.name] * len(values)
         places += range(len(values))
@@ -120,6 +127,7 @@ def columns_of(fit: Result) -> Columns:
         np.asarray(fit.rows.weights_of(level), float)[: structure.levels[level].num_rows],
         component_probabilities(fit, level),
         _classes(fit, level),
+        tuple(categories),
     )
 
 

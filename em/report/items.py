@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..calls.categories import columns_by_name
 from ..machine.jit import quick_jit
 from ..plan.program import Params, Program
 
@@ -65,8 +66,9 @@ def items_of(fit: Result) -> Items:
     n, chunks = program.num_rows, fit.rows.chunks
     weights = np.asarray(fit.rows.weights, float)
     names, values, tables, seen = [], [], [], []
-    items = [str(item) for item, _ in fit.call.rebuild()[1].get("categories") or ()]
     for name, table in probs.items():
+        known = columns_by_name(program.source, fit.call.rebuild()[1], name) or []
+        items = [item for item, _ in known]
         u = by_row(chunks.u[name], n).astype(int)
         there = by_row(chunks.seen[name], n) > 0 if name in chunks.seen else np.ones_like(u, bool)
         for j in range(len(u)):

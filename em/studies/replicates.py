@@ -16,6 +16,7 @@ from ..climb.state import Outcome, Settings
 from ..machine.batches import in_batches
 from ..plan.chunks import Rows, in_chunks
 from ..plan.program import Params, Program
+from ..read import layout
 from ..report.fit import Fit
 from ..rows.prepare import prepare as read_rows
 from ..step.objective import evaluate
@@ -111,6 +112,8 @@ def observed_arguments(fit: Fit) -> dict[str, int]:
     places = {}
     for data in program.structure.data:
         value = np.asarray(trace[data.name]["value"], float)
+        if data.incomplete:  # gaps of counts and categories have numbers in their place there
+            value = np.where(layout.observed(trace[data.name], data), value, np.nan)
         same = [
             i
             for i, a in enumerate(arrays)

@@ -20,7 +20,7 @@ def run(out: Path) -> None:
 
 
 def _run(out: Path) -> None:
-    x = load_old_faithful()
+    x = load_old_faithful().to_numpy()
     key = jax.random.key(0)
     _title("Old Faithful: 272 eruptions, their length and the wait for the next (minutes)")
     print("Data: Azzalini & Bowman (1990), Applied Statistics 39:357.\n")

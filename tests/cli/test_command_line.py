@@ -18,7 +18,9 @@ from mixpyro.data import load_carcinoma, load_old_faithful
 @pytest.fixture(scope="module")
 def fitted(tmp_path_factory):
     folder = tmp_path_factory.mktemp("fit")
-    frame = pd.DataFrame(load_old_faithful(), columns=["<script>alert(1)</script>", "$x_1$"])
+    frame = pd.DataFrame(
+        load_old_faithful().to_numpy(), columns=["<script>alert(1)</script>", "$x_1$"]
+    )
     frame.to_csv(folder / "data.csv", index=False)
     code = main(["fit", str(folder / "data.csv"), "-k", "1:3", "--out", str(folder / "out")])
     assert code == 0

@@ -118,6 +118,7 @@ REGRESSIONS = {
     "cure_model": (VECTOR, {}),
     "gamma_regression_mixture": (VECTOR, {}),
     "growth_mixture": (VECTOR, {"group": np.zeros(6, int), "num_groups": 1}),
+    "hurdle_regression": (VECTOR, {}),
     "latent_class_regression": (MATRIX, {"num_categories": 3}),
     "linear_regression_mixture": (VECTOR, {}),
     "logistic_regression_mixture": (VECTOR, {}),
@@ -161,6 +162,8 @@ def test_arguments_of_single_regressions():
     message = "class_covariates has 5 rows, but y has 6"
     refuse("mixture_of_experts", message, VECTOR, class_covariates=np.ones((5, 1)), **given)
     refuse("latent_class_regression", "without y, give", num_categories=3, **given)
+    message = "gate_covariates has 5 rows, but y has 6"
+    refuse("hurdle_regression", message, VECTOR, gate_covariates=MATRIX[:5], **given)
     message = "inflation_covariates has 5 rows, but y has 6"
     refuse("zero_inflated_regression", message, VECTOR, inflation_covariates=MATRIX[:5], **given)
     grouped = {"group": np.zeros(6, int), "num_groups": 0, **given}

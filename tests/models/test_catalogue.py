@@ -1,5 +1,6 @@
 """How models are found, and what the package shows of them."""
 
+import pickle
 import subprocess
 import sys
 import textwrap
@@ -35,14 +36,16 @@ def test_stacked_examples_keep_their_order():
     assert covariances[:5] == ["full", "tied", "diagonal", "spherical", None]
 
 
-def test_a_decorated_function_is_unchanged_and_has_its_example():
+def test_a_decorated_function_has_its_example_and_can_be_pickled():
     def model(x=None, *, num_components):
         return x, num_components
 
     decorated = example(params={"loc": [1, 2]}, num_components=2)(model)
-    assert decorated is model
+    assert decorated(3, num_components=1) == (3, 1)
     assert models.examples(print) == ()
-    (only,) = models.examples(model)
+    (only,) = models.examples(decorated)
+    assert only.model is decorated
+    assert pickle.loads(pickle.dumps(models.poisson_mixture)) is models.poisson_mixture
     assert dict(only.kwargs) == {"num_components": 2}
     np.testing.assert_array_equal(only.params["loc"], [1.0, 2.0])
     assert str(only) == "model(num_components=2)"

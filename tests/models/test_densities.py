@@ -1,7 +1,11 @@
 """The marginal density of each model against one written with SciPy."""
 
+import jax
 import numpy as np
-from scipy import special, stats
+from scipy import optimize, special, stats
+
+from mixpyro import em, models
+from mixpyro.em.machine.interpret import interpreted
 
 from ..examples import OF_ROWS, every
 from .densities import applied, families, regressions
@@ -105,3 +109,22 @@ def test_enumerated_density_agrees_with_scipy(example, scored):
     actual = special.logsumexp(it.columns, axis=0)
     expected = special.logsumexp(conditional, axis=1, b=weights_of(example, k))
     np.testing.assert_allclose(actual, expected, rtol=2e-4, atol=2e-4)
+
+
+def test_a_hurdle_of_one_class_is_two_regressions(x64):
+    """Pscl's hurdle: a logistic regression and a truncated Poisson one, here by SciPy."""
+    example = models.examples(models.hurdle_regression)[0]
+    y = np.asarray(example.simulate(jax.random.key(20), interpreted)["y"], float)
+    x = example.kwargs["covariates"]
+    fit = em.EM(models.hurdle_regression).run(jax.random.key(0), y.astype(int), covariates=x)
+
+    def gate(b):
+        return np.logaddexp(0, x @ b).sum() - (x @ b)[y == 0].sum()
+
+    def counts(b):
+        eta = (x @ b)[y > 0]
+        return -(y[y > 0] * eta - np.exp(eta) - np.log(-np.expm1(-np.exp(eta)))).sum()
+
+    solved = [optimize.minimize(f, np.zeros(2), tol=1e-10).x for f in (gate, counts)]
+    np.testing.assert_allclose(fit.params["gate_coefficients"], solved[0], atol=2e-4)
+    np.testing.assert_allclose(fit.params["coefficients"][0], solved[1], atol=2e-4)

@@ -141,7 +141,8 @@ def test_docstring_has_formula_sites_priors_and_example(model):
     example = models.examples(model)[0]
     density = "p(x_1, ..., x_n) ="
     if not example.chain:
-        index = {"rows": "_n", "groups": "_i", "series": ""}[example.plate]
+        plate = "groups" if example.nested else example.plate
+        index = {"rows": "_n", "groups": "_i", "series": ""}[plate]
         density = f"p({example.data}{index}) ="
     for part in (density, "Sites:", "Priors", "Args:", "Returns:", "Raises:", "Example:"):
         assert part in doc

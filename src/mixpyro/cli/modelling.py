@@ -71,7 +71,10 @@ def weighted(model: Callable) -> Callable:
         with handlers.scale(scale=kwargs.pop(WEIGHTS)):
             return model(*args, **kwargs)
 
-    del with_weights.__wrapped__  # its own signature: it takes one argument more
+    own = list(inspect.signature(model).parameters.values())
+    last = len(own) - (own[-1].kind is inspect.Parameter.VAR_KEYWORD if own else 0)
+    own.insert(last, inspect.Parameter(WEIGHTS, inspect.Parameter.KEYWORD_ONLY))
+    with_weights.__signature__ = inspect.Signature(own)  # type: ignore[attr-defined]
     return with_weights
 
 

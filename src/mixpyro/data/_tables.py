@@ -148,6 +148,17 @@ def load_leukaemia() -> Any:
     return _frame("leukaemia")
 
 
+def load_old_faithful() -> Any:
+    """Load 272 eruptions of the Old Faithful geyser: eruption, waiting (both in minutes).
+
+    How long each lasted, and how long the next one was waited for.
+
+    Source: Azzalini and Bowman (1990), A look at some data on the Old Faithful geyser, Applied
+    Statistics 39:357; the rows are those of `faithful` in R.
+    """
+    return _frame("old_faithful").astype(float)
+
+
 def load_phone_calls() -> Any:
     """Load international calls from Belgium, in millions, 1950 to 1973: year, calls.
 
@@ -209,4 +220,4 @@ def _frame(name: str) -> Any:
     import pandas as pd
 
     text = resources.files(__package__).joinpath(f"{name}.csv").read_text(encoding="utf-8")
-    return pd.read_csv(io.StringIO(text))
+    return pd.read_csv(io.StringIO(text), comment="#")

@@ -127,7 +127,8 @@ def _lines(
     )
     if not numbers:
         ax.set_ylim(-0.03, 1.03)
-        _style.finish(ax, y="probability of 1")
+        ones = {_category(table, p, 1) for p in places}
+        _style.finish(ax, y=f"probability of {_only(ones, 'the second category')}")
         return
     word = "mean (in overall standard deviations)" if several else "mean"
     _style.finish(ax, y=word)
@@ -154,14 +155,14 @@ def _bars(ax: Axes, fit: Fit, table: Columns, places: Sequence[int], j: int) -> 
             color=[shade],
             edgecolor="white",
             lw=0.7,
-            label=str(category),
+            label=_only({_category(table, p, category) for p in places}, str(category)),
         )
         for row in map(int, np.flatnonzero(shares[:, category] > 0.08)):
             luminance = 0.3 * shade[0] + 0.59 * shade[1] + 0.11 * shade[2]
             ax.text(
                 start[row] + shares[row, category] / 2,
                 row,
-                str(category),
+                _category(table, places[row], category),
                 ha="center",
                 va="center",
                 fontsize=7,
@@ -172,4 +173,18 @@ def _bars(ax: Axes, fit: Fit, table: Columns, places: Sequence[int], j: int) -> 
     ax.invert_yaxis()
     ax.set_xlim(0, 1)
     share = table.weights @ table.responsibilities[:, j] / table.weights.sum()
-    _style.finish(ax, f"{table.classes[j]} ({share:.0%})", "share of the categories 0, 1, ...")
+    word = (
+        "share of each category" if any(table.categories) else "share of the categories 0, 1, ..."
+    )
+    _style.finish(ax, f"{table.classes[j]} ({share:.0%})", word)
+
+
+def _only(names: set[str], otherwise: str) -> str:
+    """The one name that there is."""
+    return next(iter(names)) if len(names) == 1 else otherwise
+
+
+def _category(table: Columns, place: int, category: int) -> str:
+    """What a category of a column is called."""
+    names = table.categories[place]
+    return names[category] if category < len(names) else str(category)

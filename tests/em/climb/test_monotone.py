@@ -1,6 +1,8 @@
 """Each example of `models`, fitted from the default start: the climb, and where it ends."""
 
 import functools
+import re
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -71,6 +73,24 @@ def aligned(example, arrays, labels):
     return out
 
 
+# From the least to the most that a rung of the M-step takes.
+RUNGS = (
+    "closed form",
+    "likelihood equations, on statistics",
+    "likelihood equations, on rows",
+    "numeric, on statistics",
+    "numeric, on rows",
+)
+PAGE = (Path(__file__).parents[3] / "docs" / "models.md").read_text()
+
+
+def the_page_has_its_m_step(example):
+    blocks = fitted(example, "soft", jnp.float64).spec.blocks
+    most = max((block.m_step for block in blocks), key=RUNGS.index)
+    row = re.search(rf"^\| `{example.model.__name__}` \|(.*)$", PAGE, re.MULTILINE)
+    assert row[1].split("|")[2].strip() == most
+
+
 @every(OF_ROWS, quick=lambda e: e in FEW)
 @pytest.mark.parametrize(("assign", "precision"), [("soft", "float64")], indirect=["precision"])
 def test_the_climb(example, assign, precision):
@@ -78,6 +98,8 @@ def test_the_climb(example, assign, precision):
     if example in NEW:  # in one test, so that one fit serves
         the_truth_lies_within_the_errors(example)
         the_fit_is_no_lower_than_the_truth(example)
+    if example is models.examples(example.model)[0]:
+        the_page_has_its_m_step(example)
 
 
 # Single precision differs by how a family adds and solves: one of each kind.

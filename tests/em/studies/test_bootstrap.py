@@ -11,7 +11,7 @@ import pytest
 from numpyro import handlers
 from scipy import stats
 
-from mixpyro import em
+from mixpyro import em, models
 
 pytestmark = pytest.mark.usefixtures("x64")
 
@@ -110,3 +110,22 @@ def test_observations_that_are_made_inside_the_model_cannot_be_simulated():
     fit = em.EM(inside).run(KEY, np.exp(X / 4))
     with pytest.raises(ValueError, match="no argument of the model"):
         em.bootstrap(fit, KEY, kind="parametric")
+
+
+@pytest.mark.slow
+def test_gaps_of_categories_stay_where_they_were(x64):
+    """One class: the errors of simulated data are those of the rows that are there."""
+    rng = np.random.default_rng(0)
+    x = (rng.random((400, 3)) < [0.3, 0.5, 0.8]).astype(float)
+    x[:300, 0] = np.nan
+    x[::2, 1] = np.nan
+    fits = [em.EM(models.bernoulli_mixture).run(KEY, x, num_components=k) for k in (1, 2)]
+    found = em.bootstrap(fits[0], KEY, num_replicates=150, kind="parametric")
+    there = (~np.isnan(x)).sum(0)
+    p = np.nanmean(x, axis=0)
+    np.testing.assert_allclose(
+        found.standard_errors()["probs"][0], np.sqrt(p * (1 - p) / there), rtol=0.2
+    )
+    test = em.bootstrap_lrt(*fits, KEY, num_replicates=9, num_restarts=2)
+    assert test.pvalue > 0.1
+    assert np.isfinite(test.replicates).sum() == 9

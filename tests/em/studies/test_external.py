@@ -208,3 +208,38 @@ def test_intervals_cover_the_truth():
     # Binomial(40, 0.95) is below 34 once in 300.
     for method, own in hits.items():
         assert (np.sum(own, 0) >= 34).all(), (method, np.sum(own, 0))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("method", "assignment", "near"),
+    [
+        ("bch", "modal", 2e-4),
+        ("bch", "proportional", 2e-4),
+        # StepMix holds the sizes of the classes as in the first step, here they are found again;
+        # its proportional ML weighs logarithms inside of the sum over classes.
+        ("ml", "modal", 2e-3),
+    ],
+)
+def test_estimates_are_those_of_stepmix(fit, data, method, assignment, near):
+    """Three steps with the same first one (Morin et al. 2025, Journal of Statistical Software)."""
+    import stepmix
+
+    x, _, y, _ = data
+    theirs = stepmix.StepMix(
+        2,
+        n_steps=3,
+        measurement="bernoulli",
+        structural="gaussian_diag",
+        correction=method.upper(),
+        assignment="modal" if assignment == "modal" else "soft",
+        n_init=5,
+        random_state=0,
+        progress_bar=0,
+        max_iter=20000,
+    )
+    parameters = theirs.fit(x, y[:, None]).get_parameters()
+    order = np.argsort(-parameters["measurement"]["pis"][:, 0])
+    means = parameters["structural"]["means"][order, 0]
+    found = em.external(fit, y, method=method, assignment=assignment).table["estimate"]
+    np.testing.assert_allclose(found[["mean[0]", "mean[1]"]], means, atol=near)

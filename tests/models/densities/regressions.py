@@ -44,6 +44,14 @@ def zero_inflated(y, params, kwargs):
     return np.column_stack([counts, np.where(y == 0, 0.0, -np.inf)])
 
 
+def hurdle_regression(y, params, kwargs):
+    """By the definition of a conditional probability."""
+    gate = special.expit(kwargs["covariates"] @ params["gate_coefficients"])[:, None]
+    mean, rows = np.exp(linear(params, kwargs)), y[:, None]
+    counted = stats.poisson.logpmf(rows, mean) - stats.poisson.logsf(0, mean)
+    return np.where(rows == 0, np.log(gate), np.log1p(-gate) + counted)
+
+
 def robust_regression(y, params, kwargs):
     scales = np.array([params["scale"], params["scale"] * (1 + params["excess"])])
     return stats.norm.logpdf(y[:, None], linear(params, kwargs)[:, None], scales)
@@ -57,6 +65,7 @@ def growth(y, params, kwargs):
 COMPONENTS = {
     "gamma_regression_mixture": gamma_regression,
     "growth_mixture": growth,
+    "hurdle_regression": hurdle_regression,
     "linear_regression_mixture": linear_regression,
     "logistic_regression_mixture": logistic_regression,
     "mixture_of_experts": linear_regression,
