@@ -10,6 +10,7 @@ from .labels import with_labels
 from .load import load
 from .plan.spec import Spec
 from .report.fit import Fit
+from .sources.batches import Batches
 from .studies.bootstrap import Bootstrap, BootstrapTest, bootstrap, bootstrap_lrt
 from .studies.cross_validation import CrossValidation, cross_validate
 from .studies.external import External, external
@@ -20,6 +21,7 @@ from .studies.sweep import Sweep, sweep
 __all__ = [
     "EM",
     "Annealed",
+    "Batches",
     "Bootstrap",
     "BootstrapTest",
     "CrossValidation",

@@ -27,6 +27,8 @@ from .climb.status import FitError
 from .machine.garbage import collected_seldom
 from .machine.jit import quick
 from .options import as_key, chosen, positive
+from .over_batches import Data, data_of
+from .over_batches import run as run_batches
 from .plan.chunks import Rows
 from .plan.program import Program
 from .programs import prepare, program_for
@@ -153,9 +155,26 @@ class EM:
             ValueError: a model or data that cannot be fitted; the message names the site.
             FitError: the fit is not ok and ``throw`` was asked for.
         """
+        data = data_of(args, kwargs)
+        if data is not None:
+            return self._run_batches(data, rng_key, init_params, init_responsibilities)
         with ThreadPoolExecutor(1) as pool:
             started = self._start(pool, rng_key, args, kwargs, init_params, init_responsibilities)
         return self._finish(started)
+
+    def _run_batches(
+        self, data: Data, rng_key: Any, init_params: Any, init_responsibilities: Any
+    ) -> Fit:
+        refuse_aliases(self.model, dict(data.kwargs))
+        if init_responsibilities is not None:
+            raise ValueError("init_responsibilities are of all rows at once; give init_params")
+        if self.assign.hard:
+            raise ValueError("hard assignment needs all rows at once; Batches take soft EM")
+        way = replace(self._way(), assign=Soft())
+        posterior = self.objective == "posterior"
+        key = as_key(rng_key)
+        fit = run_batches(self.model, data, key, way, posterior, self.ascent, init_params)
+        return self._checked(fit)
 
     def run_each(
         self, rng_key: jax.Array | int, calls: Iterable[tuple[tuple, dict]]
@@ -244,6 +263,9 @@ class EM:
             restarts,
             self.assign.hard,
         )
+        return self._checked(fit)
+
+    def _checked(self, fit: Fit) -> Fit:
         if self.throw and not fit.status.ok:
             raise FitError(fit.message)
         return fit

@@ -14,6 +14,7 @@ from ..classes.posterior import posterior
 from ..machine.jit import quick_jit
 from ..plan.chunks import Rows
 from ..plan.program import Params, Program
+from ..rows.streamed import Streamed, over_rows
 from .expectation import Expectation, e_step
 from .prior import log_prior
 
@@ -45,7 +46,7 @@ class Own(NamedTuple):
         return bool(abs(reported - self.value) <= tolerance * self.size)
 
 
-def own_log_likelihood(program: Program, params: Params, rows: Rows) -> Own:
+def own_log_likelihood(program: Program, params: Params, rows: Rows | Streamed) -> Own:
     """`log_likelihood` again, from the model's function replayed row by row."""
 
     def total(params: Params, weights: jax.Array, arrays: tuple) -> tuple[jax.Array, jax.Array]:
@@ -56,4 +57,8 @@ def own_log_likelihood(program: Program, params: Params, rows: Rows) -> Own:
         return terms.sum() + rest, jnp.abs(terms).sum() + jnp.abs(rest) + 1
 
     compiled = program.compiled("own", lambda: quick_jit(program, total))
-    return Own(*map(float, compiled(params, rows.weights, rows.arrays)))
+
+    def of(params: Params, rows: Rows) -> tuple[jax.Array, jax.Array]:
+        return compiled(params, rows.weights, rows.arrays)
+
+    return Own(*map(float, over_rows(of, params, rows)))
