@@ -100,11 +100,10 @@ def run(
     given = None if init_params is None else check_params(program, init_params, call.arrays)
     free = {p.name for p in program.structure.free}
     if given is not None and set(given) == free:
-        starts, level = [given], 0.0
+        starts = [given]
     else:
         outcome, restarts = climb_all(ascent(sample_program, sample, rng_key, found, given))
         starts = _finalists(outcome, restarts)
-        level = _level(outcome, restarts, sample)
     common, own = prepare(program, call.arrays)
     rows = Streamed(
         program=program,
@@ -118,7 +117,6 @@ def run(
             reference=sample.reference, location=sample.location, spread=sample.spread
         ),
         found=own,
-        level=level,
     )
     settings = Settings(way.assign, way.max_steps, None, way.accelerate)
     with RowProgress(seen.num_rows, way.progress_bar) as progress:
@@ -159,11 +157,3 @@ def _finalists(outcome: Outcome, restarts: Restarts) -> list[Params]:
     return [
         {n: jnp.asarray(v[i]) for n, v in outcome.params.items()} for i in kept[:_FINALISTS]
     ]
-
-
-def _level(outcome: Outcome, restarts: Restarts, sample: Rows) -> float:
-    """A row's part of the objective but for its constant, in single precision."""
-    total = float(np.asarray(sample.weights, float).sum())
-    value = (float(restarts.objective[restarts.chosen]) - float(sample.log_base)) / total
-    single = jnp.finfo(sample.weights.dtype).bits == 32
-    return value if single and np.isfinite(value) else 0.0

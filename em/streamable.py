@@ -20,7 +20,7 @@ from .read.reader import Params, Reader
 from .step.prior import log_prior
 
 # So many rows are looked at in other company.
-_ROWS = 64
+_ROWS = 61
 _SEED = 5
 
 
@@ -95,7 +95,13 @@ def _check_company(
                 )
 
 
-_WORDS = {"density": "density", "weight": "weight", "prior": "prior", "fixed": "fixed parameter"}
+_WORDS = {
+    "density": "density",
+    "weight": "weight",
+    "prior": "density of its parameters",
+    "deterministic": "value of a deterministic site",
+    "fixed": "value of a fixed parameter",
+}
 
 
 def _values(
@@ -129,10 +135,14 @@ def _values(
 
     def of(params: Params, arrays: tuple) -> dict[str, Any]:
         trace = reader.run(params, arrays, 0)
+        size = reader.num_rows
+        sites = [jnp.asarray(s["value"]) for s in trace.values() if s["type"] == "deterministic"]
+        apart = [jnp.ravel(v) for v in sites if size not in v.shape]
         return {
             "density": posterior(reader, params, arrays).log_density,
             "weight": reader.row_weights(arrays),
             "prior": _log_prior(program, reader, params, arrays),
+            "deterministic": jnp.concatenate([jnp.zeros(0), *apart]),
             "fixed": jnp.concatenate(
                 [jnp.zeros(0), *(jnp.ravel(trace[p.name]["value"]) for p in structure.fixed)]
             ),

@@ -87,15 +87,16 @@ class Passes:
             return [compiled(params, own) for params in places]
 
         found = over_rows(every, places, self.rows)
-        return [self._whole(e, p) for e, p in zip(found, places, strict=True)]
+        return [self._with_prior(e, p) for e, p in zip(found, places, strict=True)]
 
-    def _whole(self, summed: Expectation, params: Params) -> Expectation:
-        """The sums as a climb has them, with the log prior where it counts."""
-        objective = np.asarray(summed.objective)
-        if self.program.posterior:
-            prior = self._compiled("prior of passes", self._log_prior, quick)(params, self.common)
-            objective = objective + float(prior)
-        summed = summed._replace(objective=objective)
+    def _with_prior(self, summed: Expectation, params: Params) -> Expectation:
+        if not self.program.posterior:
+            return summed
+        prior = self._compiled("prior", self._log_prior, quick)(params, self.common)
+        return summed._replace(objective=summed.objective + float(prior))
+
+    def rounded(self, summed: Expectation) -> Expectation:
+        """The sums as climbs have them: in single precision the data's own."""
         return jax.tree.map(lambda v: as_jax(v, self.dtype), summed)
 
     def _log_prior(self, params: Params, common: Rows) -> jax.Array:
@@ -112,6 +113,7 @@ class Passes:
                 jax.tree.map(jnp.zeros_like, params), as_jax(False, np.bool_), memory
             )
         gain = as_jax(np.inf, self.dtype)
+        expected = self.rounded(expected)
         code = as_jax(RUNNING, np.int32)
         return Climb(State(params, expected, gain, zero, code, zero, flight))
 
@@ -132,7 +134,7 @@ class Passes:
             return settle(program, settings, state, ahead, new, slope, zero, bounds, rows)
 
         compiled = self._compiled(("settle", settings), of, quick)
-        return compiled(state, ahead, new, bounds, self.common)
+        return compiled(state, ahead, self.rounded(new), bounds, self.common)
 
     def scales(self, params: Params) -> np.ndarray:
         """(k,) the components' own smallest scales."""
@@ -162,13 +164,16 @@ def climb_passes(
     One that cannot come out above another is left where it is, as MAX_STEPS.
     """
     passes = Passes(settings, rows)
-    climbs = [
-        passes.begin(params, expected)
-        for params, expected in zip(starts, passes.expectations(starts), strict=True)
-    ]
+    first = passes.expectations(starts)
     assert rows.facts is not None
     facts, dtype = rows.facts, passes.dtype
-    base = rows.level * facts.total + facts.log_base
+    if dtype.itemsize < 8:  # from here on terms are counted from their mean: see `Rows.level`
+        value = max(float(e.objective) for e in first) / facts.total
+        more = as_level(value, dtype)
+        rows.level = more
+        first = [e._replace(objective=e.objective - more * facts.total) for e in first]
+    climbs = [passes.begin(p, e) for p, e in zip(starts, first, strict=True)]
+    base = rows.base
     whole = worst_of_total(rows.level, facts.total, facts.squares, dtype)
     noise = noise_of_squares(facts.squares, dtype)
     bounds = Bounds(*(as_jax(v, dtype) for v in (tolerance, noise, whole)))
@@ -183,6 +188,11 @@ def climb_passes(
             one.trace.append(float(one.state.expected.objective) + base)
         report(number, max(c.trace[-1] for c in climbs if c.trace))
     return _outcome(passes, climbs, base)
+
+
+def as_level(value: float, dtype: np.dtype) -> float:
+    """A number that single precision holds exactly; 0 for one that is not finite."""
+    return float(np.asarray(value, dtype)) if np.isfinite(value) else 0.0
 
 
 def slope_of(program: Program, params: Params, expected: Expectation, rows: Rows) -> Params:

@@ -16,12 +16,12 @@ from ..climb.boundary import boundary, inside, settled
 from ..climb.selection import Restarts
 from ..climb.status import Status
 from ..options import as_key
-from ..plan.chunks import Rows
 from ..plan.program import Program
 from ..plan.spec import Spec, describe
 from ..read.chains.simulated import unobserved
 from ..read.reader import Params
 from ..read.trees import join
+from ..rows.streamed import Streamed
 from ..rows.unobserved import dimensions, never_observed
 from . import information as info
 from .criteria import entropy, unclear
@@ -42,7 +42,7 @@ class Result:
 
     program: Program
     call: Call
-    rows: Rows
+    rows: Any  # `Rows`, or `Streamed`
     leaves: dict[str, jax.Array]
     log_likelihood: float
     objective: float
@@ -69,7 +69,8 @@ class Result:
     @cached_property
     def spec(self) -> Spec:
         """What was understood of the model."""
-        return describe(self.program)
+        rows = self.rows.num_rows if isinstance(self.rows, Streamed) else None
+        return describe(self.program, rows)
 
     @cached_property
     def status(self) -> Status:
@@ -79,7 +80,7 @@ class Result:
         take long (see ``information.BUDGET``): by the rows' scores, and where those leave doubt
         by the observed information.
         """
-        if not self.base_status.ok or info.cost(self.program) > info.BUDGET:
+        if not self.base_status.ok or info.cost(self.program, self.rows) > info.BUDGET:
             return self.base_status
         known = vars(self).get("information")  # if it was worked out, it may save the scores
         if (known is not None and known.regular) or clearly_identified(self._gram):
@@ -223,7 +224,10 @@ class Result:
         They are functions of the parameters and no parameters themselves, so they are not among
         ``params``, which is what `numpyro.handlers.substitute` takes.
         """
-        return values(self.program, self.free, self.call.arrays)
+        if not isinstance(self.rows, Streamed):
+            return values(self.program, self.free, self.call.arrays)
+        found = values(self.program, self.free, self.rows.common.arrays)
+        return {n: v for n, v in found.items() if self.rows.size not in v.shape}
 
     def gradient_function(self) -> GradientFunction:
         """Whether any mixture, of however many components, is higher: see `GradientFunction`.

@@ -179,6 +179,17 @@ class Streamed:
         return Unread(self.common.weights_of(level).dtype)
 
     @property
+    def num_batches(self) -> int:
+        """How many a pass has."""
+        return -(-self.num_rows // self.size)
+
+    @property
+    def base(self) -> float:
+        """What the batches' objectives leave out: the level of all terms, and their constants."""
+        assert self.facts is not None
+        return self.level * self.facts.total + self.facts.log_base
+
+    @property
     def spread(self) -> jax.Array:
         """The size of the observations."""
         return self.common.spread
@@ -197,16 +208,28 @@ def _flattened(_: Streamed) -> NoReturn:
 jax.tree_util.register_pytree_node(Streamed, _flattened, _flattened)
 
 
+def one_of(rows: Rows | Streamed) -> Rows:
+    """Rows for what is the same for all: of some batch."""
+    return rows if isinstance(rows, Rows) else rows.common
+
+
 def over_rows(function: Callable, params: Any, rows: Rows | Streamed) -> Any:
     """``function(params, rows)``, a sum over rows: of batches, in double precision, of NumPy."""
     if isinstance(rows, Rows):
         return function(params, rows)
     total: Any = None
+    pending: Any = None
+
+    def add(total: Any, found: Any) -> Any:
+        new = jax.tree.map(lambda v: np.asarray(v, float), found)
+        return new if total is None else jax.tree.map(np.add, total, new)
+
     for batch in rows:
         found = function(params, batch)
-        new = jax.tree.map(lambda v: np.asarray(v, float), found)
-        total = new if total is None else jax.tree.map(np.add, total, new)
-    return total
+        # Fetched one batch later, so that devices that work by themselves need not wait.
+        total = total if pending is None else add(total, pending)
+        pending = found
+    return add(total, pending)
 
 
 def levels_of(program: Program) -> range:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -14,7 +15,7 @@ from ..classes.posterior import posterior
 from ..machine.jit import quick_jit
 from ..plan.chunks import Rows
 from ..plan.program import Params, Program
-from ..rows.streamed import Streamed, over_rows
+from ..rows.streamed import Streamed, one_of, over_rows
 from .expectation import Expectation, e_step
 from .prior import log_prior
 
@@ -26,6 +27,27 @@ def evaluate(program: Program, assign: Assign, params: Params, rows: Rows) -> Ex
     if program.posterior:
         objective = objective + log_prior(program, params, rows.arrays)
     return found._replace(objective=objective)
+
+
+def objective_at(program: Program, params: Params, rows: Rows | Streamed) -> float:
+    """The objective of soft EM at some parameters, of all rows."""
+
+    def prior(params: Params, rows: Rows) -> jax.Array:
+        return log_prior(program, params, rows.arrays)
+
+    total = likelihood_at(program, params, rows)
+    if program.posterior:
+        compiled = program.compiled("log prior", lambda: quick_jit(program, prior))
+        total += float(compiled(params, one_of(rows)))
+    return total
+
+
+def likelihood_at(program: Program, params: Params, rows: Rows | Streamed) -> float:
+    """`log_likelihood`, of all batches if they are read one by one."""
+    of = partial(log_likelihood, program)
+    compiled = program.compiled("likelihood", lambda: quick_jit(program, of))
+    total = float(over_rows(compiled, params, rows))
+    return total + (rows.base if isinstance(rows, Streamed) else 0.0)
 
 
 def log_likelihood(program: Program, params: Params, rows: Rows) -> jax.Array:
