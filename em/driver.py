@@ -14,6 +14,7 @@ import numpy as np
 
 from .calls.arguments import refuse_aliases, split
 from .calls.call import Call
+from .calls.streams import Data, data_of
 from .classes.assignments import CATALOGUE as ASSIGNMENTS
 from .classes.assignments import Assign, Schedule
 from .classes.assignments.soft import Soft
@@ -27,7 +28,6 @@ from .climb.status import FitError
 from .machine.garbage import collected_seldom
 from .machine.jit import quick
 from .options import as_key, chosen, positive
-from .over_batches import Data, data_of
 from .over_batches import run as run_batches
 from .plan.chunks import Rows
 from .plan.program import Program

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -11,8 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .calls.arguments import split
-from .calls.call import Call
+from .calls.streams import Data
 from .climb.ascent import Way
 from .climb.passes import climb_passes
 from .climb.search import climb_all
@@ -35,43 +34,6 @@ from .streamable import check_streamable
 _SAMPLE, _FINALISTS = 1 << 15, 3
 # Climbs of the sample that differ by less ended at one optimum.
 _SAME = 1e-2
-
-
-@dataclass(frozen=True)
-class Data:
-    """The arguments of a call with `Batches` among them."""
-
-    args: tuple
-    kwargs: Mapping[str, Any]
-    streams: tuple[Batches, ...]
-    places: tuple[int, ...]
-
-    def call(self, arrays: Sequence[Any], gaps: bool) -> Call:
-        """The call with an array for each of the streams."""
-        given = {id(s): a for s, a in zip(self.streams, arrays, strict=True)}
-        args, kwargs = jax.tree.map(
-            lambda leaf: given.get(id(leaf), leaf), (self.args, dict(self.kwargs))
-        )
-        call = split(args, kwargs)
-        return replace(call, gaps=call.gaps or gaps)
-
-
-def data_of(args: tuple, kwargs: Mapping[str, Any]) -> Data | None:
-    """The data of a call; None if there are no `Batches` among its arguments."""
-    streams: dict[int, Batches] = {}
-    places: dict[int, int] = {}
-    number = 0
-    for leaf in jax.tree.leaves((args, dict(kwargs))):
-        if isinstance(leaf, Batches) and id(leaf) not in streams:
-            streams[id(leaf)], places[id(leaf)] = leaf, number
-        elif isinstance(leaf, Batches):
-            raise ValueError(
-                "one Batches stands for two arguments; give each argument Batches of its own"
-            )
-        number += hasattr(leaf, "__array__") and not isinstance(leaf, np.generic)
-    if not streams:
-        return None
-    return Data(args, kwargs, tuple(streams.values()), tuple(places.values()))
 
 
 type Climbing = Callable[[Program, Rows, jax.Array, Mapping[str, Any], Any], Any]

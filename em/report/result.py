@@ -23,11 +23,13 @@ from ..read.reader import Params
 from ..read.trees import join
 from ..rows.streamed import Streamed
 from ..rows.unobserved import dimensions, never_observed
+from ..sources.batches import all_at_once
 from . import information as info
-from .criteria import entropy, unclear
+from .criteria import entropy, uncertainty, unclear
 from .deterministic import values
 from .gradient import GradientFunction, gradient_function, proof
 from .identification import combinations
+from .in_batches import InBatches, Scoring, streamed
 from .scores import clearly_identified, gram
 from .scoring import decoded, score
 from .words import entries, few, of_starts
@@ -157,27 +159,35 @@ class Result:
     @cached_property
     def entropy(self) -> float:
         """``-sum_n w_n sum_k r_nk log r_nk``: how unclear the classes are (0: certain)."""
+        if isinstance(self.rows, Streamed):
+            return uncertainty(self).entropy
         return entropy(self.rows.weights, self.responsibilities())
 
     # ---- rows ------------------------------------------------------------------------------
 
-    def responsibilities(self, *args: Any, **kwargs: Any) -> jax.Array | dict[str, jax.Array]:
+    def responsibilities(self, *args: Any, **kwargs: Any) -> Any:
         """(n, k) ``p(z_n = k | x, params)``, of the training data or of new data.
 
         New data are given as the model takes them; keyword arguments that are no arrays are
         remembered and needed only to change them. Rows whose label is known are one-hot. With
         several latent classes {site: (n, k)}, each for its own rows. In a chain the smoothed
         probabilities, given all of the sequence, in the shape of z in its scan: (time, ..., k).
+        Of `Batches` an iterable of the batches' arrays, which can also be written to a file:
+        ``fit.responsibilities(...).to_parquet(path)``; so `predict` and `log_prob`.
         """
-        return self._only(score(self, args, kwargs)[0])
+        return self._by_row(lambda a, k: self._only(score(self, a, k)[0]), None, args, kwargs)
 
-    def predict(self, *args: Any, **kwargs: Any) -> jax.Array | dict[str, jax.Array]:
+    def predict(self, *args: Any, **kwargs: Any) -> Any:
         """(n,) the most probable class of each row; data and form as in `responsibilities`.
 
         In a chain of each step by itself: `decode` has the most probable path.
         """
-        found = self.responsibilities(*args, **kwargs)
-        return jax.tree.map(lambda r: r.argmax(-1), found)
+
+        def of(args: tuple, kwargs: dict[str, Any]) -> Any:
+            found = self._only(score(self, args, kwargs)[0])
+            return jax.tree.map(lambda r: r.argmax(-1), found)
+
+        return self._by_row(of, None, args, kwargs)
 
     def decode(self, *args: Any, **kwargs: Any) -> jax.Array | dict[str, jax.Array]:
         """The most probable path of a chain's classes, (time, ...), by Viterbi's algorithm.
@@ -190,12 +200,18 @@ class Result:
         """
         return self._only(decoded(self, args, kwargs))
 
-    def log_prob(self, *args: Any, **kwargs: Any) -> jax.Array:
+    def log_prob(self, *args: Any, **kwargs: Any) -> Any:
         """(n,) ``log p(x_n | params)`` of each independent unit: a row, a group, a sequence.
 
         Unweighted; data as in `responsibilities`.
         """
-        return score(self, args, kwargs)[1]
+        return self._by_row(lambda a, k: score(self, a, k)[1], "log_prob", args, kwargs)
+
+    def _by_row(self, of: Scoring, name: str | None, args: tuple, kwargs: dict[str, Any]) -> Any:
+        """What is worked out row by row, at once or in batches."""
+        data = streamed(self, args, kwargs)
+        name = self.spec.latent if name is None else name
+        return of(args, kwargs) if data is None else InBatches(data, name, of)
 
     def _only(self, by_latent: dict[str, jax.Array]) -> jax.Array | dict[str, jax.Array]:
         """What one latent class has, or all of it by name."""
@@ -208,6 +224,8 @@ class Result:
         otherwise with the arguments given (arrays are not remembered, the rest is).
         """
         call = merge(self.program.source, self.call, args, kwargs)
+        if call is self.call and isinstance(self.rows, Streamed):
+            raise all_at_once()
         positional, keywords = call.rebuild()
         self.program.unchanged.check(surely=True)
         model = handlers.substitute(unobserved(self.program.model), data=self.leaves)

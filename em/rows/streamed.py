@@ -213,6 +213,14 @@ def one_of(rows: Rows | Streamed) -> Rows:
     return rows if isinstance(rows, Rows) else rows.common
 
 
+def total_of(rows: Rows | Streamed) -> float:
+    """The sum of the units' weights."""
+    if isinstance(rows, Rows):
+        return float(np.asarray(rows.weights, float).sum())
+    assert rows.facts is not None
+    return rows.facts.total
+
+
 def over_rows(function: Callable, params: Any, rows: Rows | Streamed) -> Any:
     """``function(params, rows)``, a sum over rows: of batches, in double precision, of NumPy."""
     if isinstance(rows, Rows):

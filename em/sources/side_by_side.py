@@ -79,13 +79,13 @@ def batches(
 ) -> Iterator[Batch]:
     """All batches of one size, read by another thread."""
 
-    def filled() -> Iterator[Batch]:
+    def read() -> Iterator[Batch]:
         for first, arrays in together(streams):
             number = len(arrays[0])
-            whole = tuple(_filled(a, size, d) for a, d in zip(arrays, dtypes, strict=True))
+            whole = tuple(filled(a, size, d) for a, d in zip(arrays, dtypes, strict=True))
             yield Batch(first, number, whole)
 
-    return ahead(filled())
+    return ahead(read())
 
 
 def survey(streams: Sequence[Batches], most: int, seed: int) -> Survey:
@@ -173,8 +173,8 @@ def _check_numbers(array: np.ndarray) -> None:
         )
 
 
-def _filled(array: np.ndarray, size: int, dtype: np.dtype) -> np.ndarray:
-    """A copy with so many rows, the last one again and again."""
+def filled(array: np.ndarray, size: int, dtype: np.dtype) -> np.ndarray:
+    """With so many rows, the last one again and again."""
     if len(array) == size:
         return np.ascontiguousarray(array, dtype)
     out = np.empty((size, *array.shape[1:]), dtype)
