@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import jax
@@ -23,8 +22,8 @@ from .plan.chunks import Rows
 from .plan.program import Params, Program
 from .programs import prepare, program_for
 from .report.fit import Fit, from_outcome
-from .rows.given import check_params
 from .rows.checks import check
+from .rows.given import check_params
 from .rows.streamed import Streamed
 from .sources.batches import Batches, Elsewhere
 from .sources.side_by_side import batch_size_of, survey, together
@@ -86,7 +85,7 @@ def run(
         climbed = climb_passes(settings, rows, starts, way.tolerance, progress.passed)
     assert rows.facts is not None
     chosen = select(program, climbed, common, rows.facts.total)
-    elsewhere = list(call.arrays)
+    elsewhere: list[Any] = list(call.arrays)
     for place, stream in zip(data.places, data.streams, strict=True):
         elsewhere[place] = stream
     return from_outcome(
@@ -100,9 +99,7 @@ def run(
     )
 
 
-def _first(
-    streams: Sequence[Batches], size: int, dtypes: Sequence[np.dtype]
-) -> list[np.ndarray]:
+def _first(streams: Sequence[Batches], size: int, dtypes: Sequence[np.dtype]) -> list[np.ndarray]:
     _, arrays = next(together(streams))
     return [np.ascontiguousarray(a[:size], d) for a, d in zip(arrays, dtypes, strict=True)]
 
@@ -116,6 +113,4 @@ def _finalists(outcome: Outcome, restarts: Restarts) -> list[Params]:
         apart = all(abs(restarts.objective[i] - restarts.objective[j]) > _SAME for j in kept)
         if (fine and apart) or not kept:
             kept.append(i)
-    return [
-        {n: jnp.asarray(v[i]) for n, v in outcome.params.items()} for i in kept[:_FINALISTS]
-    ]
+    return [{n: jnp.asarray(v[i]) for n, v in outcome.params.items()} for i in kept[:_FINALISTS]]

@@ -51,9 +51,9 @@ def check_streamable(
         )
     if any(z.level == 0 and z.rows != (size,) for z in structure.latents):
         raise ValueError(
-            f"{first!r} has {structure.latent.rows} values for a batch of {size} rows; with Batches "
-            "each of their rows is one independent unit (a row, or a whole group of rows as an "
-            "array of its own), because a batch holds any number of them"
+            f"{first!r} has {structure.latent.rows} values for a batch of {size} rows; with "
+            "Batches each of their rows is one independent unit (a row, or a whole group of rows "
+            "as an array of its own), because a batch holds any number of them"
         )
     for block in program.blocks:
         own = [s for s in (*program.priors, *program.sites) if s.name in block.sites]
@@ -61,9 +61,9 @@ def check_streamable(
         if slow or block.rung.rowwise:
             names = ", ".join(map(repr, block.parameters))
             raise ValueError(
-                f"site {(slow or [s.name for s in own])[0]!r} has no sufficient statistics, so that "
-                f"the M-step of {names} needs all rows at once and cannot be done on Batches; give "
-                "a sample of the rows as an array, or use a distribution with statistics whose "
+                f"site {(slow or [s.name for s in own])[0]!r} has no sufficient statistics, so "
+                f"that the M-step of {names} needs all rows at once and cannot be done on Batches; "
+                "give a sample of the rows as an array, or use a distribution with statistics whose "
                 "arguments vary by no row"
             )
     _check_company(program, model, call, places, size)

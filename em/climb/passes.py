@@ -109,9 +109,7 @@ class Passes:
         flight = None
         if accelerate is not None:
             memory = begin(program, accelerate, params, self.common)
-            flight = Flight(
-                jax.tree.map(jnp.zeros_like, params), as_jax(False, np.bool_), memory
-            )
+            flight = Flight(jax.tree.map(jnp.zeros_like, params), as_jax(False, np.bool_), memory)
         gain = as_jax(np.inf, self.dtype)
         expected = self.rounded(expected)
         code = as_jax(RUNNING, np.int32)
@@ -142,9 +140,7 @@ class Passes:
         return np.asarray(self._compiled("scales", function, quick)(params, self.common))
 
     def _compiled(self, name: Any, function: Callable, jit: Callable) -> Any:
-        return engine.compiled(
-            self.program, ("passes", name), lambda: jit(self.program, function)
-        )
+        return engine.compiled(self.program, ("passes", name), lambda: jit(self.program, function))
 
 
 def quick(program: Program, function: Callable) -> Callable:
@@ -222,14 +218,17 @@ def _outcome(passes: Passes, climbs: Sequence[Climb], base: float) -> Outcome:
     for row, one in zip(trace, climbs, strict=True):
         row[: len(one.trace)] = one.trace
     codes = [int(s.code) for s in states]
-    return Outcome(
-        params={n: np.stack([np.asarray(s.params[n]) for s in states]) for n in states[0].params},
-        objective=np.array([float(s.expected.objective) + base for s in states]),
-        counts=np.stack([np.asarray(s.expected.counts) for s in states]),
-        relative_scale=np.stack([passes.scales(s.params) for s in states]),
-        steps=np.array([int(s.steps) for s in states]),
-        code=np.array([Status.MAX_STEPS if c == RUNNING else c for c in codes]),
-        reseeded=np.zeros(len(states), int),
-        trace=trace,
-        labels=None,
-    )
+    found: dict[str, Any] = {
+        "params": {
+            n: np.stack([np.asarray(s.params[n]) for s in states]) for n in states[0].params
+        },
+        "objective": np.array([float(s.expected.objective) + base for s in states]),
+        "counts": np.stack([np.asarray(s.expected.counts) for s in states]),
+        "relative_scale": np.stack([passes.scales(s.params) for s in states]),
+        "steps": np.array([int(s.steps) for s in states]),
+        "code": np.array([Status.MAX_STEPS if c == RUNNING else c for c in codes]),
+        "reseeded": np.zeros(len(states), int),
+        "trace": trace,
+        "labels": None,
+    }
+    return Outcome(**found)

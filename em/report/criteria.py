@@ -41,8 +41,8 @@ def unclear(result: Scored) -> float:
 class Uncertainty(NamedTuple):
     """``-2 sum_n w_n log r_n,MAP`` of all latent classes, and the entropy of all of them."""
 
-    unclear: float
-    entropy: float
+    unclear: Any
+    entropy: Any
 
 
 def uncertainty(result: Scored) -> Uncertainty:
@@ -62,6 +62,14 @@ def uncertainty(result: Scored) -> Uncertainty:
 
     compiled = program.compiled("uncertainty", lambda: quick_jit(program, of))
     return Uncertainty(*map(float, over_rows(compiled, result.free, result.rows)))
+
+
+def entropy_of(result: Scored) -> float:
+    """The entropy of a fit's own rows, of whatever classes these have."""
+    if isinstance(result.rows, Streamed):
+        return uncertainty(result).entropy
+    ((_, found),) = score(result, (), {})[0].items()
+    return entropy(result.rows.weights, found)
 
 
 def entropy(weights: Any, responsibilities: Any) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import jax
 import numpy as np
@@ -13,9 +13,7 @@ from ..calls.streams import Data, data_of
 from ..rows.streamed import Streamed
 from ..sources.batches import all_at_once
 from ..sources.side_by_side import ahead, batch_size_of, filled, together
-
-if TYPE_CHECKING:
-    from .result import Result
+from .scoring import Scored
 
 # Called with the arguments of one batch: an array by row, or {latent: one}.
 type Scoring = Callable[[tuple, dict[str, Any]], Any]
@@ -78,7 +76,7 @@ class InBatches:
                 writer.close()
 
 
-def streamed(result: Result, args: tuple, kwargs: dict[str, Any]) -> Data | None:
+def streamed(result: Scored, args: tuple, kwargs: dict[str, Any]) -> Data | None:
     """The `Batches` of a call, or of the fit itself if it is called without data; else None."""
     if not args and not kwargs and isinstance(result.rows, Streamed):
         args, kwargs = result.call.rebuild()

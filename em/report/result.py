@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
-from numpyro import handlers
 
-from ..calls.arguments import merge
 from ..calls.call import Call
 from ..climb.boundary import boundary, inside, settled
 from ..climb.selection import Restarts
@@ -18,20 +16,19 @@ from ..climb.status import Status
 from ..options import as_key
 from ..plan.program import Program
 from ..plan.spec import Spec, describe
-from ..read.chains.simulated import unobserved
 from ..read.reader import Params
 from ..read.trees import join
 from ..rows.streamed import Streamed
 from ..rows.unobserved import dimensions, never_observed
-from ..sources.batches import all_at_once
 from . import information as info
-from .criteria import entropy, uncertainty, unclear
-from .deterministic import values
+from .criteria import entropy_of, unclear
+from .deterministic import values_of
 from .gradient import GradientFunction, gradient_function, proof
 from .identification import combinations
 from .in_batches import InBatches, Scoring, streamed
 from .scores import clearly_identified, gram
 from .scoring import decoded, score
+from .simulation import simulated
 from .words import entries, few, of_starts
 
 if TYPE_CHECKING:
@@ -159,9 +156,7 @@ class Result:
     @cached_property
     def entropy(self) -> float:
         """``-sum_n w_n sum_k r_nk log r_nk``: how unclear the classes are (0: certain)."""
-        if isinstance(self.rows, Streamed):
-            return uncertainty(self).entropy
-        return entropy(self.rows.weights, self.responsibilities())
+        return entropy_of(self)
 
     # ---- rows ------------------------------------------------------------------------------
 
@@ -210,8 +205,7 @@ class Result:
     def _by_row(self, of: Scoring, name: str | None, args: tuple, kwargs: dict[str, Any]) -> Any:
         """What is worked out row by row, at once or in batches."""
         data = streamed(self, args, kwargs)
-        name = self.spec.latent if name is None else name
-        return of(args, kwargs) if data is None else InBatches(data, name, of)
+        return of(args, kwargs) if data is None else InBatches(data, name or self.spec.latent, of)
 
     def _only(self, by_latent: dict[str, jax.Array]) -> jax.Array | dict[str, jax.Array]:
         """What one latent class has, or all of it by name."""
@@ -223,17 +217,7 @@ class Result:
         Without arguments the model is called as it was fitted, so that as many rows come back;
         otherwise with the arguments given (arrays are not remembered, the rest is).
         """
-        call = merge(self.program.source, self.call, args, kwargs)
-        if call is self.call and isinstance(self.rows, Streamed):
-            raise all_at_once()
-        positional, keywords = call.rebuild()
-        self.program.unchanged.check(surely=True)
-        model = handlers.substitute(unobserved(self.program.model), data=self.leaves)
-        trace = handlers.trace(handlers.seed(model, as_key(rng_key))).get_trace(
-            *positional, **keywords
-        )
-        names = [z.name for z in self.spec.latents] + [s.name for s in self.program.sites]
-        return {name: trace[name]["value"] for name in names}
+        return simulated(self, self.leaves, as_key(rng_key), args, kwargs)
 
     @cached_property
     def deterministics(self) -> dict[str, jax.Array]:
@@ -242,10 +226,7 @@ class Result:
         They are functions of the parameters and no parameters themselves, so they are not among
         ``params``, which is what `numpyro.handlers.substitute` takes.
         """
-        if not isinstance(self.rows, Streamed):
-            return values(self.program, self.free, self.call.arrays)
-        found = values(self.program, self.free, self.rows.common.arrays)
-        return {n: v for n, v in found.items() if self.rows.size not in v.shape}
+        return values_of(self)
 
     def gradient_function(self) -> GradientFunction:
         """Whether any mixture, of however many components, is higher: see `GradientFunction`.

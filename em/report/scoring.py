@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -120,7 +120,8 @@ def _known(result: Scored) -> Call:
     """The call that the fit was made for, of one batch if its rows are read in batches."""
     if not isinstance(result.rows, Streamed):
         return result.call
-    return replace(result.call, arrays=result.program.shapes)
+    shapes: Any = result.program.shapes
+    return replace(result.call, arrays=shapes)
 
 
 def _reader(result: Scored, call: Call) -> Reader:

@@ -200,7 +200,7 @@ class Streamed:
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
 
-def _flattened(_: Streamed) -> NoReturn:
+def _flattened(*_: Any) -> Any:
     raise all_at_once()
 
 

@@ -72,7 +72,7 @@ class Elsewhere(tuple):
     __slots__ = ()
 
 
-def _flattened(_: Any) -> NoReturn:
+def _flattened(*_: Any) -> Any:
     raise all_at_once()
 
 

@@ -74,9 +74,7 @@ def together(streams: Sequence[Batches]) -> Iterator[tuple[int, tuple[np.ndarray
         first += len(arrays[0])
 
 
-def batches(
-    streams: Sequence[Batches], size: int, dtypes: Sequence[np.dtype]
-) -> Iterator[Batch]:
+def batches(streams: Sequence[Batches], size: int, dtypes: Sequence[np.dtype]) -> Iterator[Batch]:
     """All batches of one size, read by another thread."""
 
     def read() -> Iterator[Batch]:
