@@ -25,6 +25,7 @@ from .climb.search import climb_all
 from .climb.starts import CATALOGUE as STARTS
 from .climb.starts import Start
 from .climb.status import FitError
+from .climb.stepwise import Stepwise
 from .machine.garbage import collected_seldom
 from .machine.jit import quick
 from .options import as_key, chosen, positive
@@ -72,6 +73,7 @@ class EM:
             these crawl: the same optimum in a fraction of the steps. None is EM throughout,
             ``"quasi-newton"``, ``"squarem"`` or a value, an `Accelerate`
             (`mixpyro.em.climb.accelerations`), are accelerated from the start; for soft assignment.
+            `em.Stepwise(...)` is for `em.Batches`.
         throw: raise `FitError` unless the status is ok.
         progress_bar: show the steps as they go.
 
@@ -89,7 +91,7 @@ class EM:
         num_restarts: int | str = "auto",
         max_steps: int = 10_000,
         tolerance: float = 1e-8,
-        accelerate: str | Accelerate | None = "auto",
+        accelerate: str | Accelerate | Stepwise | None = "auto",
         throw: bool = False,
         progress_bar: bool = False,
     ) -> None:
@@ -109,6 +111,9 @@ class EM:
         self.objective = objective
         self.assign: Assign = chosen("assign", assign, ASSIGNMENTS, Assign)
         smooth = isinstance(self.assign, Soft)
+        self.stepwise = accelerate if isinstance(accelerate, Stepwise) else None
+        if self.stepwise is not None:
+            accelerate = "auto"
         self.plain_first = accelerate == "auto"
         if self.plain_first:
             accelerate = "quasi-newton" if smooth else None
@@ -144,7 +149,9 @@ class EM:
 
         Args:
             rng_key: a JAX key, or its seed; it only decides the starts.
-            args: the model's positional arguments; arrays are data, the rest is static.
+            args: the model's positional arguments; arrays are data, the rest is static. `Batches`
+                stand for arrays that are read batch by batch: starts climb on a sample of the
+                rows, and the best of them on all rows, one pass a step.
             init_params: {site: value} to start from; a pytree whole, or by its leaves as
                 `Fit.leaves` names them. Sites that are left out start from the M-step of the
                 usual start.
@@ -158,6 +165,8 @@ class EM:
         data = data_of(args, kwargs)
         if data is not None:
             return self._run_batches(data, rng_key, init_params, init_responsibilities)
+        if self.stepwise is not None:
+            raise ValueError("em.Stepwise is for em.Batches; rows in memory take accelerate='auto'")
         with ThreadPoolExecutor(1) as pool:
             started = self._start(pool, rng_key, args, kwargs, init_params, init_responsibilities)
         return self._finish(started)
@@ -173,7 +182,9 @@ class EM:
         way = replace(self._way(), assign=Soft())
         posterior = self.objective == "posterior"
         key = as_key(rng_key)
-        fit = run_batches(self.model, data, key, way, posterior, self.ascent, init_params)
+        fit = run_batches(
+            self.model, data, key, way, posterior, self.ascent, init_params, self.stepwise
+        )
         return self._checked(fit)
 
     def run_each(

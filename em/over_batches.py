@@ -12,11 +12,12 @@ import numpy as np
 
 from .calls.streams import Data
 from .climb.ascent import Way
-from .climb.passes import climb_passes
+from .climb.by_passes import climb_passes
 from .climb.search import climb_all
 from .climb.selection import Restarts, select
 from .climb.state import Outcome, Settings
 from .climb.status import Status
+from .climb.stepwise import Stepwise
 from .machine.progress import RowProgress
 from .plan.chunks import Rows
 from .plan.program import Params, Program
@@ -46,6 +47,7 @@ def run(
     posterior: bool,
     ascent: Climbing,
     init_params: Mapping[str, Any] | None,
+    stepwise: Stepwise | None = None,
 ) -> Fit:
     """The fit of a model to `Batches`; ``ascent`` makes the climbs of the sample."""
     seed = int(np.asarray(jax.random.key_data(rng_key)).ravel()[-1])
@@ -82,7 +84,7 @@ def run(
     settings = Settings(way.assign, way.max_steps, None, way.accelerate)
     with RowProgress(seen.num_rows, way.progress_bar) as progress:
         rows.progress = progress.rows
-        climbed = climb_passes(settings, rows, starts, way.tolerance, progress.passed)
+        climbed = climb_passes(settings, rows, starts, way.tolerance, progress.passed, stepwise)
     assert rows.facts is not None
     chosen = select(program, climbed, common, rows.facts.total)
     elsewhere: list[Any] = list(call.arrays)

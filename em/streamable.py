@@ -63,8 +63,8 @@ def check_streamable(
             raise ValueError(
                 f"site {(slow or [s.name for s in own])[0]!r} has no sufficient statistics, so "
                 f"that the M-step of {names} needs all rows at once and cannot be done on Batches; "
-                "give a sample of the rows as an array, or use a distribution with statistics whose "
-                "arguments vary by no row"
+                "give a sample of the rows as an array, or use a distribution with statistics "
+                "whose arguments vary by no row"
             )
     _check_company(program, model, call, places, size)
 
