@@ -59,14 +59,6 @@ def run(
     sample_call = data.call(seen.sample, seen.gaps)
     sample_program = program_for(model, sample_call, posterior)
     sample, found = prepare(sample_program, sample_call.arrays)
-    check(sample_program, sample_call.arrays, found)
-    given = None if init_params is None else check_params(program, init_params, call.arrays)
-    free = {p.name for p in program.structure.free}
-    if given is not None and set(given) == free:
-        starts = [given]
-    else:
-        outcome, restarts = climb_all(ascent(sample_program, sample, rng_key, found, given))
-        starts = _finalists(outcome, restarts)
     common, own = prepare(program, call.arrays)
     rows = Streamed(
         program=program,
@@ -81,6 +73,19 @@ def run(
         ),
         found=own,
     )
+    try:
+        check(sample_program, sample_call.arrays, found)
+    except ValueError:
+        for _ in rows:  # which names the row as it is read
+            pass
+        raise
+    given = None if init_params is None else check_params(program, init_params, call.arrays)
+    free = {p.name for p in program.structure.free}
+    if given is not None and set(given) == free:
+        starts = [given]
+    else:
+        outcome, restarts = climb_all(ascent(sample_program, sample, rng_key, found, given))
+        starts = _finalists(outcome, restarts)
     settings = Settings(way.assign, way.max_steps, None, way.accelerate)
     with RowProgress(seen.num_rows, way.progress_bar) as progress:
         rows.progress = progress.rows

@@ -78,7 +78,9 @@ def test_nulls_are_missing_entries(tmp_path):
 def test_what_cannot_be_read_is_named_by_file_and_row(tmp_path):
     path = tmp_path / "x.csv"
     path.write_text("a\n" + "".join(f"{i}.5\n" for i in range(300_000)) + "oops\n")
-    with pytest.raises(ValueError, match=r"x\.csv cannot be read from its row \d+ on.*300002.*oops"):
+    with pytest.raises(
+        ValueError, match=r"x\.csv cannot be read from its row \d+ on.*300002.*oops"
+    ):
         list(em.Batches(path, "a", batch_size=1000))
 
     def failing():
