@@ -4,12 +4,14 @@ from .. import _numpyro  # noqa: F401  (before all that imports NumPyro)
 from .classes.assignments.annealed import Annealed
 from .classes.assignments.stochastic import Stochastic
 from .climb.status import FitError, Status
+from .climb.stepwise import Stepwise
 from .driver import EM
 from .kmeans import KMeans, kmeans
 from .labels import with_labels
 from .load import load
 from .plan.spec import Spec
 from .report.fit import Fit
+from .sources.batches import Batches
 from .studies.bootstrap import Bootstrap, BootstrapTest, bootstrap, bootstrap_lrt
 from .studies.cross_validation import CrossValidation, cross_validate
 from .studies.external import External, external
@@ -20,6 +22,7 @@ from .studies.sweep import Sweep, sweep
 __all__ = [
     "EM",
     "Annealed",
+    "Batches",
     "Bootstrap",
     "BootstrapTest",
     "CrossValidation",
@@ -31,6 +34,7 @@ __all__ = [
     "KMeans",
     "Spec",
     "Status",
+    "Stepwise",
     "Stochastic",
     "Sweep",
     "bootstrap",

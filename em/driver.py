@@ -14,6 +14,7 @@ import numpy as np
 
 from .calls.arguments import refuse_aliases, split
 from .calls.call import Call
+from .calls.streams import Data, data_of
 from .classes.assignments import CATALOGUE as ASSIGNMENTS
 from .classes.assignments import Assign, Schedule
 from .classes.assignments.soft import Soft
@@ -24,9 +25,11 @@ from .climb.search import climb_all
 from .climb.starts import CATALOGUE as STARTS
 from .climb.starts import Start
 from .climb.status import FitError
+from .climb.stepwise import Stepwise
 from .machine.garbage import collected_seldom
 from .machine.jit import quick
 from .options import as_key, chosen, positive
+from .over_batches import run as run_batches
 from .plan.chunks import Rows
 from .plan.program import Program
 from .programs import prepare, program_for
@@ -70,6 +73,7 @@ class EM:
             these crawl: the same optimum in a fraction of the steps. None is EM throughout,
             ``"quasi-newton"``, ``"squarem"`` or a value, an `Accelerate`
             (`mixpyro.em.climb.accelerations`), are accelerated from the start; for soft assignment.
+            `em.Stepwise(...)` is for `em.Batches`.
         throw: raise `FitError` unless the status is ok.
         progress_bar: show the steps as they go.
 
@@ -87,7 +91,7 @@ class EM:
         num_restarts: int | str = "auto",
         max_steps: int = 10_000,
         tolerance: float = 1e-8,
-        accelerate: str | Accelerate | None = "auto",
+        accelerate: str | Accelerate | Stepwise | None = "auto",
         throw: bool = False,
         progress_bar: bool = False,
     ) -> None:
@@ -107,6 +111,9 @@ class EM:
         self.objective = objective
         self.assign: Assign = chosen("assign", assign, ASSIGNMENTS, Assign)
         smooth = isinstance(self.assign, Soft)
+        self.stepwise = accelerate if isinstance(accelerate, Stepwise) else None
+        if self.stepwise is not None:
+            accelerate = "auto"
         self.plain_first = accelerate == "auto"
         if self.plain_first:
             accelerate = "quasi-newton" if smooth else None
@@ -142,7 +149,9 @@ class EM:
 
         Args:
             rng_key: a JAX key, or its seed; it only decides the starts.
-            args: the model's positional arguments; arrays are data, the rest is static.
+            args: the model's positional arguments; arrays are data, the rest is static. `Batches`
+                stand for arrays that are read batch by batch: starts climb on a sample of the
+                rows, and the best of them on all rows, one pass a step.
             init_params: {site: value} to start from; a pytree whole, or by its leaves as
                 `Fit.leaves` names them. Sites that are left out start from the M-step of the
                 usual start.
@@ -153,9 +162,30 @@ class EM:
             ValueError: a model or data that cannot be fitted; the message names the site.
             FitError: the fit is not ok and ``throw`` was asked for.
         """
+        data = data_of(args, kwargs)
+        if data is not None:
+            return self._run_batches(data, rng_key, init_params, init_responsibilities)
+        if self.stepwise is not None:
+            raise ValueError("em.Stepwise is for em.Batches; rows in memory take accelerate='auto'")
         with ThreadPoolExecutor(1) as pool:
             started = self._start(pool, rng_key, args, kwargs, init_params, init_responsibilities)
         return self._finish(started)
+
+    def _run_batches(
+        self, data: Data, rng_key: Any, init_params: Any, init_responsibilities: Any
+    ) -> Fit:
+        refuse_aliases(self.model, dict(data.kwargs))
+        if init_responsibilities is not None:
+            raise ValueError("init_responsibilities are of all rows at once; give init_params")
+        if self.assign.hard:
+            raise ValueError("hard assignment needs all rows at once; Batches take soft EM")
+        way = replace(self._way(), assign=Soft())
+        posterior = self.objective == "posterior"
+        key = as_key(rng_key)
+        fit = run_batches(
+            self.model, data, key, way, posterior, self.ascent, init_params, self.stepwise
+        )
+        return self._checked(fit)
 
     def run_each(
         self, rng_key: jax.Array | int, calls: Iterable[tuple[tuple, dict]]
@@ -245,6 +275,9 @@ class EM:
             restarts,
             self.assign.hard,
         )
+        return self._checked(fit)
+
+    def _checked(self, fit: Fit) -> Fit:
         if self.throw and not fit.status.ok:
             raise FitError(fit.message)
         return fit

@@ -12,11 +12,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..classes.assignments.soft import Soft
-from ..machine.jit import quick_jit
 from ..plan.chunks import Rows
 from ..plan.program import Params, Program
-from ..step.objective import evaluate
+from ..rows.streamed import Streamed
+from ..step.objective import objective_at
 
 BOUNDED = {"unitinterval", "simplex", "interval"}
 POSITIVE = {"positive", "nonnegative", "softpluspositive"}
@@ -24,7 +23,7 @@ POSITIVE = {"positive", "nonnegative", "softpluspositive"}
 _VANISHING = (1e-3, 1e-5, 1e-7)
 
 
-def settled(program: Program, params: Params, rows: Rows) -> Params:
+def settled(program: Program, params: Params, rows: Rows | Streamed) -> Params:
     """The parameters with probabilities on their way to 0 or 1 put there.
 
     EM nears an edge by a factor a step, and stops when the objective has nothing to gain any more.
@@ -36,11 +35,7 @@ def settled(program: Program, params: Params, rows: Rows) -> Params:
     found = {n: v for n, v in values.items() if free[n].constraint in ("unitinterval", "simplex")}
 
     def objective(params: Params) -> float:
-        def of(params: Params, rows: Rows) -> jax.Array:
-            return evaluate(program, Soft(), params, rows).objective
-
-        compiled = program.compiled("objective", lambda: quick_jit(program, of))
-        return float(compiled(jax.tree.map(jnp.asarray, params), rows))
+        return objective_at(program, jax.tree.map(jnp.asarray, params), rows)
 
     here = None
     for cutoff in _VANISHING:
@@ -65,7 +60,7 @@ def _rounded(value: np.ndarray, cutoff: float, constraint: str) -> np.ndarray:
     return np.where(changed, new / new.sum(-1, keepdims=True), value).astype(value.dtype)
 
 
-def boundary(program: Program, params: Params, rows: Rows) -> dict[str, np.ndarray]:
+def boundary(program: Program, params: Params, rows: Rows | Streamed) -> dict[str, np.ndarray]:
     """Which entries lie at the edge of their support (a probability of 0 or 1, a rate of 0).
 
     Or at the bound that numeric M-steps keep where the likelihood rises towards infinity.

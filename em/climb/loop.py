@@ -7,22 +7,17 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from ..classes.assignments import Assign, at, settles_after
+from ..classes.assignments import Assign, at
 from ..plan.chunks import Rows
 from ..plan.program import Params, Program
-from ..rows.point import arguments
 from ..step.expectation import Expectation
-from ..step.maximisation import FIRST_STEPS, INNER_STEPS, m_step
 from ..step.objective import evaluate
-from ..step.prior import without_mode
 from ..step.reseeding import reseed
-from .leap import begin, leap
+from .advance import propose, relative_scale, settle
+from .leap import begin
 from .state import RUNNING, Flight, Outcome, Settings, State
 from .status import Status
-from .stopping import judge, judge_leap, noise_of, worst_of
-
-# An accelerated step may not take a component's relative scale below this and far below EM's step.
-_SOUND = 0.05
+from .stopping import Bounds, noise_of, worst_of
 
 
 def climb(
@@ -47,58 +42,18 @@ def climb(
     """
     dtype = expected.counts.dtype
     starts = expected.counts.shape[0]
-    noise, whole = noise_of(rows.weights), worst_of(rows)
+    bounds = Bounds(tolerance, noise_of(rows.weights), worst_of(rows))
 
-    def plain(state: State, key: jax.Array) -> State:
-        # The first M-step may be far from where numeric rungs start: it gets more inner steps.
-        inner = jnp.where(state.steps == 0, FIRST_STEPS, INNER_STEPS)
-        params = m_step(program, state.expected, state.params, rows, inner)
-        new = evaluate(program, at(settings.assign, state.steps, key), params, rows)
-        reseeded = jnp.zeros((), jnp.int32)
-        if settings.assign.hard:
-            new, reseeded = reseed(program, new, rows)
-        scale = relative_scale(program, params, rows).min()
-        gain = new.objective - state.expected.objective
-        # A start may be parameters: then the first step has something to rise from.
-        scheduled = settles_after(settings.assign)
-        settled = state.steps > scheduled
-        rises = settled | (scheduled == 0)
-        code = judge(state, new, gain, scale, reseeded, tolerance, settled, rises, noise, whole)
-        code = jnp.where(without_mode(program, params, rows), Status.NO_MODE, code)
-        return State(params, new, gain, state.steps + 1, code, state.reseeded + reseeded, None)
-
-    def accelerated(state: State, _: jax.Array) -> State:
-        assert settings.accelerate is not None
-        assert state.flight is not None
-        slope, moved, memory = state.flight
-        inner = jnp.where(state.steps == 0, FIRST_STEPS, INNER_STEPS)
-        image = m_step(program, state.expected, state.params, rows, inner)
-        params, ahead, memory = leap(
-            program, settings.accelerate, memory, state.params, image, slope, moved, rows
-        )
-        # The starting parameters are no point of the climb, their statistics are.
-        first = state.steps == 0
-        start = begin(program, settings.accelerate, state.params, rows)
-        memory = jax.tree.map(lambda new, old: jnp.where(first, old, new), memory, start)
-        params = {n: jnp.where(first, image[n], v) for n, v in params.items()}
-        ahead = ahead._replace(plain=ahead.plain | first)
-        new, slope = _with_slope(program, settings.assign, params, rows)
-        scale = relative_scale(program, params, rows).min()
-        plain_scale = relative_scale(program, image, rows).min()
-        sound = ahead.plain | (scale >= jnp.minimum(plain_scale / 2, _SOUND))
-        higher = new.objective >= state.expected.objective
-        taken = first | ((higher | (ahead.plain & ~jnp.isfinite(new.objective))) & sound)
-        code = judge_leap(state, new, ahead, scale, taken, tolerance, noise, whole)
-        code = jnp.where(taken & without_mode(program, params, rows), Status.NO_MODE, code)
-        here = (state.params, state.expected, state.flight.slope)
-        params, expected, slope = jax.tree.map(
-            lambda a, b: jnp.where(taken, a, b), (params, new, slope), here
-        )
-        gain = jnp.where(taken, new.objective - state.expected.objective, 0)
-        flight = Flight(slope, taken, memory)
-        return State(params, expected, gain, state.steps + 1, code, state.reseeded, flight)
-
-    advance = plain if settings.accelerate is None else accelerated
+    def advance(state: State, key: jax.Array) -> State:
+        ahead = propose(program, settings, state, rows)
+        slope, reseeded = None, jnp.zeros((), jnp.int32)
+        if settings.accelerate is not None:
+            new, slope = _with_slope(program, settings.assign, ahead.params, rows)
+        else:
+            new = evaluate(program, at(settings.assign, state.steps, key), ahead.params, rows)
+            if settings.assign.hard:
+                new, reseeded = reseed(program, new, rows)
+        return settle(program, settings, state, ahead, new, slope, reseeded, bounds, rows)
 
     def every(state: State) -> State:
         if starts > 1:
@@ -157,19 +112,6 @@ def _expand(tree: Any) -> Any:
 
 def _like(flag: jax.Array, array: jax.Array) -> jax.Array:
     return flag.reshape(flag.shape + (1,) * (array.ndim - 1))
-
-
-def relative_scale(program: Program, params: Params, rows: Rows) -> jax.Array:
-    """(k,) each component's own smallest scale relative to the data's (infinite if it has none)."""
-    args = arguments(program, params, rows)
-    smallest = jnp.full((program.num_components,), jnp.inf)
-    for site in program.of_families:
-        assert site.ties is not None
-        own = site.family.relative_scale(args[site.name], site.ties, rows.reference[site.name])
-        if own is not None:
-            # The components of rows within units count for those of their unit.
-            smallest = jnp.minimum(smallest, own.reshape(program.num_components, -1).min(1))
-    return smallest
 
 
 def _with_slope(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -30,7 +30,24 @@ def rounding(objective: jax.Array, noise: jax.Array | float = 0.0) -> jax.Array:
 
 def noise_of(weights: jax.Array) -> jax.Array:
     """What the rounding of the rows' terms adds up to, of either sign and a size of a few units."""
-    return 4 * jnp.finfo(weights.dtype).eps * jnp.sqrt((weights**2).sum())
+    return noise_of_squares((weights**2).sum(), weights.dtype)
+
+
+def noise_of_squares(squares: Any, dtype: Any) -> Any:
+    """The same of the sum of the squared weights."""
+    return 4 * jnp.finfo(dtype).eps * squares**0.5
+
+
+class Bounds(NamedTuple):
+    """What a climb is judged by.
+
+    ``noise`` is what the rounding of the rows' terms makes, ``whole`` what it may make at worst,
+    where terms are differences of large ones: a fall counts only beyond that.
+    """
+
+    tolerance: jax.Array
+    noise: jax.Array
+    whole: jax.Array
 
 
 def judge(
@@ -39,18 +56,12 @@ def judge(
     gain: jax.Array,
     scale: jax.Array,
     reseeded: jax.Array,
-    tolerance: jax.Array,
+    bounds: Bounds,
     settled: jax.Array,
     rises: jax.Array,
-    noise: jax.Array,
-    whole: jax.Array,
 ) -> jax.Array:
-    """(): the status of a climb after a step of EM's own, or that it goes on.
-
-    ``noise`` is what the rounding of the rows' terms makes, ``whole`` what it may make at worst,
-    where terms are differences of large ones: a fall counts only beyond that.
-    """
-    objective = new.objective
+    """(): the status of a climb after a step of EM's own, or that it goes on."""
+    objective, (tolerance, noise, whole) = new.objective, bounds
     calm = (reseeded == 0) & settled
     done = calm & stopping(gain, state.gain, objective, tolerance, noise)
     if new.labels is not None and state.expected.labels is not None:
@@ -74,9 +85,7 @@ def judge_leap(
     ahead: Leap,
     scale: jax.Array,
     taken: jax.Array,
-    tolerance: jax.Array,
-    noise: jax.Array,
-    whole: jax.Array,
+    bounds: Bounds,
 ) -> jax.Array:
     """As `judge`, for a step that may be longer than EM's own.
 
@@ -85,7 +94,7 @@ def judge_leap(
     both below ``tolerance``. A full step that changes no more than rounding does stops as well, and
     so does a refused step of EM's own, since the next one would be the same.
     """
-    objective = new.objective
+    objective, (tolerance, noise, whole) = new.objective, bounds
     change = jnp.abs(objective - state.expected.objective)
     rounded = rounding(objective, noise)
     calm = (state.steps > 0) & ahead.full
@@ -104,8 +113,14 @@ def judge_leap(
 
 def worst_of(rows: Rows) -> jax.Array:
     """The rounding of the whole objective, with the level that is taken off its terms."""
-    size = jnp.maximum(jnp.abs(rows.level), _TERM) * rows.weights.sum()
-    return rounding(size, noise_of(rows.weights))
+    weights = rows.weights
+    return worst_of_total(rows.level, weights.sum(), (weights**2).sum(), weights.dtype)
+
+
+def worst_of_total(level: Any, total: Any, squares: Any, dtype: Any) -> jax.Array:
+    """The same of the sum of the weights and that of their squares."""
+    size = jnp.asarray(jnp.maximum(jnp.abs(level), _TERM) * total, dtype)
+    return rounding(size, noise_of_squares(squares, dtype))
 
 
 def stopping(

@@ -50,3 +50,35 @@ class Progress:
         if run is not None:
             run.bar.update(max(int(step) - run.bar.n, 0))
             run.bar.set_postfix_str(f"objective {run.base + float(objective):.6g}")
+
+
+class RowProgress:
+    """The bar of passes over rows: how many rows of this pass were read, and the best objective."""
+
+    def __init__(self, total: int, show: bool) -> None:
+        self.total, self.show = total, show
+        self.bar: Any = None
+
+    def __enter__(self) -> RowProgress:
+        if self.show:
+            from tqdm.auto import tqdm
+
+            self.bar = tqdm(total=self.total, desc="EM, pass 0", unit="row", unit_scale=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+    def rows(self, number: int) -> None:
+        """So many rows more were read; the first of a pass begin the bar anew."""
+        if self.bar is not None:
+            if self.bar.n >= self.total:
+                self.bar.reset(self.total)
+            self.bar.update(number)
+
+    def passed(self, number: int, objective: float) -> None:
+        """A pass has ended."""
+        if self.bar is not None:
+            self.bar.set_description(f"EM, pass {number}")
+            self.bar.set_postfix_str(f"objective {objective:.6g}")

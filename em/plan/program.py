@@ -6,7 +6,7 @@ import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +18,7 @@ from ..machine.recent import Recent
 from ..read.reader import MAX_READERS, Params, Reader
 from ..read.reading import Reading
 from .blocks import Block, FamilySite, Pool, RowSite, Site, StatisticalSite
-from .chunks import Chunk, Rows
+from .chunks import Chunk
 from .regression import Linear
 from .site_arguments import arguments
 from .ties import Entries, Layout
@@ -29,6 +29,15 @@ __all__ = ["Params", "Program"]
 _FAR, _FAR_SINGLE = 18.0, 8.0
 # Steps of Newton's method in an M-step, times what a density costs beside a product.
 _NEWTON = 50
+
+
+class Sized(Protocol):
+    """Rows, as far as their size goes."""
+
+    @property
+    def spread(self) -> jax.Array:
+        """That of the observations that a numeric M-step models."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,7 +184,7 @@ class Program(Reader):
         """Whether the prior of a level's classes depends on covariates."""
         return any(by_row(self, site) for site in self.priors if site.level == level)
 
-    def limit(self, name: str, rows: Rows) -> jax.Array:
+    def limit(self, name: str, rows: Sized) -> jax.Array:
         """How far a logarithm or logit may go in a numeric M-step.
 
         Where the likelihood keeps rising towards infinity (the size of a negative binomial, say),

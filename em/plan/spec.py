@@ -146,14 +146,15 @@ class Spec:
         return "\n".join(lines)
 
 
-def describe(program: Program) -> Spec:
-    """The `Spec` of a program."""
+def describe(program: Program, num_rows: int | None = None) -> Spec:
+    """The `Spec` of a program; ``num_rows`` are those of all batches, of which it has one."""
     structure = program.structure
+    num_rows = program.num_rows if num_rows is None else num_rows
     hyper = {n for b in program.blocks if b.hyper for n in b.parameters}
     return Spec(
-        latents=tuple(_latent(z) for z in structure.latents),
+        latents=tuple(_latent(z, num_rows, program.num_rows) for z in structure.latents),
         num_components=program.num_components,
-        num_rows=program.num_rows,
+        num_rows=num_rows,
         parameters=tuple(_parameter(p, p.name in hyper) for p in structure.parameters),
         sites=tuple(_site(program, s) for s in (*program.priors, *program.sites)),
         blocks=tuple(BlockSpec(b.parameters, b.rung.name, b.rung.closed) for b in program.blocks),
@@ -162,7 +163,7 @@ def describe(program: Program) -> Spec:
     )
 
 
-def _latent(latent: Latent) -> LatentSpec:
+def _latent(latent: Latent, num_rows: int, own: int) -> LatentSpec:
     observed = "not observed"
     if latent.labels is not None:
         observed = "observed in part" if latent.partly else "observed"
@@ -171,7 +172,7 @@ def _latent(latent: Latent) -> LatentSpec:
         plain_name(latent.distribution),
         observed,
         latent.num_components,
-        latent.num_rows,
+        latent.num_rows * num_rows // own,
     )
 
 

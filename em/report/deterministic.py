@@ -9,6 +9,8 @@ import jax
 from ..machine.jit import quick_jit
 from ..read.provenance import dependencies
 from ..read.reader import Params, Reader
+from ..rows.streamed import Streamed, one_of
+from .scoring import Scored
 
 
 def by_class(reader: Reader, arrays: tuple) -> frozenset[str]:
@@ -20,6 +22,15 @@ def by_class(reader: Reader, arrays: tuple) -> frozenset[str]:
 
     found = dependencies(sites, (reader.probe_values, z, arrays), {id(z): "z"}).outputs
     return frozenset(n for n, reached in found.items() if "z" in reached)
+
+
+def values_of(result: Scored) -> Params:
+    """Those of a fit; those by row are left out where these are read batch by batch."""
+    rows = result.rows
+    found = values(result.program, result.free, one_of(rows).arrays)
+    if isinstance(rows, Streamed):
+        return {n: v for n, v in found.items() if rows.size not in v.shape}
+    return found
 
 
 def values(reader: Reader, params: Params, arrays: tuple) -> Params:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,9 +14,9 @@ from ..climb.selection import Restarts
 from ..climb.state import Outcome
 from ..climb.status import Status
 from ..machine.arrays import array as as_jax
-from ..machine.jit import quick_jit
 from ..plan.chunks import Rows
 from ..plan.program import Program
+from ..rows.streamed import Streamed
 from ..step import objective as objective_of
 from . import information, storage
 from . import summary as tables
@@ -201,7 +200,7 @@ def _labels(program: Program, labels: Any) -> Any:
 def from_outcome(
     program: Program,
     call: Call,
-    rows: Rows,
+    rows: Rows | Streamed,
     found: Mapping[str, Any],
     outcome: Outcome,
     restarts: Restarts,
@@ -217,10 +216,7 @@ def from_outcome(
     objective = float(outcome.objective[best])
     log_likelihood = objective
     if hard or program.posterior:
-        of = partial(objective_of.log_likelihood, program)
-        log_likelihood = float(
-            program.compiled("likelihood", lambda: quick_jit(program, of))(free, rows)
-        )
+        log_likelihood = objective_of.likelihood_at(program, free, rows)
     status = Status(int(restarts.status[best]))
     if status.ok:
         own = objective_of.own_log_likelihood(program, free, rows)

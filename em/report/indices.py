@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..rows.streamed import total_of
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -28,7 +30,7 @@ def indices(fit: Result) -> pd.Series:
         "caic": minus + p * (np.log(n) + 1),
     }
     if len(fit.program.structure.latents) == 1:
-        units, k = float(np.asarray(fit.rows.weights, float).sum()), fit.program.num_components
+        units, k = total_of(fit.rows), fit.program.num_components
         classified = minus + 2 * fit.entropy
         found |= {
             "clc": classified,

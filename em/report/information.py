@@ -15,6 +15,7 @@ from ..machine.garbage import collected_seldom
 from ..machine.jit import every, quick_jit
 from ..plan.chunks import Rows
 from ..plan.program import Params, Program
+from ..rows.streamed import Streamed, one_of, over_rows
 from ..step import objective
 from ..step.prior import curvature
 from .directions import Directions, directions, feasible
@@ -44,15 +45,16 @@ class Information(NamedTuple):
         return bool(np.isfinite(self.matrix).all()) and not self.directions.flat.any()
 
 
-def cost(program: Program) -> float:
-    """About how many multiplications the Hessian takes."""
+def cost(program: Program, rows: Rows | Streamed | None = None) -> float:
+    """About how many multiplications the Hessian takes, of all batches if there are some."""
     size = sum(p.size for p in program.structure.free)
-    return 6.0 * size * (program.work + program.num_rows * program.num_components)
+    times = rows.num_batches if isinstance(rows, Streamed) else 1
+    return 6.0 * size * times * (program.work + program.num_rows * program.num_components)
 
 
 @collected_seldom
 def observed_information(
-    program: Program, params: Params, rows: Rows, gram: Callable[[], np.ndarray]
+    program: Program, params: Params, rows: Rows | Streamed, gram: Callable[[], np.ndarray]
 ) -> Information:
     """Exact observed information by automatic differentiation, column by column.
 
@@ -62,7 +64,7 @@ def observed_information(
     found = derivatives(program, inner, rows)
     matrix, slope = -np.asarray(found.hessian, float), np.asarray(found.slope, float)
     if program.posterior:
-        more, bend = curvature(program, inner, rows)
+        more, bend = curvature(program, inner, one_of(rows))
         matrix, slope = matrix - bend, slope + more
     matrix = (matrix + matrix.T) / 2
     jacobian = {n: np.asarray(j, float) for n, j in found.jacobian.items()}
@@ -86,7 +88,7 @@ class Derivatives(NamedTuple):
     jacobian: dict[str, jax.Array]
 
 
-def derivatives(program: Program, params: Params, rows: Rows) -> Derivatives:
+def derivatives(program: Program, params: Params, rows: Rows | Streamed) -> Derivatives:
     """The derivatives of the log-likelihood at some parameters."""
 
     def all_of_it(params: Params, rows: Rows) -> Derivatives:
@@ -94,7 +96,10 @@ def derivatives(program: Program, params: Params, rows: Rows) -> Derivatives:
 
     size = sum(p.size for p in program.structure.free)
     compiled = program.compiled("information", lambda: quick_jit(program, all_of_it, 6 * size))
-    return compiled(params, rows)
+    found = over_rows(compiled, params, rows)
+    if isinstance(rows, Streamed):  # the Jacobian is no sum over rows
+        found = found._replace(jacobian=compiled(params, rows.common).jacobian)
+    return found
 
 
 def _derivatives(program: Program, params: Params, rows: Rows) -> Derivatives:

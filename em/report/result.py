@@ -8,28 +8,27 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
-from numpyro import handlers
 
-from ..calls.arguments import merge
 from ..calls.call import Call
 from ..climb.boundary import boundary, inside, settled
 from ..climb.selection import Restarts
 from ..climb.status import Status
 from ..options import as_key
-from ..plan.chunks import Rows
 from ..plan.program import Program
 from ..plan.spec import Spec, describe
-from ..read.chains.simulated import unobserved
 from ..read.reader import Params
 from ..read.trees import join
+from ..rows.streamed import Streamed
 from ..rows.unobserved import dimensions, never_observed
 from . import information as info
-from .criteria import entropy, unclear
-from .deterministic import values
+from .criteria import entropy_of, unclear
+from .deterministic import values_of
 from .gradient import GradientFunction, gradient_function, proof
 from .identification import combinations
+from .in_batches import InBatches, Scoring, streamed
 from .scores import clearly_identified, gram
 from .scoring import decoded, score
+from .simulation import simulated
 from .words import entries, few, of_starts
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ class Result:
 
     program: Program
     call: Call
-    rows: Rows
+    rows: Any  # `Rows`, or `Streamed`
     leaves: dict[str, jax.Array]
     log_likelihood: float
     objective: float
@@ -69,7 +68,8 @@ class Result:
     @cached_property
     def spec(self) -> Spec:
         """What was understood of the model."""
-        return describe(self.program)
+        rows = self.rows.num_rows if isinstance(self.rows, Streamed) else None
+        return describe(self.program, rows)
 
     @cached_property
     def status(self) -> Status:
@@ -79,7 +79,7 @@ class Result:
         take long (see ``information.BUDGET``): by the rows' scores, and where those leave doubt
         by the observed information.
         """
-        if not self.base_status.ok or info.cost(self.program) > info.BUDGET:
+        if not self.base_status.ok or info.cost(self.program, self.rows) > info.BUDGET:
             return self.base_status
         known = vars(self).get("information")  # if it was worked out, it may save the scores
         if (known is not None and known.regular) or clearly_identified(self._gram):
@@ -156,27 +156,33 @@ class Result:
     @cached_property
     def entropy(self) -> float:
         """``-sum_n w_n sum_k r_nk log r_nk``: how unclear the classes are (0: certain)."""
-        return entropy(self.rows.weights, self.responsibilities())
+        return entropy_of(self)
 
     # ---- rows ------------------------------------------------------------------------------
 
-    def responsibilities(self, *args: Any, **kwargs: Any) -> jax.Array | dict[str, jax.Array]:
+    def responsibilities(self, *args: Any, **kwargs: Any) -> Any:
         """(n, k) ``p(z_n = k | x, params)``, of the training data or of new data.
 
         New data are given as the model takes them; keyword arguments that are no arrays are
         remembered and needed only to change them. Rows whose label is known are one-hot. With
         several latent classes {site: (n, k)}, each for its own rows. In a chain the smoothed
         probabilities, given all of the sequence, in the shape of z in its scan: (time, ..., k).
+        Of `Batches` an iterable of the batches' arrays, which can also be written to a file:
+        ``fit.responsibilities(...).to_parquet(path)``; so `predict` and `log_prob`.
         """
-        return self._only(score(self, args, kwargs)[0])
+        return self._by_row(lambda a, k: self._only(score(self, a, k)[0]), None, args, kwargs)
 
-    def predict(self, *args: Any, **kwargs: Any) -> jax.Array | dict[str, jax.Array]:
+    def predict(self, *args: Any, **kwargs: Any) -> Any:
         """(n,) the most probable class of each row; data and form as in `responsibilities`.
 
         In a chain of each step by itself: `decode` has the most probable path.
         """
-        found = self.responsibilities(*args, **kwargs)
-        return jax.tree.map(lambda r: r.argmax(-1), found)
+
+        def of(args: tuple, kwargs: dict[str, Any]) -> Any:
+            found = self._only(score(self, args, kwargs)[0])
+            return jax.tree.map(lambda r: r.argmax(-1), found)
+
+        return self._by_row(of, None, args, kwargs)
 
     def decode(self, *args: Any, **kwargs: Any) -> jax.Array | dict[str, jax.Array]:
         """The most probable path of a chain's classes, (time, ...), by Viterbi's algorithm.
@@ -189,12 +195,17 @@ class Result:
         """
         return self._only(decoded(self, args, kwargs))
 
-    def log_prob(self, *args: Any, **kwargs: Any) -> jax.Array:
+    def log_prob(self, *args: Any, **kwargs: Any) -> Any:
         """(n,) ``log p(x_n | params)`` of each independent unit: a row, a group, a sequence.
 
         Unweighted; data as in `responsibilities`.
         """
-        return score(self, args, kwargs)[1]
+        return self._by_row(lambda a, k: score(self, a, k)[1], "log_prob", args, kwargs)
+
+    def _by_row(self, of: Scoring, name: str | None, args: tuple, kwargs: dict[str, Any]) -> Any:
+        """What is worked out row by row, at once or in batches."""
+        data = streamed(self, args, kwargs)
+        return of(args, kwargs) if data is None else InBatches(data, name or self.spec.latent, of)
 
     def _only(self, by_latent: dict[str, jax.Array]) -> jax.Array | dict[str, jax.Array]:
         """What one latent class has, or all of it by name."""
@@ -206,15 +217,7 @@ class Result:
         Without arguments the model is called as it was fitted, so that as many rows come back;
         otherwise with the arguments given (arrays are not remembered, the rest is).
         """
-        call = merge(self.program.source, self.call, args, kwargs)
-        positional, keywords = call.rebuild()
-        self.program.unchanged.check(surely=True)
-        model = handlers.substitute(unobserved(self.program.model), data=self.leaves)
-        trace = handlers.trace(handlers.seed(model, as_key(rng_key))).get_trace(
-            *positional, **keywords
-        )
-        names = [z.name for z in self.spec.latents] + [s.name for s in self.program.sites]
-        return {name: trace[name]["value"] for name in names}
+        return simulated(self, self.leaves, as_key(rng_key), args, kwargs)
 
     @cached_property
     def deterministics(self) -> dict[str, jax.Array]:
@@ -223,7 +226,7 @@ class Result:
         They are functions of the parameters and no parameters themselves, so they are not among
         ``params``, which is what `numpyro.handlers.substitute` takes.
         """
-        return values(self.program, self.free, self.call.arrays)
+        return values_of(self)
 
     def gradient_function(self) -> GradientFunction:
         """Whether any mixture, of however many components, is higher: see `GradientFunction`.

@@ -12,13 +12,14 @@ from ..machine.garbage import collected_seldom
 from ..machine.jit import every, quick_jit
 from ..plan.chunks import Rows
 from ..plan.program import Params, Program
+from ..rows.streamed import Streamed, over_rows
 
 # The scores' Gram matrix, scaled to a unit diagonal, is taken for regular above this eigenvalue.
 _CLEARLY = 1e-3
 
 
 @collected_seldom
-def gram(program: Program, params: Params, rows: Rows) -> np.ndarray:
+def gram(program: Program, params: Params, rows: Rows | Streamed) -> np.ndarray:
     """(m, m) ``G = sum_n w_n s_n s_n'`` with the scores ``s_n = d log p(x_n) / du``.
 
     u are the unconstrained parameters. At a maximum of a well-specified model G is close to the
@@ -31,7 +32,7 @@ def gram(program: Program, params: Params, rows: Rows) -> np.ndarray:
 
     size = sum(p.size for p in program.structure.free)
     compiled = program.compiled("gram", lambda: quick_jit(program, of, 2 * size))
-    return np.asarray(compiled(params, rows), float)
+    return np.asarray(over_rows(compiled, params, rows), float)
 
 
 def _gram(program: Program, params: Params, rows: Rows) -> jax.Array:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from dataclasses import replace
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -23,6 +24,7 @@ from ..read.likeness import check_parameters, misshapen
 from ..read.model import read_model
 from ..read.reader import Params, Reader
 from ..rows.checks import check, findings
+from ..rows.streamed import Streamed
 
 
 class Scored(Protocol):
@@ -39,7 +41,7 @@ class Scored(Protocol):
         ...
 
     @property
-    def rows(self) -> Rows:
+    def rows(self) -> Rows | Streamed:
         """These, prepared."""
         ...
 
@@ -114,24 +116,32 @@ def log_densities(program: Program, params: Params, arrays: tuple) -> np.ndarray
     return np.asarray(compiled(params, arrays), float)
 
 
+def _known(result: Scored) -> Call:
+    """The call that the fit was made for, of one batch if its rows are read in batches."""
+    if not isinstance(result.rows, Streamed):
+        return result.call
+    shapes: Any = result.program.shapes
+    return replace(result.call, arrays=shapes)
+
+
 def _reader(result: Scored, call: Call) -> Reader:
-    key = call.signature
+    key, known = call.signature, _known(result)
     reader = result.program.readers.get(key)
     if reader is None or not serves(reader, call):
         result.program.unchanged.check(surely=True)
-        with misshapen(result.program, result.call, call):
+        with misshapen(result.program, known, call):
             reader = (
-                resized(result.program, call) if call.pattern == result.call.pattern else None
+                resized(result.program, call) if call.pattern == known.pattern else None
             ) or Reader(read_model(result.program.given, call, priors=result.program.posterior))
         if reader.num_components != result.program.num_components:
             raise ValueError(
                 f"the new call has {reader.num_components} components; the fit has "
                 f"{result.program.num_components}"
             )
-        check_parameters(result.program, result.call, reader, call)
+        check_parameters(result.program, known, reader, call)
         result.program.readers.keep(key, reader)
     compiled = reader.compiled("findings", lambda: once_jit(reader, lambda a: findings(reader, a)))
-    with misshapen(result.program, result.call, call):
+    with misshapen(result.program, known, call):
         found = jax.tree.map(np.asarray, compiled(call.arrays))
     check(reader, call.arrays, found, to_fit=False)
     return reader

@@ -12,6 +12,7 @@ from scipy.stats import norm
 
 from ..climb.boundary import POSITIVE
 from ..plan.program import Params
+from ..rows.streamed import one_of
 from . import information as info
 from .deterministic import values as deterministics
 from .profile import profile
@@ -95,7 +96,7 @@ def derived(fit: Result, kind: str) -> dict[str, tuple[np.ndarray, np.ma.MaskedA
     free = {p.name: fit.leaves[p.name] for p in program.structure.free}
 
     def values_at(free: Params) -> Params:
-        found = deterministics(program, free, fit.call.arrays)
+        found = deterministics(program, free, one_of(fit.rows).arrays)
         return {n: found[n] for n in own}
 
     slopes = jax.jacfwd(values_at)(free)

@@ -43,14 +43,23 @@ class _SiteRows(NamedTuple):
     view: jax.Array
 
 
-def prepare(program: Program, arrays: tuple) -> Rows:
+def prepare(
+    program: Program,
+    arrays: tuple,
+    used: jax.Array | None = None,
+    reference: Mapping[str, Args] | None = None,
+) -> Rows:
     """Read the observations out of the model (see `Rows`); to be compiled.
 
-    `find_patterns` has to follow, on the host.
+    ``used`` (n,) is 0 for units that only fill up; features are measured from ``reference`` if it
+    is given, rather than from what these rows would have. `find_patterns` has to follow, on the
+    host.
     """
     params = program.probe_values
     args = program.arguments(params, arrays)
     unit_weights = program.row_weights(arrays)
+    if used is not None:  # a weight that is not finite stays so, to be refused
+        unit_weights = jnp.where(used > 0, unit_weights, 0)
     owners = {level: owners_of(program, arrays, level) for level in program.inner_levels}
     weights = {0: unit_weights} | {level: unit_weights[o] for level, o in owners.items()}
     trace = program.run(params, arrays, 0)
@@ -70,7 +79,8 @@ def prepare(program: Program, arrays: tuple) -> Rows:
                 covariates, offset = design(program, data, program.linear[site.name], arrays)
                 values = jnp.concatenate([values - offset, covariates])[None]
             weight = weights[data.level]
-            rows = _site_rows(program, site, trace[site.name], values, seen, weight, args)
+            own = None if reference is None else reference[site.name]
+            rows = _site_rows(program, site, trace[site.name], values, seen, weight, args, own)
             found[site.name] = rows
             points[site.name] = rows.view
         else:
@@ -80,8 +90,8 @@ def prepare(program: Program, arrays: tuple) -> Rows:
         level: _chunk(found, weight, program.labels(arrays, level), level_of, level)
         for level, weight in weights.items()
     }
-    reference = {n: f.reference for n, f in found.items()}
-    shape = _shape(program, whole[0], reference)
+    own_reference = {n: f.reference for n, f in found.items()}
+    shape = _shape(program, whole[0], own_reference)
     chunks = jax.tree.map(lambda a: in_chunks(a, shape, "edge"), whole[0])
     numbers = jnp.concatenate(modelled)
     location, spread = jnp.zeros(()), jnp.ones(())
@@ -93,7 +103,7 @@ def prepare(program: Program, arrays: tuple) -> Rows:
         chunks=chunks._replace(weights=in_chunks(unit_weights, shape)),
         inner={level: Inner(whole[level], owner) for level, owner in owners.items()},
         patterns={},
-        reference=reference,
+        reference=own_reference,
         weights=unit_weights,
         log_base=sum((f.log_base for f in found.values()), jnp.zeros(())),
         level=jnp.zeros((), dtype),
@@ -102,7 +112,7 @@ def prepare(program: Program, arrays: tuple) -> Rows:
         spread=spread,
         arrays=arrays,
         ahead=row_density.ahead(program, arrays),
-        pooled={n: _pooled(program, n, reference, arrays, dtype) for n in program.pools},
+        pooled={n: _pooled(program, n, own_reference, arrays, dtype) for n in program.pools},
         fixed=point.fixed(program, args),
         prototype=program.prototype(arrays),
     )
@@ -148,6 +158,7 @@ def _site_rows(
     seen: jax.Array | None,
     weights: jax.Array,
     args: Mapping[str, Args],
+    reference: Args | None,
 ) -> _SiteRows:
     assert site.data is not None
     family, data, fn = site.family, site.data, layout.family_of(message)
@@ -160,7 +171,8 @@ def _site_rows(
         for n in family.known
     }
     tie = site.ties or _untied(args[site.name])
-    reference = family.reference(values, weights, args[site.name], tie)
+    if reference is None:
+        reference = family.reference(values, weights, args[site.name], tie)
     per_cell = jnp.zeros(())
     if isinstance(family, RowFamily):
         seen = None if seen is None else _whole_cells(seen).astype(values.dtype)

@@ -13,9 +13,10 @@ from ..machine.jit import quick_jit
 from ..plan.blocks import StatisticalSite
 from ..plan.chunks import Chunk, Rows
 from ..plan.program import Program
+from .streamed import Streamed, over_rows
 
 
-def never_observed(program: Program, rows: Rows) -> dict[str, np.ndarray]:
+def never_observed(program: Program, rows: Rows | Streamed) -> dict[str, np.ndarray]:
     """{parameter: bool} which of its probabilities belong to categories that no row has.
 
     Rows of positive weight, with the entry there, count; a probability that several sites or cells
@@ -58,7 +59,9 @@ def _is_simplex(site: StatisticalSite) -> bool:
     return given == {"probs": "simplex"} and site.entries["probs"] is not None
 
 
-def _category_counts(program: Program, rows: Rows, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+def _category_counts(
+    program: Program, rows: Rows | Streamed, names: tuple[str, ...]
+) -> dict[str, np.ndarray]:
     """{site: (c, m) how many rows of positive weight have each category, by cell}."""
 
     def of(rows: Rows) -> dict[str, jax.Array]:
@@ -73,7 +76,8 @@ def _category_counts(program: Program, rows: Rows, names: tuple[str, ...]) -> di
             total |= counts(inner.chunk)
         return total
 
-    found = program.compiled("categories", lambda: quick_jit(program, of))(rows)
+    compiled = program.compiled("categories", lambda: quick_jit(program, of))
+    found = over_rows(lambda _, rows: compiled(rows), None, rows)
     entries = {s.name: s.entries["probs"] for s in program.statistical if s.name in names}
     cells = {n: e.index.shape[1:] for n, e in entries.items() if e is not None}
     out = {}

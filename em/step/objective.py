@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -14,6 +15,7 @@ from ..classes.posterior import posterior
 from ..machine.jit import quick_jit
 from ..plan.chunks import Rows
 from ..plan.program import Params, Program
+from ..rows.streamed import Streamed, one_of, over_rows
 from .expectation import Expectation, e_step
 from .prior import log_prior
 
@@ -25,6 +27,27 @@ def evaluate(program: Program, assign: Assign, params: Params, rows: Rows) -> Ex
     if program.posterior:
         objective = objective + log_prior(program, params, rows.arrays)
     return found._replace(objective=objective)
+
+
+def objective_at(program: Program, params: Params, rows: Rows | Streamed) -> float:
+    """The objective of soft EM at some parameters, of all rows."""
+
+    def prior(params: Params, rows: Rows) -> jax.Array:
+        return log_prior(program, params, rows.arrays)
+
+    total = likelihood_at(program, params, rows)
+    if program.posterior:
+        compiled = program.compiled("log prior", lambda: quick_jit(program, prior))
+        total += float(compiled(params, one_of(rows)))
+    return total
+
+
+def likelihood_at(program: Program, params: Params, rows: Rows | Streamed) -> float:
+    """`log_likelihood`, of all batches if they are read one by one."""
+    of = partial(log_likelihood, program)
+    compiled = program.compiled("likelihood", lambda: quick_jit(program, of))
+    total = float(over_rows(compiled, params, rows))
+    return total + (rows.base if isinstance(rows, Streamed) else 0.0)
 
 
 def log_likelihood(program: Program, params: Params, rows: Rows) -> jax.Array:
@@ -45,7 +68,7 @@ class Own(NamedTuple):
         return bool(abs(reported - self.value) <= tolerance * self.size)
 
 
-def own_log_likelihood(program: Program, params: Params, rows: Rows) -> Own:
+def own_log_likelihood(program: Program, params: Params, rows: Rows | Streamed) -> Own:
     """`log_likelihood` again, from the model's function replayed row by row."""
 
     def total(params: Params, weights: jax.Array, arrays: tuple) -> tuple[jax.Array, jax.Array]:
@@ -56,4 +79,8 @@ def own_log_likelihood(program: Program, params: Params, rows: Rows) -> Own:
         return terms.sum() + rest, jnp.abs(terms).sum() + jnp.abs(rest) + 1
 
     compiled = program.compiled("own", lambda: quick_jit(program, total))
-    return Own(*map(float, compiled(params, rows.weights, rows.arrays)))
+
+    def of(params: Params, rows: Rows) -> tuple[jax.Array, jax.Array]:
+        return compiled(params, rows.weights, rows.arrays)
+
+    return Own(*map(float, over_rows(of, params, rows)))

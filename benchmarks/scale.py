@@ -1,0 +1,141 @@
+"""Rows a second in memory and in batches, and the memory that each takes.
+
+    python benchmarks/scale.py --rows 1000000 10000000 --formats npy parquet
+
+Rows of 8 columns in single precision are made in a folder, block by block. Each measurement is a
+process of its own: its peak is what the kernel says of it (``ru_maxrss``). A pass is what one more
+step of EM takes: the time of a run of many steps less that of a run of few, from the same start.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+K, D = 8, 8
+BLOCK = 1 << 18
+FEW, MANY = 2, 8
+
+
+def blocks(rows: int):
+    """The rows of 8 overlapping normals, the same at every call."""
+    rng = np.random.default_rng(0)
+    centres = rng.normal(0, 2, (K, D)).astype(np.float32)
+    factors = rng.normal(0, 0.5, (K, D, D)).astype(np.float32) + np.eye(D, dtype=np.float32)
+    for first in range(0, rows, BLOCK):
+        n = min(BLOCK, rows - first)
+        z = rng.integers(0, K, n)
+        noise = rng.standard_normal((n, D), dtype=np.float32)
+        yield centres[z] + np.einsum("nij,nj->ni", factors[z], noise)
+
+
+def make(path: Path, rows: int) -> None:
+    """Write them, unless they are there."""
+    if path.exists():
+        return
+    if path.suffix == ".npy":
+        out = np.lib.format.open_memmap(path, "w+", np.float32, (rows, D))
+        first = 0
+        for block in blocks(rows):
+            out[first : first + len(block)] = block
+            first += len(block)
+        out.flush()
+        return
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    writer = None
+    for block in blocks(rows):
+        table = pa.table({f"x{j}": block[:, j] for j in range(D)})
+        writer = writer or pq.ParquetWriter(path, table.schema, compression="none")
+        writer.write_table(table)
+    writer.close()
+
+
+def start() -> dict:
+    """Parameters to start from, the same in every run."""
+    some = next(blocks(BLOCK))
+    return {
+        "weights": np.full(K, 1 / K),
+        "loc": some[:K].astype(float),
+        "covariance": np.tile(np.cov(some.T), (K, 1, 1)),
+    }
+
+
+def measure(path: Path, way: str) -> None:
+    """Fit, and print what it took."""
+    import jax.numpy as jnp
+    import numpyro
+    import numpyro.distributions as dist
+
+    from mixpyro import em
+
+    def model(x):
+        weights = numpyro.sample("weights", dist.Dirichlet(jnp.ones(K)))
+        loc = numpyro.param("loc", jnp.zeros((K, D)))
+        covariance = numpyro.param(
+            "covariance",
+            jnp.tile(jnp.eye(D), (K, 1, 1)),
+            constraint=dist.constraints.positive_definite,
+        )
+        with numpyro.plate("rows", x.shape[0]):
+            z = numpyro.sample("z", dist.Categorical(weights))
+            numpyro.sample("x", dist.MultivariateNormal(loc[z], covariance[z]), obs=x)
+
+    taken, fit = {}, None
+    for steps in (FEW, FEW, MANY):  # the first run compiles
+        data = em.Batches(path) if way == "batches" else np.load(path)
+        run = em.EM(model, max_steps=steps, accelerate=None, tolerance=0.0)
+        began = time.perf_counter()
+        fit = run.run(0, data, init_params=start())
+        taken[steps] = time.perf_counter() - began
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    a_pass = (taken[MANY] - taken[FEW]) / (MANY - FEW)
+    value = float(fit.trace[-1])
+    print(json.dumps({"pass_s": a_pass, "peak_mb": peak, "objective": value}), flush=True)
+
+
+def main() -> None:
+    """Make the data, measure in processes of their own, print a table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, nargs="+", default=[10**6])
+    parser.add_argument("--formats", nargs="+", default=["npy", "parquet"])
+    parser.add_argument("--folder", type=Path, default=None)
+    parser.add_argument("--in-memory-up-to", type=int, default=10**7)
+    parser.add_argument("--one", nargs=2, default=None, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one:
+        measure(Path(options.one[0]), options.one[1])
+        return
+    folder = options.folder or Path(tempfile.mkdtemp())
+    print("| rows | source | Mrows/s | peak MB | objective after the last step |")
+    print("| --- | --- | --- | --- | --- |")
+    for rows in options.rows:
+        jobs = [(f, "batches") for f in options.formats]
+        if rows <= options.in_memory_up_to:
+            jobs.insert(0, ("npy", "memory"))
+        for kind, way in jobs:
+            path = folder / f"{rows}.{kind}"
+            make(path, rows)
+            command = [sys.executable, __file__, "--one", str(path), way]
+            out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+            found = json.loads(out.splitlines()[-1])
+            speed = rows / found["pass_s"] / 1e6
+            name = "in memory" if way == "memory" else f"batches, .{kind}"
+            print(
+                f"| {rows:.0e} | {name} | {speed:.2f} | {found['peak_mb']:.0f} | "
+                f"{found['objective']:.2f} |",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""A call with `Batches` among its arguments: where they stand, and the call with arrays there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import numpy as np
+
+from ..sources.batches import Batches
+from .arguments import split
+from .call import Call
+
+
+@dataclass(frozen=True)
+class Data:
+    """The arguments of a call with `Batches` among them."""
+
+    args: tuple
+    kwargs: Mapping[str, Any]
+    streams: tuple[Batches, ...]
+    places: tuple[int, ...]
+
+    def call(self, arrays: Sequence[Any], gaps: bool) -> Call:
+        """The call with an array for each of the streams."""
+        call = split(*self.arguments(arrays))
+        return replace(call, gaps=call.gaps or gaps)
+
+    def arguments(self, arrays: Sequence[Any]) -> tuple[tuple, dict[str, Any]]:
+        """``(args, kwargs)`` with an array for each of the streams."""
+        given = {id(s): a for s, a in zip(self.streams, arrays, strict=True)}
+        return jax.tree.map(
+            lambda leaf: given.get(id(leaf), leaf),
+            (self.args, dict(self.kwargs)),
+            is_leaf=lambda leaf: leaf is None,
+        )
+
+
+def data_of(args: tuple, kwargs: Mapping[str, Any]) -> Data | None:
+    """The data of a call; None if there are no `Batches` among its arguments."""
+    streams: dict[int, Batches] = {}
+    places: dict[int, int] = {}
+    number = 0
+    for leaf in jax.tree.leaves((args, dict(kwargs)), is_leaf=lambda leaf: leaf is None):
+        if isinstance(leaf, Batches) and id(leaf) not in streams:
+            streams[id(leaf)], places[id(leaf)] = leaf, number
+        elif isinstance(leaf, Batches):
+            raise ValueError(
+                "one Batches stands for two arguments; give each argument Batches of its own"
+            )
+        number += hasattr(leaf, "__array__") and not isinstance(leaf, np.generic)
+    if not streams:
+        return None
+    return Data(args, kwargs, tuple(streams.values()), tuple(places.values()))

@@ -1,0 +1,120 @@
+"""One step of a climb in two halves: where to, before the E-step there; what of it, after."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from ..classes.assignments import settles_after
+from ..plan.chunks import Rows
+from ..plan.program import Params, Program
+from ..rows.point import arguments
+from ..step.expectation import Expectation
+from ..step.maximisation import FIRST_STEPS, INNER_STEPS, m_step
+from ..step.prior import without_mode
+from .leap import Leap, begin, leap
+from .state import Flight, Settings, State
+from .status import Status
+from .stopping import Bounds, judge, judge_leap
+
+# An accelerated step may not take a component's relative scale below this and far below EM's step.
+_SOUND = 0.05
+
+
+class Ahead(NamedTuple):
+    """The parameters to try next; of an accelerated step also EM's own, and what is remembered."""
+
+    params: Params
+    image: Params
+    leap: Leap | None
+    memory: Any
+
+
+def propose(program: Program, settings: Settings, state: State, rows: Rows) -> Ahead:
+    """Where the next step goes, by the E-step here."""
+    # The first M-step may be far from where numeric rungs start: it gets more inner steps.
+    inner = jnp.where(state.steps == 0, FIRST_STEPS, INNER_STEPS)
+    image = m_step(program, state.expected, state.params, rows, inner)
+    if settings.accelerate is None:
+        return Ahead(image, image, None, None)
+    assert state.flight is not None
+    slope, moved, memory = state.flight
+    params, ahead, memory = leap(
+        program, settings.accelerate, memory, state.params, image, slope, moved, rows
+    )
+    # The starting parameters are no point of the climb, their statistics are.
+    first = state.steps == 0
+    start = begin(program, settings.accelerate, state.params, rows)
+    memory = jax.tree.map(lambda new, old: jnp.where(first, old, new), memory, start)
+    params = {n: jnp.where(first, image[n], v) for n, v in params.items()}
+    return Ahead(params, image, ahead._replace(plain=ahead.plain | first), memory)
+
+
+def settle(
+    program: Program,
+    settings: Settings,
+    state: State,
+    ahead: Ahead,
+    new: Expectation,
+    slope: Params | None,
+    reseeded: jax.Array,
+    bounds: Bounds,
+    rows: Rows,
+) -> State:
+    """The state after a step, by the E-step ``new`` where it led and the gradient there."""
+    if ahead.leap is None:
+        return _stepped(program, settings, state, ahead.params, new, reseeded, bounds, rows)
+    params, leap_, memory = ahead.params, ahead.leap, ahead.memory
+    assert state.flight is not None
+    first = state.steps == 0
+    scale = relative_scale(program, params, rows).min()
+    plain_scale = relative_scale(program, ahead.image, rows).min()
+    sound = leap_.plain | (scale >= jnp.minimum(plain_scale / 2, _SOUND))
+    higher = new.objective >= state.expected.objective
+    taken = first | ((higher | (leap_.plain & ~jnp.isfinite(new.objective))) & sound)
+    code = judge_leap(state, new, leap_, scale, taken, bounds)
+    code = jnp.where(taken & without_mode(program, params, rows), Status.NO_MODE, code)
+    here = (state.params, state.expected, state.flight.slope)
+    params, expected, slope = jax.tree.map(
+        lambda a, b: jnp.where(taken, a, b), (params, new, slope), here
+    )
+    assert slope is not None
+    gain = jnp.where(taken, new.objective - state.expected.objective, 0)
+    flight = Flight(slope, taken, memory)
+    return State(params, expected, gain, state.steps + 1, code, state.reseeded, flight)
+
+
+def _stepped(
+    program: Program,
+    settings: Settings,
+    state: State,
+    params: Params,
+    new: Expectation,
+    reseeded: jax.Array,
+    bounds: Bounds,
+    rows: Rows,
+) -> State:
+    scale = relative_scale(program, params, rows).min()
+    gain = new.objective - state.expected.objective
+    # A start may be parameters: then the first step has something to rise from.
+    scheduled = settles_after(settings.assign)
+    settled = state.steps > scheduled
+    rises = settled | (scheduled == 0)
+    code = judge(state, new, gain, scale, reseeded, bounds, settled, rises)
+    code = jnp.where(without_mode(program, params, rows), Status.NO_MODE, code)
+    return State(params, new, gain, state.steps + 1, code, state.reseeded + reseeded, None)
+
+
+def relative_scale(program: Program, params: Params, rows: Rows) -> jax.Array:
+    """(k,) each component's own smallest scale relative to the data's (infinite if it has none)."""
+    args = arguments(program, params, rows)
+    smallest = jnp.full((program.num_components,), jnp.inf)
+    for site in program.of_families:
+        assert site.ties is not None
+        own = site.family.relative_scale(args[site.name], site.ties, rows.reference[site.name])
+        if own is not None:
+            # The components of rows within units count for those of their unit.
+            smallest = jnp.minimum(smallest, own.reshape(program.num_components, -1).min(1))
+    return smallest

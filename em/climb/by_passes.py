@@ -1,0 +1,120 @@
+"""Climbs over rows that are read batch by batch, several of them in the same passes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..machine.arrays import array as as_jax
+from ..plan.program import Params
+from ..rows.streamed import Streamed
+from .passes import Passes
+from .state import RUNNING, Outcome, Settings, State
+from .status import Status
+from .stepwise import Stepwise, stepped
+from .stopping import Bounds, noise_of_squares, worst_of_total
+
+# A climb is left when, after so many passes, even so many times what its gains promise would not
+# bring it above the best so far.
+_PASSES, _DOUBT = 3, 5.0
+
+# Called after each pass: how many there were, and the best objective.
+type Report = Callable[[int, float], None]
+
+
+@dataclass
+class Climb:
+    """One climb: where it is, and the objectives on its way, in double precision."""
+
+    state: State
+    trace: list[float] = field(default_factory=list)
+
+    @property
+    def running(self) -> bool:
+        """Whether it goes on."""
+        return int(self.state.code) == RUNNING
+
+    @property
+    def hope(self) -> float:
+        """What it may reach, by its last gains."""
+        if len(self.trace) < 3:
+            return np.inf
+        before, gain = np.diff(self.trace[-3:])
+        rest = gain**2 / (before - gain) if before > gain > 0 else max(gain, 0.0)
+        return self.trace[-1] + _DOUBT * (rest + max(gain, 0.0))
+
+
+def climb_passes(
+    settings: Settings,
+    rows: Streamed,
+    starts: Sequence[Params],
+    tolerance: float,
+    report: Report = lambda number, best: None,
+    stepwise: Stepwise | None = None,
+) -> Outcome:
+    """Climbs from several parameters at once, in the same passes; see `loop.climb`.
+
+    One that cannot come out above another is left where it is, as MAX_STEPS.
+    """
+    passes = Passes(settings, rows)
+    if stepwise is not None:
+        starts = [stepped(stepwise, passes, params) for params in starts]
+    first = passes.expectations(starts)
+    assert rows.facts is not None
+    facts, dtype = rows.facts, passes.dtype
+    if dtype.itemsize < 8:  # from here on terms are counted from their mean: see `Rows.level`
+        value = max(float(e.objective) for e in first) / facts.total
+        more = as_level(value, dtype)
+        rows.level = more
+        first = [e._replace(objective=e.objective - more * facts.total) for e in first]
+    climbs = [Climb(passes.begin(p, e)) for p, e in zip(starts, first, strict=True)]
+    base = rows.base
+    whole = worst_of_total(rows.level, facts.total, facts.squares, dtype)
+    noise = noise_of_squares(facts.squares, dtype)
+    bounds = Bounds(*(as_jax(v, dtype) for v in (tolerance, noise, whole)))
+    for number in range(1, settings.max_steps + 1):
+        running = [c for c in climbs if c.running and not _hopeless(c, climbs)]
+        if not running:
+            break
+        ahead = [passes.propose(c.state) for c in running]
+        found = passes.expectations([a.params for a in ahead])
+        for one, there, new in zip(running, ahead, found, strict=True):
+            one.state = passes.settle(one.state, there, new, bounds)
+            one.trace.append(float(one.state.expected.objective) + base)
+        report(number, max(c.trace[-1] for c in climbs if c.trace))
+    return _outcome(passes, climbs, base)
+
+
+def as_level(value: float, dtype: np.dtype) -> float:
+    """A number that single precision holds exactly; 0 for one that is not finite."""
+    return float(np.asarray(value, dtype)) if np.isfinite(value) else 0.0
+
+
+def _hopeless(one: Climb, climbs: Sequence[Climb]) -> bool:
+    best = max((c.trace[-1] for c in climbs if c.trace), default=-np.inf)
+    return len(one.trace) >= _PASSES and one.hope < best
+
+
+def _outcome(passes: Passes, climbs: Sequence[Climb], base: float) -> Outcome:
+    states = [c.state for c in climbs]
+    trace = np.full((len(climbs), max(len(c.trace) for c in climbs)), np.nan)
+    for row, one in zip(trace, climbs, strict=True):
+        row[: len(one.trace)] = one.trace
+    codes = [int(s.code) for s in states]
+    found: dict[str, Any] = {
+        "params": {
+            n: np.stack([np.asarray(s.params[n]) for s in states]) for n in states[0].params
+        },
+        "objective": np.array([float(s.expected.objective) + base for s in states]),
+        "counts": np.stack([np.asarray(s.expected.counts) for s in states]),
+        "relative_scale": np.stack([passes.scales(s.params) for s in states]),
+        "steps": np.array([int(s.steps) for s in states]),
+        "code": np.array([Status.MAX_STEPS if c == RUNNING else c for c in codes]),
+        "reseeded": np.zeros(len(states), int),
+        "trace": trace,
+        "labels": None,
+    }
+    return Outcome(**found)

@@ -1,0 +1,123 @@
+"""A run over rows that are read batch by batch: a sample says where climbs begin, passes climb."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .calls.streams import Data
+from .climb.ascent import Way
+from .climb.by_passes import climb_passes
+from .climb.search import climb_all
+from .climb.selection import Restarts, select
+from .climb.state import Outcome, Settings
+from .climb.status import Status
+from .climb.stepwise import Stepwise
+from .machine.progress import RowProgress
+from .plan.chunks import Rows
+from .plan.program import Params, Program
+from .programs import prepare, program_for
+from .report.fit import Fit, from_outcome
+from .rows.checks import check
+from .rows.given import check_params
+from .rows.streamed import Streamed
+from .sources.batches import Batches, Elsewhere
+from .sources.side_by_side import batch_size_of, survey, together
+from .streamable import check_streamable
+
+# Rows of the sample that decides where climbs begin, and how many of its climbs go on.
+_SAMPLE, _FINALISTS = 1 << 15, 3
+# Climbs of the sample that differ by less ended at one optimum.
+_SAME = 1e-2
+
+
+type Climbing = Callable[[Program, Rows, jax.Array, Mapping[str, Any], Any], Any]
+
+
+def run(
+    model: Callable,
+    data: Data,
+    rng_key: jax.Array,
+    way: Way,
+    posterior: bool,
+    ascent: Climbing,
+    init_params: Mapping[str, Any] | None,
+    stepwise: Stepwise | None = None,
+) -> Fit:
+    """The fit of a model to `Batches`; ``ascent`` makes the climbs of the sample."""
+    seed = int(np.asarray(jax.random.key_data(rng_key)).ravel()[-1])
+    seen = survey(data.streams, _SAMPLE, seed)
+    size = min(batch_size_of(data.streams), seen.num_rows)
+    call = data.call(_first(data.streams, size, seen.dtypes), seen.gaps)
+    program = program_for(model, call, posterior)
+    check_streamable(program, model, call, data.places, size)
+    sample_call = data.call(seen.sample, seen.gaps)
+    sample_program = program_for(model, sample_call, posterior)
+    sample, found = prepare(sample_program, sample_call.arrays)
+    common, own = prepare(program, call.arrays)
+    rows = Streamed(
+        program=program,
+        call=call,
+        streams=data.streams,
+        places=data.places,
+        size=size,
+        dtypes=seen.dtypes,
+        num_rows=seen.num_rows,
+        common=common._replace(
+            reference=sample.reference, location=sample.location, spread=sample.spread
+        ),
+        found=own,
+    )
+    try:
+        check(sample_program, sample_call.arrays, found)
+    except ValueError:
+        for _ in rows:  # which names the row as it is read
+            pass
+        raise
+    given = None if init_params is None else check_params(program, init_params, call.arrays)
+    free = {p.name for p in program.structure.free}
+    if given is not None and set(given) == free:
+        starts = [given]
+    else:
+        outcome, restarts = climb_all(ascent(sample_program, sample, rng_key, found, given))
+        starts = _finalists(outcome, restarts)
+    settings = Settings(way.assign, way.max_steps, None, way.accelerate)
+    with RowProgress(seen.num_rows, way.progress_bar) as progress:
+        rows.progress = progress.rows
+        climbed = climb_passes(settings, rows, starts, way.tolerance, progress.passed, stepwise)
+    assert rows.facts is not None
+    chosen = select(program, climbed, common, rows.facts.total)
+    elsewhere: list[Any] = list(call.arrays)
+    for place, stream in zip(data.places, data.streams, strict=True):
+        elsewhere[place] = stream
+    return from_outcome(
+        program,
+        replace(call, arrays=Elsewhere(elsewhere)),
+        rows,
+        own | {"observations": rows.facts.observations},
+        climbed,
+        chosen,
+        False,
+    )
+
+
+def _first(streams: Sequence[Batches], size: int, dtypes: Sequence[np.dtype]) -> list[np.ndarray]:
+    _, arrays = next(together(streams))
+    return [np.ascontiguousarray(a[:size], d) for a, d in zip(arrays, dtypes, strict=True)]
+
+
+def _finalists(outcome: Outcome, restarts: Restarts) -> list[Params]:
+    """The best climbs of the sample that ended at different optima."""
+    kept: list[int] = []
+    order = [restarts.chosen, *(int(i) for i in restarts.ranking)]
+    for i in order:
+        fine = restarts.status[i] in (Status.CONVERGED, Status.MAX_STEPS)
+        apart = all(abs(restarts.objective[i] - restarts.objective[j]) > _SAME for j in kept)
+        if (fine and apart) or not kept:
+            kept.append(i)
+    return [{n: jnp.asarray(v[i]) for n, v in outcome.params.items()} for i in kept[:_FINALISTS]]

@@ -1,0 +1,106 @@
+"""`Batches`: what stands where a model takes an array that stays in its file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+import jax
+import numpy as np
+
+from ..options import positive
+from .kinds import Source, opened
+
+# Rows of a batch: a few megabytes of a few columns, which is what a step wants anyway.
+BATCH_SIZE = 1 << 17
+
+
+class Batches:
+    """Rows that are read batch by batch, where a model takes an array: ``run(key, Batches(...))``.
+
+    The model is called with one batch at a time, memory holds a few of them whatever their number,
+    and sums over the batches give the fit that all rows at once would give. Several `Batches` in
+    one call (a column of weights, covariates, labels) are read side by side: they have as many
+    rows each.
+
+    Args:
+        source: the path of a Parquet, Arrow or CSV file, or of a folder of them, or several paths,
+            or a ``pyarrow.dataset``; the path of a ``.npy`` file; anything that has a shape and
+            slices (a memmap, an array of zarr or h5py); or a function that returns a fresh iterator
+            of arrays.
+        columns: of files the names of the columns to read, of arrays their numbers: several give
+            (n, d), a single one (n,). All of them by default.
+        batch_size: rows of a batch.
+
+    Raises:
+        ValueError: a source that cannot be read, or columns that it does not have.
+    """
+
+    def __init__(self, source: Any, columns: Any = None, batch_size: int = BATCH_SIZE) -> None:
+        positive("batch_size", batch_size)
+        self.batch_size = int(batch_size)
+        self.source: Source = opened(source, columns)
+        self._given = source
+
+    @property
+    def num_rows(self) -> int | None:
+        """How many rows there are, where that is known before they are read."""
+        return self.source.num_rows
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """The batches, of ``batch_size`` rows each but for the last."""
+        return regrouped(self.source.blocks(self.batch_size), self.batch_size)
+
+    def __array__(self, *_: Any, **__: Any) -> NoReturn:
+        raise all_at_once()
+
+    def __repr__(self) -> str:
+        return f"Batches({self._given!r}, batch_size={self.batch_size})"
+
+
+def all_at_once() -> ValueError:
+    """What is said where rows that are read batch by batch are needed all at once."""
+    return ValueError(
+        "this needs all rows in memory at once, and em.Batches are read batch by batch: use a "
+        "sample of the rows as an array, or for a fit of Batches give it such rows to work on"
+    )
+
+
+class Elsewhere(tuple):
+    """The arrays of a call, `Batches` among them: nothing that is compiled takes them."""
+
+    __slots__ = ()
+
+
+def _flattened(*_: Any) -> Any:
+    raise all_at_once()
+
+
+jax.tree_util.register_pytree_node(Elsewhere, _flattened, _flattened)
+
+
+def regrouped(blocks: Iterator[np.ndarray], size: int) -> Iterator[np.ndarray]:
+    """The same rows, exactly so many at a time but for the last."""
+    kept: list[np.ndarray] = []
+    number = 0
+    for block in blocks:
+        while len(block):
+            piece, block = block[: size - number], block[size - number :]
+            kept.append(piece)
+            number += len(piece)
+            if number == size:
+                yield _joined(kept)
+                kept, number = [], 0
+    if kept:
+        yield _joined(kept)
+
+
+def _joined(pieces: list[np.ndarray]) -> np.ndarray:
+    if len(pieces) == 1:
+        return pieces[0]
+    if len({p.shape[1:] for p in pieces}) > 1:
+        raise ValueError(
+            "the source of Batches gives rows of different shapes: "
+            f"{', '.join(sorted({str(p.shape[1:]) for p in pieces}))}"
+        )
+    return np.concatenate(pieces)

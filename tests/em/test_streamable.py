@@ -1,0 +1,138 @@
+"""Models that batches fit as all rows at once would, and those that are refused."""
+
+import jax.numpy as jnp
+import numpy as np
+import numpyro
+import numpyro.distributions as dist
+import pytest
+from numpyro import handlers
+
+from mixpyro import em
+
+RNG = np.random.default_rng(2)
+N, SIZE = 500, 150
+Z = RNG.integers(0, 2, N)
+X = RNG.normal(3.0 * Z, 1 + Z)
+
+
+def mixture(x, observation, labels=None, known=None, **kwargs):
+    probs = numpyro.sample("probs", dist.Dirichlet(jnp.ones(2)))
+    with numpyro.plate("components", 2):
+        loc = numpyro.sample("loc", dist.Normal(0, 5))
+        scale = numpyro.sample("scale", dist.HalfNormal(5))
+    with numpyro.plate("rows", x.shape[0]):
+        z = numpyro.sample("z", dist.Categorical(probs), obs=labels, obs_mask=known)
+        numpyro.sample("x", observation(loc[z], scale[z]), obs=x)
+
+
+def normals(x, labels=None):
+    mixture(x, dist.Normal, labels)
+
+
+def centred(x):
+    normals((x - x.mean()) / x.std())
+
+
+def counted(x):
+    with handlers.scale(scale=1 / x.shape[0]):
+        normals(x)
+
+
+def student(x):
+    mixture(x, lambda loc, scale: dist.StudentT(4.0, loc, scale))
+
+
+def beside(x):
+    normals(x)
+    numpyro.factor("penalty", -(numpyro.param("extra", 0.0) ** 2))
+
+
+def needs_values(x, labels):
+    assert int(labels.max()) < 5
+    normals(x)
+
+
+def by_index(x, group):
+    probs = numpyro.sample("probs", dist.Dirichlet(jnp.ones(2)))
+    loc = numpyro.param("loc", jnp.arange(2.0))
+    with numpyro.plate("groups", 7):
+        z = numpyro.sample("z", dist.Categorical(probs))
+    with numpyro.plate("rows", x.shape[0]):
+        numpyro.sample("x", dist.Normal(loc[z[group]], 1.0), obs=x)
+
+
+def groups(x):
+    probs = numpyro.sample("probs", dist.Dirichlet(jnp.ones(2)))
+    loc = numpyro.param("loc", jnp.array([-1.0, 1.0]))
+    with numpyro.plate("groups", x.shape[0], dim=-2):
+        z = numpyro.sample("z", dist.Categorical(probs))
+        with numpyro.plate("rows", x.shape[1], dim=-1):
+            numpyro.sample("x", dist.Normal(loc[z], 1.0), obs=x)
+
+
+def batches(*arrays, size=SIZE):
+    return [em.Batches(a, batch_size=size) for a in arrays]
+
+
+def test_known_labels_are_the_closed_form(x64):
+    fit = em.EM(normals).run(0, *batches(X, Z))
+    for k in (0, 1):
+        np.testing.assert_allclose(fit.params["loc"][k], X[k == Z].mean())
+        np.testing.assert_allclose(fit.params["scale"][k], X[k == Z].std())
+        np.testing.assert_allclose(fit.params["probs"][k], (k == Z).mean())
+
+
+@pytest.mark.parametrize("posterior", [False, True])
+def test_whole_groups_are_rows_of_their_own(x64, posterior):
+    """Three numbers of a group share its class; EM by hand, with one class each."""
+    x = RNG.normal(Z[:, None], 1.0, (N, 3))
+    init = {"probs": np.array([0.5, 0.5]), "loc": np.array([-1.0, 1.0])}
+    objective = "posterior" if posterior else "likelihood"
+    run = em.EM(groups, objective=objective, accelerate=None, max_steps=2).run
+    fit = run(0, *batches(x), init_params=init)
+    probs, loc = init["probs"], init["loc"]
+    for _ in range(2):
+        log_joint = np.log(probs) - ((x[:, :, None] - loc) ** 2).sum(1) / 2
+        resp = np.exp(log_joint - log_joint.max(1, keepdims=True))
+        resp /= resp.sum(1, keepdims=True)
+        probs, loc = resp.mean(0), (resp.T @ x.sum(1)) / (3 * resp.sum(0))
+    np.testing.assert_allclose(fit.params["loc"], loc)
+    np.testing.assert_allclose(fit.params["probs"], probs)
+
+
+@pytest.mark.parametrize(
+    ("model", "arrays", "words"),
+    [
+        (centred, (X,), "gives rows another density when it is called with other rows"),
+        (counted, (X,), "gives rows another weight"),
+        (student, (X,), "'x' has no sufficient statistics, .* the M-step of 'loc', 'scale'"),
+        (beside, (X,), "'penalty' stands beside the rows of 'z'"),
+        (needs_values, (X, Z), "needs the values of an array in Python"),
+        (by_index, (X, np.arange(N) % 7), r"'z' has \(7,\) values for a batch of 150 rows"),
+    ],
+)
+def test_refused_models(model, arrays, words):
+    with pytest.raises(ValueError, match=words):
+        em.EM(model).run(0, *batches(*arrays))
+
+
+def test_refused_options():
+    with pytest.raises(ValueError, match="hard assignment needs all rows at once"):
+        em.EM(normals, assign="hard").run(0, *batches(X))
+    with pytest.raises(ValueError, match="init_responsibilities are of all rows at once"):
+        em.EM(normals).run(0, *batches(X), init_responsibilities=np.ones((N, 2)))
+    with pytest.raises(ValueError, match="batches of 4 rows are too few for 2 components"):
+        em.EM(normals).run(0, *batches(X, size=4))
+    one = em.Batches(X)
+    with pytest.raises(ValueError, match="one Batches stands for two arguments"):
+        em.EM(normals).run(0, one, one)
+
+
+def test_bad_data_are_named_by_batch(x64):
+    bad = Z.copy()
+    bad[333] = 4
+    with pytest.raises(ValueError, match=r"batch of rows 300 to 449, .* at row 33 is out of range"):
+        em.EM(normals).run(0, *batches(X, bad), init_params=START)
+
+
+START = {"probs": np.array([0.5, 0.5]), "loc": np.array([-1.0, 1.0]), "scale": np.array([1.0, 1.0])}
