@@ -13,6 +13,7 @@ from numpyro.contrib.control_flow import scan
 from ._arguments import check_count, matrix_shape, vector_rows
 from ._catalogue import example
 from ._priors import center_and_spread, covariance_prior, scale_prior, weights_prior
+from ._states import states
 
 if TYPE_CHECKING:
     from jax import Array
@@ -50,6 +51,7 @@ def hidden_markov(
     num_rows: int | None = None,
     num_features: int | None = None,
     num_categories: int | None = None,
+    stationary: bool = False,
     concentration: float = 1.0,
 ) -> Any:
     r"""A hidden Markov model: observations whose classes follow one another.
@@ -63,7 +65,7 @@ def hidden_markov(
     MultivariateNormal(loc, covariance_matrix). See Zucchini and MacDonald (2009), *Hidden Markov
     Models for Time Series*, chapter 2.
 
-    Sites: ``initial`` (k,); ``transition`` (k, k), whose rows sum to 1; ``rate`` (k,), or ``loc``
+    Sites: ``initial`` (k,), unless the chain is stationary; ``transition`` (k, k), whose rows sum to 1; ``rate`` (k,), or ``loc``
     and ``scale`` (k,), or ``probs`` (k, m), or ``loc`` (k, d) and ``covariance_matrix`` (k, d, d);
     ``z`` (n,), within a scan; ``x``.
 
@@ -80,6 +82,8 @@ def hidden_markov(
         num_rows: n, read only without x.
         num_features: d of a multivariate normal, needed only without x.
         num_categories: m, of a categorical emission.
+        stationary: whether the first state has the stationary distribution of the transitions, and
+            no parameter of its own. The M-step of the transitions is then numeric.
         concentration: of the Dirichlet priors.
 
     Returns:
@@ -108,9 +112,8 @@ def hidden_markov(
         n, d = vector_rows(x, num_rows), 1
     size = check_count("num_categories", num_categories) if emission == "categorical" else d
 
-    initial = numpyro.sample("initial", weights_prior(k, concentration))
+    initial, transition = states(k, concentration, stationary)
     with numpyro.plate("components", k):
-        transition = numpyro.sample("transition", weights_prior(k, concentration))
         given = _EMISSIONS[emission](x, size)
 
     def step(carry: tuple[Any, Any], x: Any) -> tuple[tuple[Any, Any], Any]:

@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from scipy.optimize import minimize
+from scipy.special import expit
 from scipy.stats import gamma
 
 from mixpyro import models
@@ -105,6 +106,24 @@ def latent_class(found):
     np.testing.assert_allclose(shares, [0.4447, 0.3736, 0.1817], atol=1e-4)
 
 
+def latent_transition(found):
+    """By SciPy, from all pairs of classes of a boy; one class by the shares of the answers."""
+    table, fits = found["table"], found["fits"]
+    cells, boys = table.to_numpy()[:, :4].reshape(-1, 2, 2), table["boys"].to_numpy()
+
+    def minus(u):
+        first, stay, p = expit(u[0]), expit(u[1:3]), expit(u[3:]).reshape(2, 2)
+        moves = np.array([[stay[0], 1 - stay[0]], [1 - stay[1], stay[1]]])
+        density = np.prod(np.where(cells[:, :, None], p, 1 - p), -1)  # (cell, interview, class)
+        begun = density[:, 0] * [first, 1 - first]
+        return -boys @ np.log(np.sum(begun @ moves * density[:, 1], 1))
+
+    solved = minimize(minus, [0, 1, 1, 1, 1, -1, -1], tol=1e-10)
+    assert fits[2].log_likelihood == pytest.approx(-solved.fun, abs=1e-5)
+    shares = np.average(cells, 0, boys).mean(0)
+    np.testing.assert_allclose(fits[1].params["probs"][0, :, 1], shares, atol=1e-6)
+
+
 def linear_regression_mixture(found):
     """Benaglia, Chauveau, Hunter and Young (2009), section 5: mixtools."""
     assert found["fit"].log_likelihood == pytest.approx(-66.93977, abs=2e-5)
@@ -116,6 +135,26 @@ def logistic_regression_mixture(found):
     np.testing.assert_array_equal(np.round(one.params["coefficients"][0], 2), [-60.72, 34.27])
     errors = one.standard_errors()["coefficients"][0]
     np.testing.assert_array_equal(np.round(errors, 2), [5.18, 2.91])
+
+
+def markov_chain_mixture(found):
+    """One class by counting pairs; two by SciPy, from the sixteen patterns."""
+    wheeze, fits = found["wheeze"], found["fits"]
+    before, after = wheeze[:, :-1].ravel(), wheeze[:, 1:].ravel()
+    counted = [after[before == i].mean() for i in (0, 1)]
+    np.testing.assert_allclose(fits[1].params["transition"][0, :, 1], counted, atol=1e-6)
+    patterns, seen = found["patterns"], found["seen"]
+
+    def minus(u):
+        p = expit(u[1:]).reshape(2, 3)  # of each class: at first, after 0, after 1
+        chance = np.concatenate([p[:, :1] + np.zeros((2, 1)), p[:, 1:]], 1)
+        steps = [chance[:, :1] * np.ones(16)]
+        steps += [chance[:, 1 + patterns[:, t]] for t in range(3)]
+        each = [np.where(patterns[:, t], s, 1 - s) for t, s in enumerate(steps)]
+        return -seen @ np.log([expit(u[0]), expit(-u[0])] @ np.prod(each, 0))
+
+    solved = minimize(minus, [1, -3, -3, 0, 0, 0, 1], tol=1e-10)
+    assert fits[2].log_likelihood == pytest.approx(-solved.fun, abs=1e-5)
 
 
 def mixed_rasch(found):
@@ -170,6 +209,19 @@ def survival_mixture(found):
     assert round(found["fits"][1].log_likelihood, 1) == -116.4
 
 
+def switching_regression(found):
+    """StataCorp, Time-Series Reference Manual, mswitch, examples 1 and 2."""
+    level, lagged = found["fits"]["level"], found["fits"]["lagged"]
+    assert level.log_likelihood == pytest.approx(-508.63592, abs=1e-5)
+    assert lagged.log_likelihood == pytest.approx(-264.71069, abs=1e-5)
+    order = np.argsort(np.asarray(level.params["coefficients"])[:, 0])
+    low, high = np.asarray(level.params["coefficients"])[order, 0]
+    np.testing.assert_allclose([low, high], [3.70877, 9.556793], rtol=1e-5)
+    moves = np.asarray(level.params["transition"])[order][:, order]
+    np.testing.assert_allclose([moves[0, 0], moves[1, 0]], [0.9820939, 0.0503587], rtol=1e-4)
+    assert float(level.params["scale"]) == pytest.approx(2.107562, rel=1e-6)
+
+
 def two_coins(found):
     """Do and Batzoglou (2008), figure 1b: 0.80 and 0.52."""
     assert round(float(found["fit"].params["p"]), 2) == 0.80
@@ -207,8 +259,10 @@ PUBLISHED = [
     hurdle_poisson,
     kmeans_mixture,
     latent_class,
+    latent_transition,
     linear_regression_mixture,
     logistic_regression_mixture,
+    markov_chain_mixture,
     mixed_rasch,
     negative_binomial_mixture,
     occupancy,
@@ -216,6 +270,7 @@ PUBLISHED = [
     poisson_regression_mixture,
     robust_regression,
     survival_mixture,
+    switching_regression,
     two_coins,
     von_mises_mixture,
     weibull_mixture,

@@ -20,9 +20,11 @@ from ._tables import (
     load_earthquakes,
     load_emissions,
     load_fabric,
+    load_fed_funds,
     load_hares,
     load_iris,
     load_law_school,
+    load_leading_crowd,
     load_leukaemia,
     load_phone_calls,
     load_red_mites,
@@ -31,6 +33,7 @@ from ._tables import (
     load_salamanders,
     load_sex_ratio,
     load_turtles,
+    load_wheeze,
 )
 
 __all__ = [
@@ -47,9 +50,11 @@ __all__ = [
     "load_earthquakes",
     "load_emissions",
     "load_fabric",
+    "load_fed_funds",
     "load_hares",
     "load_iris",
     "load_law_school",
+    "load_leading_crowd",
     "load_leukaemia",
     "load_old_faithful",
     "load_phone_calls",
@@ -59,6 +64,7 @@ __all__ = [
     "load_salamanders",
     "load_sex_ratio",
     "load_turtles",
+    "load_wheeze",
 ]
 
 
