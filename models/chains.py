@@ -65,9 +65,9 @@ def hidden_markov(
     MultivariateNormal(loc, covariance_matrix). See Zucchini and MacDonald (2009), *Hidden Markov
     Models for Time Series*, chapter 2.
 
-    Sites: ``initial`` (k,), unless the chain is stationary; ``transition`` (k, k), whose rows sum to 1; ``rate`` (k,), or ``loc``
-    and ``scale`` (k,), or ``probs`` (k, m), or ``loc`` (k, d) and ``covariance_matrix`` (k, d, d);
-    ``z`` (n,), within a scan; ``x``.
+    Sites: ``initial`` (k,), unless the chain is stationary; ``transition`` (k, k), whose rows sum
+    to 1; ``rate`` (k,), or ``loc`` and ``scale`` (k,), or ``probs`` (k, m), or ``loc`` (k, d) and
+    ``covariance_matrix`` (k, d, d); ``z`` (n,), within a scan; ``x``.
 
     Priors: initial and the rows of transition ~ Dirichlet(c, ..., c), c = concentration, uniform by
     default, as are probs; rate is Exponential with the mean of x (1 without); loc ~ Normal(m, R),

@@ -105,7 +105,9 @@ def switching_regression(
     def step(carry: tuple[Any, Any], given: tuple[Any, Any, Any]) -> tuple[tuple[Any, Any], Any]:
         (z, time), (y, x, known) = carry, given
         z = numpyro.sample("z", dist.Categorical(jnp.where(time == 0, initial, transition[z])))
-        law = dist.Normal(known + jnp.sum(x * coefficients[z], -1), scale if tied_scale else scale[z])
+        law = dist.Normal(
+            known + jnp.sum(x * coefficients[z], -1), scale if tied_scale else scale[z]
+        )
         return (z, time + 1), numpyro.sample("y", law, obs=y)
 
     known = jnp.broadcast_to(jnp.asarray(offset, float), (n,))

