@@ -83,7 +83,7 @@ def cross_validate(
     rows, found = prepare(program, call.arrays)
     check(program, call.arrays, found)
     weights = np.asarray(rows.weights)
-    units = np.asarray(program.structure.of_units(weights))
+    units = np.asarray(program.structure.of_units(rows.weights))
     n = len(units)
     if n < 2:
         raise ValueError(

@@ -46,5 +46,6 @@ CASES = [
         ),
         draw=draw,
         log_density=log_density,
+        needed=("transition_probs",),  # one category is no mixture
     ),
 ]
