@@ -15,6 +15,7 @@ from ._catalogue import example
 from ._gaps import observe
 from ._items import Categories, Vector, count_of, labels
 from ._priors import center_and_spread, covariance_prior, scale_prior, weights_prior
+from ._states import states
 
 if TYPE_CHECKING:
     from jax import Array
@@ -60,6 +61,7 @@ def hidden_markov(
     num_features: int | None = None,
     num_categories: int | None = None,
     categories: Categories | None = None,
+    stationary: bool = False,
     concentration: float = 1.0,
 ) -> Any:
     r"""A hidden Markov model: observations whose classes follow one another.
@@ -73,9 +75,9 @@ def hidden_markov(
     MultivariateNormal(loc, covariance_matrix). See Zucchini and MacDonald (2009), *Hidden Markov
     Models for Time Series*, chapter 2.
 
-    Sites: ``initial`` (k,); ``transition`` (k, k), whose rows sum to 1; ``rate`` (k,), or ``loc``
-    and ``scale`` (k,), or ``probs`` (k, m), or ``loc`` (k, d) and ``covariance_matrix`` (k, d, d);
-    ``z`` (n,), within a scan; ``x``.
+    Sites: ``initial`` (k,), unless the chain is stationary; ``transition`` (k, k), whose rows sum
+    to 1; ``rate`` (k,), or ``loc`` and ``scale`` (k,), or ``probs`` (k, m), or ``loc`` (k, d) and
+    ``covariance_matrix`` (k, d, d); ``z`` (n,), within a scan; ``x``.
 
     Priors: initial and the rows of transition ~ Dirichlet(c, ..., c), c = concentration, uniform by
     default, as are probs; rate is Exponential with the mean of x (1 without); loc ~ Normal(m, R),
@@ -92,6 +94,8 @@ def hidden_markov(
         num_features: d of a multivariate normal, needed only without x.
         num_categories: m, of a categorical emission; a fit finds it in the data.
         categories: the names of its categories; a fit finds them.
+        stationary: whether the first state has the stationary distribution of the transitions, and
+            no parameter of its own. The M-step of the transitions is then numeric.
         concentration: of the Dirichlet priors.
 
     Returns:
@@ -122,9 +126,8 @@ def hidden_markov(
     if emission == "categorical":
         size = count_of("num_categories", num_categories, "x", categories)
 
-    initial = numpyro.sample("initial", weights_prior(k, concentration))
+    initial, transition = states(k, concentration, stationary)
     with numpyro.plate("components", k):
-        transition = numpyro.sample("transition", weights_prior(k, concentration))
         given = _EMISSIONS[emission](x, size)
 
     def step(carry: tuple[Any, Any], x: Any) -> tuple[tuple[Any, Any], Any]:

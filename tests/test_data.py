@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import optimize
 from sklearn.datasets import load_iris
 
 from mixpyro import data
@@ -119,3 +120,30 @@ def test_earthquakes():
     np.testing.assert_array_equal(table.iloc[[0, -1]], [[1900, 13], [2006, 11]])
     counts = table["earthquakes"]
     np.testing.assert_allclose((counts.mean(), counts.var()), (19.36, 51.57), atol=0.005)
+
+
+def test_fed_funds():
+    """From the third quarter of 1954 to the last of 2010, with its peak of 1981."""
+    table = data.load_fed_funds()
+    assert table["quarter"].iloc[[0, -1]].tolist() == ["1954Q3", "2010Q4"]
+    assert table.loc[table["percent"].idxmax()].tolist() == ["1981Q2", 17.78]
+
+
+def test_panels_have_the_published_totals():
+    """Goodman (1974): 3,398 boys. Zeger, Liang and Albert (1988): 350 and 187 children; the
+    logistic regression of wheezing on age (from 9), smoking and both, as geepack's help page has
+    it by an exchangeable correlation."""
+    assert data.load_leading_crowd()["boys"].sum() == 3398
+    table = data.load_wheeze()
+    assert table.groupby("mother_smokes")["children"].sum().tolist() == [350, 187]
+    long = table.melt(["mother_smokes", "children"], var_name="age", value_name="wheezed")
+    age = long["age"].str.removeprefix("age_").astype(int) - 9
+    smokes = long["mother_smokes"]
+    design = np.column_stack([np.ones(len(long)), age, smokes, age * smokes])
+
+    def minus(b):
+        eta = design @ b
+        return np.sum(long["children"] * (np.logaddexp(0, eta) - long["wheezed"] * eta))
+
+    found = optimize.minimize(minus, np.zeros(4)).x
+    np.testing.assert_allclose(found, [-1.9005, -0.1412, 0.3138, 0.0708], atol=5e-4)

@@ -12,6 +12,13 @@ from scipy.stats import gamma
 
 from mixpyro import models
 
+from .published_chains import (
+    hidden_markov,
+    latent_transition,
+    markov_chain_mixture,
+    switching_regression,
+)
+
 ROOT = Path(__file__).parents[1]
 SCRIPTS = {path.stem: path for path in sorted((ROOT / "examples").glob("*.py"))}
 PAGE = (ROOT / "docs" / "models.md").read_text()
@@ -74,14 +81,6 @@ def growth_mixture(found):
     one = found["fits"][1].params
     np.testing.assert_allclose(one["coefficients"][0], [16.76111, 0.66019], atol=5e-6)
     assert float(one["scale"][0]) * np.sqrt(108 / 106) == pytest.approx(2.537151, abs=5e-7)
-
-
-def hidden_markov(found):
-    """Zucchini and MacDonald (2009), section 4.3: EM of two states, and of three."""
-    two = found["two"]
-    np.testing.assert_allclose(np.sort(two.params["rate"]), [15.421, 26.018], atol=1e-3)
-    assert two.log_likelihood == pytest.approx(-341.8787, abs=5e-5)
-    assert found["fits"][3].log_likelihood == pytest.approx(-328.5275, abs=5e-5)
 
 
 def hurdle_poisson(found):
@@ -207,8 +206,10 @@ PUBLISHED = [
     hurdle_poisson,
     kmeans_mixture,
     latent_class,
+    latent_transition,
     linear_regression_mixture,
     logistic_regression_mixture,
+    markov_chain_mixture,
     mixed_rasch,
     negative_binomial_mixture,
     occupancy,
@@ -216,6 +217,7 @@ PUBLISHED = [
     poisson_regression_mixture,
     robust_regression,
     survival_mixture,
+    switching_regression,
     two_coins,
     von_mises_mixture,
     weibull_mixture,

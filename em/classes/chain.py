@@ -24,6 +24,8 @@ import jax.numpy as jnp
 
 from .assignments import Assign, in_chunk
 
+# So many numbers of pairs of classes are kept for the way back.
+_KEPT = 1 << 22
 # Stands for the log of 0: sums of it are finite, and below all others.
 _NEVER = -1e30
 
@@ -94,11 +96,35 @@ def increments(
         c = reduction(in_chunk(assign, 2 * time + 1))(log_a)
         return log_a - c, c
 
-    times = jnp.arange(1, length)
-    # Only the classes' log probabilities are kept for the way back: the rest is made again.
-    _, rest = jax.lax.scan(jax.checkpoint(step), log_a - c, (by_time[1:], later, times))
+    given = (by_time[1:], later, jnp.arange(1, length))
+    rest = along(step, log_a - c, given, max(1, _KEPT // (k * k * number)))
     found = jnp.concatenate([c[None], rest]).reshape(-1)
     return jnp.where(found < _NEVER / 2, -jnp.inf, found)
+
+
+def along(step: Callable, begin: jax.Array, given: tuple, block: int) -> jax.Array:
+    """What ``step`` gives along time, as a scan; its derivative keeps what one block of steps made.
+
+    Of the others only where they begin is kept, and the rest is made again on the way back: T steps
+    need T / block + block numbers, in the place of T. (A loop whose single steps are checkpointed
+    took two to three times as long.)
+    """
+    length = len(jax.tree.leaves(given)[0])
+    number = length // block if length > block else 0
+    early = jax.tree.map(lambda a: a[: number * block].reshape(number, block, *a.shape[1:]), given)
+    late = jax.tree.map(lambda a: a[number * block :], given)
+
+    @jax.checkpoint
+    def some(carry: jax.Array, given: tuple) -> tuple[jax.Array, jax.Array]:
+        return jax.lax.scan(step, carry, given)
+
+    found = []
+    if number:
+        begin, first = jax.lax.scan(some, begin, early)
+        found.append(first.reshape(number * block, *first.shape[2:]))
+    if length > number * block:
+        found.append(some(begin, late)[1] if number else jax.lax.scan(step, begin, late)[1])
+    return jnp.concatenate(found)
 
 
 def reduction(assign: Assign) -> Callable[[jax.Array], jax.Array]:

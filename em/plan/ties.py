@@ -32,13 +32,21 @@ _WITHIN = {
     "positive": {"positive", "nonnegative", "softpluspositive"},
     "unit_interval": {"unitinterval"},
     "simplex": {"simplex"},
+    "simplexes": {"simplex"},
     "zero_sum": {"zerosum"},
     "rotation": {"rotation"},
     "positive_definite": {"positivedefinite"},
     "lower_cholesky": {"lowercholesky", "softpluslowercholesky", "scaledunitlowercholesky"},
 }
 _INTERVALS = {"unit_interval": (0.0, 1.0), "circular": (-np.pi, np.pi)}
-_WHOLE = {"simplex": 1, "zero_sum": 1, "rotation": 2, "positive_definite": 2, "lower_cholesky": 2}
+_WHOLE = {
+    "simplex": 1,
+    "simplexes": 2,  # a matrix whose rows are
+    "zero_sum": 1,
+    "rotation": 2,
+    "positive_definite": 2,
+    "lower_cholesky": 2,
+}
 
 
 @dataclass(frozen=True, eq=False)

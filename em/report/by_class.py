@@ -22,21 +22,31 @@ if TYPE_CHECKING:
 
 
 def class_axes(fit: Result) -> dict[str, int]:
-    """{free parameter: the axis that numbers the classes}: entry j there reaches class j alone."""
+    """{free parameter: the axis that numbers the classes}: entry j there reaches class j alone.
+
+    Of the transitions of a chain that is the class before.
+    """
+    return {name: axes[0] for name, axes in _axes(fit).items()}
+
+
+def _axes(fit: Result) -> dict[str, tuple[int, ...]]:
+    """{free parameter: all axes that number the classes}; two of transitions."""
     program, k = fit.program, fit.program.num_components
     reach = felt(program, fit.call.arrays)
-    found, start = {}, 0
+    found: dict[str, tuple[int, ...]] = {}
+    start = 0
     for p in program.structure.free:
         size = math.prod(p.shape)
         own = reach[:, start : start + size].reshape(k, *p.shape)
         start += size
         axes = [axis for axis, size in enumerate(p.shape) if size == k]
         if p.name in {name for z in program.structure.latents for name in z.depends}:
-            axes = axes[:1] if p.shape == (k,) else []
+            if program.structure.chain is None:
+                axes = axes[:1] if p.shape == (k,) else []
         else:
-            axes = [a for a in axes if _numbers(np.moveaxis(own, a + 1, 1))]
+            axes = [a for a in axes if _numbers(np.moveaxis(own, a + 1, 1))][:1]
         if axes:
-            found[p.name] = axes[0]
+            found[p.name] = tuple(axes)
     return found
 
 
@@ -71,9 +81,9 @@ def in_order[R: Result](fit: R, by: str | Sequence[int]) -> R:
     """The same fit with its classes renamed (see `Fit.sorted`)."""
     latent, k = _single(fit), fit.program.num_components
     order = _order(fit, by, k)
-    axes = class_axes(fit)
+    axes = _axes(fit)
     leaves = dict(fit.leaves)
-    for name, axis in axes.items():
+    for name, axis in ((n, a) for n, every in axes.items() for a in every):
         leaves[name] = jnp.take(jnp.asarray(leaves[name]), order, axis)
     free = {p.name: leaves[p.name] for p in fit.program.structure.free}
     own = own_log_likelihood(fit.program, free, fit.rows)
@@ -96,7 +106,8 @@ def _order(fit: Result, by: str | Sequence[int], k: int) -> np.ndarray:
             raise ValueError(f"by must be a permutation of 0, ..., {k - 1}, not {by!r}")
         return order
     if by == "size":
-        return np.argsort(-np.asarray(fit.responsibilities(), float).mean(0), kind="stable")
+        sizes = np.asarray(fit.responsibilities(), float).reshape(-1, k).mean(0)
+        return np.argsort(-sizes, kind="stable")
     value = np.asarray(fit.params[by], float) if by in fit.params else np.zeros(())
     if value.shape != (k,):
         known = sorted(n for n, v in fit.leaves.items() if np.shape(v) == (k,))
@@ -109,9 +120,9 @@ def _order(fit: Result, by: str | Sequence[int], k: int) -> np.ndarray:
 
 def _single(fit: Result) -> str:
     structure = fit.program.structure
-    if len(structure.latents) > 1 or structure.chain is not None:
+    if len(structure.latents) > 1:
+        names = ", ".join(z.name for z in structure.latents)
         raise ValueError(
-            "this is of models with one latent class a row, of independent rows; this one has "
-            "several, or a chain of states"
+            f"this is of models with one latent class a row; this one has several ({names})"
         )
     return structure.latents[0].name

@@ -24,7 +24,7 @@ from ..plan.chunks import Rows
 from ..plan.program import Params, Program
 from ..report.fit import Fit
 from ..report.words import label
-from .replicates import each, from_params, refuse_auxiliary, reweighed, simulator
+from .replicates import each, from_params, of_rows, refuse_auxiliary, reweighed, simulator
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,25 +97,35 @@ def bootstrap(
     ``"weighted"`` gives the rows random weights, independent exponentials scaled to the same total
     (Newton & Raftery 1994, JRSS-B 56:3; O'Hagan et al. 2019, Computational Statistics 34:1779); a
     row of weight w gets a gamma number of shape w, as w rows would together. It needs nothing of
-    the model. ``"parametric"`` simulates rows from the fit. Every climb starts from the fit's
-    parameters, so that components keep their places.
+    the model. ``"parametric"`` simulates rows from the fit. Of chains, whole sequences are weighted
+    or simulated. Every climb starts from the fit's parameters, so that components keep their
+    places.
 
     Raises:
-        ValueError: an unknown kind; a parametric bootstrap of weighted or labelled rows, or where
-            the observations are no argument of the model.
+        ValueError: an unknown kind; a weighted bootstrap of a chain of one sequence; a parametric
+            one of weighted or labelled rows, or where the observations are no argument of the
+            model.
     """
     if kind not in ("weighted", "parametric"):
         raise ValueError(f"kind must be 'weighted' or 'parametric', not {kind!r}")
     at_least_two(num_replicates)
     program = fit.program
     refuse_auxiliary(program)
+    chain = program.structure.chain
+    if kind == "weighted" and chain is not None and chain.number < 2:
+        raise ValueError(
+            f"kind='weighted' weighs whole sequences, and {program.structure.latent.name!r} is a "
+            "chain of one: use kind='parametric', which simulates it"
+        )
     free = {p.name: fit.leaves[p.name] for p in program.structure.free}
     keys = jax.random.split(as_key(rng_key), num_replicates)
     climbing = partial(from_params, program, max_steps=max_steps, tolerance=tolerance)
     if kind == "weighted":
 
         def draw(key: jax.Array, rows: Rows) -> Rows:
-            return reweighed(rows, exponential_weights(key, rows.weights))
+            units = program.structure.of_units(rows.weights)
+            drawn = exponential_weights(key, units) / jnp.where(units > 0, units, 1)
+            return reweighed(rows, rows.weights * of_rows(program, drawn))
 
         name = ("bootstrap", kind, max_steps, tolerance)
 

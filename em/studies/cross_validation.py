@@ -19,7 +19,7 @@ from ..options import as_key, positive
 from ..programs import prepare, program_for
 from ..report.scoring import log_densities
 from ..rows.checks import check
-from .replicates import reweighed
+from .replicates import of_rows, reweighed
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,8 +29,8 @@ class CrossValidation:
     Attributes:
         log_likelihood: ``sum_n w_n log p(x_n | fit without x_n's fold)``; higher is better.
         by_fold: (f,) its parts.
-        per_row: (n,) ``log p(x_n)``, unweighted.
-        folds: (n,) the fold of each row.
+        per_row: (n,) ``log p(x_n)``, unweighted; of a chain one a sequence.
+        folds: (n,) the fold of each row, or sequence.
         status: (f,) how the climb of each fold ended (`Status` codes).
     """
 
@@ -54,8 +54,9 @@ def cross_validate(
 ) -> CrossValidation:
     """k-fold cross-validation of the log-likelihood (Smyth 2000, Statistics and Computing 10:63).
 
-    The rows of a fold get the weight 0, the model is fitted to the others as `EM` fits it, and the
-    fold is scored. All folds, and a fit to all rows, are climbs of one compiled function.
+    The rows (of a chain, the sequences) of a fold get the weight 0, the model is fitted to the
+    others as `EM` fits it, and the fold is scored. All folds, and a fit to all rows, are climbs of
+    one compiled function.
 
     Args:
         model: a NumPyro model, or ``EM(model, ...)`` with the options to fit by.
@@ -81,13 +82,14 @@ def cross_validate(
     program = program_for(em.model, call, em.objective == "posterior")
     rows, found = prepare(program, call.arrays)
     check(program, call.arrays, found)
-    if program.structure.chain is not None:
-        raise ValueError(
-            f"cross_validate leaves rows out, and {program.structure.latent.name!r} is a chain of "
-            "states, whose steps are not independent: compare by aic or bic"
-        )
     weights = np.asarray(rows.weights)
-    n = len(weights)
+    units = np.asarray(program.structure.of_units(rows.weights))
+    n = len(units)
+    if n < 2:
+        raise ValueError(
+            f"cross_validate leaves whole sequences out, and {program.structure.latent.name!r} is "
+            "a chain of one: compare by aic or bic"
+        )
     if not isinstance(num_folds, int | np.integer) or not 2 <= num_folds <= n:
         raise ValueError(f"num_folds must be a whole number from 2 to {n}, not {num_folds!r}")
     key, sub = jax.random.split(as_key(rng_key))
@@ -96,12 +98,12 @@ def cross_validate(
     per_row, status = np.zeros(n), np.zeros(num_folds, int)
     for fold, own in enumerate(jax.random.split(sub, num_folds)):
         held = folds == fold
-        fewer = reweighed(rows, as_jax(np.where(held, 0, weights)))
+        fewer = reweighed(rows, as_jax(np.where(of_rows(program, held), 0, weights)))
         outcome, restarts = climb_all(em.ascent(program, fewer, own, found, patient=False))
         best = restarts.chosen
         params = {name: as_jax(value[best]) for name, value in outcome.params.items()}
         per_row[held] = log_densities(program, params, rows.arrays)[held]
         status[fold] = restarts.status[best]
-    terms = np.where(weights > 0, weights * per_row, 0).astype(float)
+    terms = np.where(units > 0, units * per_row, 0).astype(float)
     by_fold = np.bincount(folds, terms, num_folds)
     return CrossValidation(float(terms.sum()), by_fold, per_row, folds, status)

@@ -17,6 +17,7 @@ from ..machine.batches import in_batches
 from ..plan.chunks import Rows, in_chunks
 from ..plan.program import Params, Program
 from ..read import layout
+from ..read.chains.simulated import unobserved
 from ..report.fit import Fit
 from ..rows.prepare import prepare as read_rows
 from ..step.objective import evaluate
@@ -37,6 +38,12 @@ def reweighed(rows: Rows, weights: jax.Array) -> Rows:
     }
     chunks = rows.chunks._replace(weights=filled)
     return rows._replace(weights=weights, chunks=chunks, inner=inner)
+
+
+def of_rows(program: Program, units: Any) -> Any:
+    """(n,) of values (u,) of the independent units: what a sequence has, its steps have."""
+    chain = program.structure.chain
+    return units if chain is None else jnp.tile(units, chain.length)
 
 
 def each(program: Program, function: Callable, inputs: Any) -> Any:
@@ -64,7 +71,8 @@ def simulator(fit: Fit, program: Program) -> Callable[[jax.Array], Rows]:
         ValueError: observations that are no argument of the model, or rows that are weighted.
     """
     refuse_auxiliary(program)
-    if not np.all(np.asarray(fit.rows.weights) == 1):
+    weights = np.asarray(fit.rows.weights)
+    if not np.all((weights == 1) | ((weights == 0) & (program.structure.chain is not None))):
         raise ValueError(
             "a parametric bootstrap simulates rows, so it cannot keep row weights; repeat the rows "
             "as often as their weights say, or use kind='weighted'"
@@ -76,7 +84,7 @@ def simulator(fit: Fit, program: Program) -> Callable[[jax.Array], Rows]:
         )
     places = observed_arguments(fit)
     positional, keywords = fit.call.rebuild()
-    model = handlers.substitute(handlers.uncondition(fit.program.model), data=fit.leaves)
+    model = handlers.substitute(unobserved(fit.program.model), data=fit.leaves)
 
     def simulate(rng_key: jax.Array) -> Rows:
         trace = handlers.trace(handlers.seed(model, rng_key)).get_trace(*positional, **keywords)
@@ -93,11 +101,6 @@ def simulator(fit: Fit, program: Program) -> Callable[[jax.Array], Rows]:
 
 def refuse_auxiliary(program: Program) -> None:
     """Raise where more than independent rows is observed: replicates are of rows."""
-    if program.structure.chain is not None:
-        raise ValueError(
-            f"the bootstrap replicates independent rows, and {program.structure.latent.name!r} is "
-            "a chain of states: use fit.standard_errors(), or fit what fit.sample() simulates"
-        )
     for beside in program.structure.auxiliary:
         raise ValueError(
             f"the bootstrap replicates the rows of {program.structure.latent.name!r}, and site "

@@ -1,5 +1,7 @@
 """What models of chains promise, on each of their examples."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,6 +9,7 @@ import pytest
 from numpyro import handlers
 
 from mixpyro import em, models
+from mixpyro.data import load_earthquakes
 from mixpyro.em.machine.interpret import interpreted
 
 from ..examples import every_chain
@@ -22,7 +25,8 @@ def sites_of(example, x):
 def test_simulated_data_are_scored(example):
     drawn = example.simulate(jax.random.key(1), interpreted)
     x, z = drawn[example.data], drawn["z"]
-    assert x.shape[0] == z.shape[0] == example.num_rows
+    assert x.shape[: z.ndim] == z.shape
+    assert z.shape[-1] == example.num_rows
     assert set(np.unique(z)) == set(range(example.num_classes))
     sites = sites_of(example, x)
     samples = {n: s for n, s in sites.items() if s["type"] == "sample"}
@@ -44,11 +48,16 @@ def test_em_finds_the_parameters_again(example, x64):
         jax.random.key(2), drawn[example.data], init_params=example.params, **kwargs
     )
     assert fit.log_likelihood >= truth.trace[0] - 1e-6
-    located = "loc" if "loc" in example.params else "rate"
-    order = np.argsort(fit.params[located])
+    # The states in the order of the truth: by what tells them apart most.
+    located = next(n for n in ("loc", "rate", "coefficients", "probs") if n in example.params)
+    found, true = np.asarray(fit.params[located]), example.params[located]
+    order = min(
+        map(list, itertools.permutations(range(len(true)))),
+        key=lambda order: np.abs(found[order] - true).sum(),
+    )
     errors = fit.standard_errors()
     for name, true in example.params.items():
-        if name == "initial":
+        if name == "initial" and example.model is not models.latent_transition:
             continue  # one state says nothing of it
         found = np.asarray(fit.params[name])[order]
         near = np.asarray(errors[name].filled(np.inf))[order]
@@ -56,7 +65,7 @@ def test_em_finds_the_parameters_again(example, x64):
             found, near = found[:, order], near[:, order]
         assert (np.abs(found - true) < 4 * near).all(), name
     path = np.argsort(order)[np.asarray(fit.decode())]
-    assert (path == drawn["z"]).mean() > 0.9
+    assert (path == drawn["z"]).mean() > 0.85
 
 
 @pytest.mark.parametrize(
@@ -88,3 +97,45 @@ def test_bad_arguments_are_refused():
         models.hidden_markov(np.ones(4), num_components=0)
     with pytest.raises(ValueError, match="num_rows"):
         models.hidden_markov(num_components=2)
+    with pytest.raises(ValueError, match="num_times is missing"):
+        models.latent_transition(num_components=2, num_categories=2)
+    with pytest.raises(ValueError, match=r"x must have shape \(t, n, d\)"):
+        models.latent_transition(np.ones((3, 4), int), num_components=2, num_categories=2)
+    with pytest.raises(ValueError, match="covariates has 3 rows, but y has 4"):
+        models.switching_regression(np.ones(4), covariates=np.ones((3, 1)), num_components=2)
+
+
+@pytest.mark.slow
+def test_stationary_earthquakes(x64):
+    """Zucchini and MacDonald (2009), table 6.1: -log L of two states of a stationary chain."""
+    counts = load_earthquakes()["earthquakes"].to_numpy()
+    start = {"transition": [[0.9, 0.1], [0.1, 0.9]], "rate": [15.0, 26.0]}
+    fit = em.EM(models.hidden_markov).run(
+        jax.random.key(0), counts, num_components=2, stationary=True, init_params=start
+    )
+    assert fit.status.ok, fit.message
+    assert -fit.log_likelihood == pytest.approx(342.3183, abs=5e-5)
+    assert fit.num_free_params == 4
+
+
+@pytest.mark.slow
+def test_gaps_and_waves_without_an_interview(x64):
+    """NaN leaves an answer out: the density is that of all paths, by NumPy."""
+    rng = np.random.default_rng(3)
+    x = rng.integers(0, 2, (3, 40, 2)).astype(float)
+    x[rng.random(x.shape) < 0.2] = np.nan
+    x[1, :5] = np.nan
+    fit = em.EM(models.latent_transition, num_restarts=1, max_steps=3).run(
+        jax.random.key(0), x, num_components=2, num_categories=2
+    )
+    initial, transition, probs = (
+        np.asarray(fit.params[n]) for n in ("initial", "transition", "probs")
+    )
+    seen = np.where(np.isnan(x), 0, x).astype(int)
+    each = probs[:, np.arange(2), seen]  # (k, t, n, d)
+    density = np.where(np.isnan(x), 1, each).prod(-1)
+    total = 0
+    for a, b, c in itertools.product(range(2), repeat=3):
+        path = initial[a] * transition[a, b] * transition[b, c]
+        total = total + path * density[a, 0] * density[b, 1] * density[c, 2]
+    np.testing.assert_allclose(fit.log_prob(), np.log(total), atol=1e-10)

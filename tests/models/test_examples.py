@@ -139,7 +139,7 @@ def test_num_rows_is_not_needed_with_x(example, scored):
 def test_docstring_has_formula_sites_priors_and_example(model):
     doc = inspect.getdoc(model)
     example = models.examples(model)[0]
-    density = "p(x_1, ..., x_n) ="
+    density = f"p({example.data}_1, ..., {example.data}_n) ="
     if not example.chain:
         plate = "groups" if example.nested else example.plate
         index = {"rows": "_n", "groups": "_i", "series": ""}[plate]

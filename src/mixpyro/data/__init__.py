@@ -14,9 +14,11 @@ from ._tables import (
     load_earthquakes,
     load_emissions,
     load_fabric,
+    load_fed_funds,
     load_hares,
     load_iris,
     load_law_school,
+    load_leading_crowd,
     load_leukaemia,
     load_old_faithful,
     load_phone_calls,
@@ -26,6 +28,7 @@ from ._tables import (
     load_salamanders,
     load_sex_ratio,
     load_turtles,
+    load_wheeze,
 )
 
 __all__ = [
@@ -42,9 +45,11 @@ __all__ = [
     "load_earthquakes",
     "load_emissions",
     "load_fabric",
+    "load_fed_funds",
     "load_hares",
     "load_iris",
     "load_law_school",
+    "load_leading_crowd",
     "load_leukaemia",
     "load_old_faithful",
     "load_phone_calls",
@@ -54,4 +59,5 @@ __all__ = [
     "load_salamanders",
     "load_sex_ratio",
     "load_turtles",
+    "load_wheeze",
 ]

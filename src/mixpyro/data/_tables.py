@@ -116,6 +116,17 @@ def load_fabric() -> Any:
     return _frame("fabric")
 
 
+def load_fed_funds() -> Any:
+    """Load the interest rate of federal funds in the United States: quarter, percent a year.
+
+    Means of quarters, third of 1954 to fourth of 2010.
+
+    Source: Board of Governors of the Federal Reserve System, release H.15; StataCorp, Stata
+    Time-Series Reference Manual, mswitch.
+    """
+    return _frame("fed_funds")
+
+
 def load_hares() -> Any:
     """Load how often 68 snowshoe hares were caught in six trappings: times_caught, hares.
 
@@ -138,6 +149,17 @@ def load_law_school() -> Any:
     Source: Bock and Lieberman (1970), Psychometrika 35:179: section 6 of the LSAT.
     """
     return _frame("law_school")
+
+
+def load_leading_crowd() -> Any:
+    """Load how 3,398 schoolboys saw the leading crowd, twice: member, attitude (1 is favourable).
+
+    Columns member_1, attitude_1, member_2, attitude_2 of two interviews, and boys.
+
+    Source: Coleman (1964), Introduction to Mathematical Sociology, page 171; Goodman (1974),
+    American Journal of Sociology 79:1179.
+    """
+    return _frame("leading_crowd")
 
 
 def load_leukaemia() -> Any:
@@ -213,6 +235,17 @@ def load_turtles() -> Any:
     Source: Gould's data in Stephens (1969), Techniques for directional data, report 150, Stanford.
     """
     return _frame("turtles")
+
+
+def load_wheeze() -> Any:
+    """Load whether children of Steubenville wheezed (1) at ages 7 to 10, by their mothers' smoking.
+
+    Columns mother_smokes, age_7, age_8, age_9, age_10, children.
+
+    Source: Ware et al. (1984), American Review of Respiratory Disease 129:366; Zeger, Liang and
+    Albert (1988), Biometrics 44:1049.
+    """
+    return _frame("wheeze")
 
 
 def _frame(name: str) -> Any:

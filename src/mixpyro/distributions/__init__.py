@@ -4,6 +4,7 @@ from .. import _numpyro  # noqa: F401  (before all that imports NumPyro)
 from .censored import CensoredWeibull
 from .eigen import CayleyTransform, EigenNormal, HaarRotation, rotation
 from .hurdle import HurdlePoisson
+from .markov import MarkovChain
 from .or_uniform import (
     EigenNormalOrUniform,
     MultivariateNormalOrUniform,
@@ -22,6 +23,7 @@ __all__ = [
     "EigenNormalOrUniform",
     "HaarRotation",
     "HurdlePoisson",
+    "MarkovChain",
     "MultivariateNormalOrUniform",
     "NormalOrUniform",
     "OrUniform",

@@ -29,6 +29,7 @@ class Case:
         log_density: log p(x) (n,) by SciPy, from the arguments of one component.
         known: values of an argument that is data, from a generator and n.
         identified: whether the likelihood determines every parameter.
+        needed: arguments that determine no mixture when all components share them.
         slow: its tests by whole fits are marked slow: a case before it is much like it, or its
             estimate is tested by itself.
         smooth: whether the likelihood has derivatives, by which to tell a maximum.
@@ -44,6 +45,7 @@ class Case:
     log_density: Callable[..., np.ndarray]
     known: Callable[..., np.ndarray] | None = None
     identified: bool = True
+    needed: tuple[str, ...] = ()
     slow: bool = False
     smooth: bool = True
     exact: float = 0.0

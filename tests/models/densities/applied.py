@@ -27,6 +27,16 @@ def dawid_skene(y, params, kwargs):
     return found
 
 
+def markov_chain_mixture(x, params, kwargs):
+    """Step by step."""
+    length = kwargs.get("length", np.full(len(x), x.shape[1]))
+    found = np.log(params["initial"])[:, x[:, 0]].T
+    for t in range(1, x.shape[1]):
+        moved = np.log(params["transition"])[:, x[:, t - 1], x[:, t]].T
+        found += np.where((t < length)[:, None], moved, 0)
+    return found
+
+
 def changepoint(x, params, kwargs):
     before, after = stats.poisson.logpmf(x[:, None], params["rate"]).T
     return np.array([[before[: z + 1].sum() + after[z + 1 :].sum() for z in range(len(x) - 1)]])
@@ -106,6 +116,7 @@ COMPONENTS = {
     "dawid_skene": dawid_skene,
     "factor_analysers": factor_analysers,
     "latent_profile": latent_profile,
+    "markov_chain_mixture": markov_chain_mixture,
     "mixed_rasch": mixed_rasch,
     "n_mixture": n_mixture,
     "occupancy": occupancy,

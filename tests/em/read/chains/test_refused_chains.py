@@ -222,10 +222,6 @@ def test_observations_by_a_handler_are_refused():
 
 def test_studies_of_independent_rows_are_refused():
     fit = em.EM(chain, num_restarts=1, max_steps=2).run(KEY, X)
-    with pytest.raises(ValueError, match="chain of states"):
-        em.bootstrap(fit, KEY, num_replicates=2)
-    with pytest.raises(ValueError, match="chain of states"):
-        em.cross_validate(em.EM(chain), KEY, X)
     with pytest.raises(ValueError, match="gradient function"):
         fit.gradient_function()
     with pytest.raises(ValueError, match="those of a chain"):

@@ -1,0 +1,242 @@
+"""Time per EM step of hidden Markov models, side by side with hmmlearn and dynamax.
+
+    python benchmarks/chains.py [--pairs 3] [--only normal] [--optimum]
+
+Needs ``pip install hmmlearn dynamax`` (rows of the table say so where one is missing). Same start
+and same steps for all: see ``_pairs.py``. The priors of both are switched off, but for those of
+dynamax that cannot be, so that its log-likelihood agrees less exactly. ``--optimum`` adds the time
+until the optimum is reached, each by its own rule to stop, hmmlearn's with 1e-4 log units.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+import warnings
+from collections.abc import Callable
+
+import _pairs
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro
+import numpyro.distributions as dist
+from numpyro.contrib.control_flow import scan
+
+from mixpyro import em, models
+
+try:
+    from hmmlearn import hmm
+except ImportError:
+    hmm = None
+try:
+    import dynamax.hidden_markov_model as dynamax
+except ImportError:
+    dynamax = None
+
+
+def normal_chains(x: jax.Array, num_states: int) -> None:
+    """Sequences (t, s) side by side, of scalar normals."""
+    initial = numpyro.sample("initial", dist.Dirichlet(jnp.ones(num_states)))
+    with numpyro.plate("states", num_states):
+        transition = numpyro.sample("transition", dist.Dirichlet(jnp.ones(num_states)))
+        loc = numpyro.sample("loc", dist.Normal(0, 5))
+        scale = numpyro.sample("scale", dist.HalfNormal(2))
+
+    def step(carry: tuple, x: jax.Array) -> tuple:
+        z, t = carry
+        with numpyro.plate("sequences", x.shape[0]):
+            z = numpyro.sample("z", dist.Categorical(jnp.where(t == 0, initial, transition[z])))
+            numpyro.sample("x", dist.Normal(loc[z], scale[z]), obs=x)
+        return (z, t + 1), None
+
+    scan(step, (jnp.zeros(x.shape[1], int), 0), x)
+
+
+def paths(rng: np.random.Generator, length: int, number: int, k: int, stay: float) -> np.ndarray:
+    """(t, s) states that stay with a probability, or go anywhere."""
+    z = rng.integers(k, size=(length, number))
+    moves = rng.random((length, number)) > stay
+    moves[0] = True
+    last = np.maximum.accumulate(np.where(moves, np.arange(length)[:, None], 0), 0)
+    return np.take_along_axis(z, last, 0)
+
+
+def transitions(k: int) -> dict[str, np.ndarray]:
+    """A start away from the optimum."""
+    return {"initial": np.full(k, 1 / k), "transition": np.full((k, k), 0.3 / k) + 0.7 * np.eye(k)}
+
+
+def of_hmmlearn(make: Callable, x: np.ndarray, lengths: list[int] | None) -> _pairs.Run | None:
+    """Runs of hmmlearn, of a model that ``make`` starts."""
+    if hmm is None:
+        return None
+
+    def run(steps: int, tolerance: float = -np.inf) -> tuple[float, float]:
+        model = make(steps)
+        model.tol = tolerance
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            begin = time.perf_counter()
+            model.fit(x, lengths)
+            seconds = time.perf_counter() - begin
+        return seconds, model.score(x, lengths)
+
+    return run
+
+
+def of_dynamax(model: object, start: dict, x: np.ndarray) -> _pairs.Run | None:
+    """Runs of dynamax's ``fit_em``, which compiles each time: that cancels from the difference."""
+    if dynamax is None:
+        return None
+    params, props = model.initialize(jax.random.key(0), method="prior", **start)
+    x = jnp.asarray(x)
+    batch = x if x.ndim > 2 else x[None]
+    score = jax.jit(jax.vmap(model.marginal_log_prob, (None, 0)))
+
+    def run(steps: int) -> tuple[float, float]:
+        begin = time.perf_counter()
+        found, _ = model.fit_em(params, props, batch, num_iters=steps, verbose=False)
+        jax.block_until_ready(found)
+        seconds = time.perf_counter() - begin
+        return seconds, float(score(found, batch).sum())
+
+    return run
+
+
+def normal() -> list[_pairs.Contest]:
+    """100 sequences of 200 steps, K = 5."""
+    t, s, k = 200, 100, 5
+    rng = np.random.default_rng(1)
+    z = paths(rng, t, s, k, 0.8)
+    x = rng.normal(np.linspace(-4, 4, k)[z], 1.0)
+    start = {**transitions(k), "loc": np.linspace(-3, 5, k), "scale": np.full(k, 1.5)}
+
+    def make(steps: int) -> object:
+        model = hmm.GaussianHMM(
+            k, "diag", covars_prior=0, covars_weight=0, n_iter=steps, init_params="", min_covar=0
+        )
+        model.startprob_, model.transmat_ = start["initial"], start["transition"]
+        model.means_, model.covars_ = start["loc"][:, None], start["scale"][:, None] ** 2
+        return model
+
+    flat, label = x.T.reshape(-1, 1), f"normal, {s} x {t}, k = {k}"
+    mine = _pairs.ours(normal_chains, start, x, num_states=k)
+    theirs = of_hmmlearn(make, flat, [t] * s)
+    other = None
+    if dynamax is not None:
+        given = dynamax.DiagonalGaussianHMM(
+            k,
+            1,
+            initial_probs_concentration=1.0,
+            transition_matrix_concentration=1.0,
+            emission_prior_mean_concentration=1e-8,
+            emission_prior_concentration=1e-8,
+            emission_prior_scale=1e-8,
+        )
+        begun = {
+            "initial_probs": jnp.asarray(start["initial"]),
+            "transition_matrix": jnp.asarray(start["transition"]),
+            "emission_means": jnp.asarray(start["loc"])[:, None],
+            "emission_scale_diags": jnp.asarray(start["scale"])[:, None],
+        }
+        other = of_dynamax(given, begun, x.T[..., None])
+    return [
+        _pairs.Contest(label, mine, "hmmlearn", theirs, (2, 42), (2, 12)),
+        _pairs.Contest(label, mine, "dynamax", other, (2, 42), (2, 42), 1e-2),
+    ]
+
+
+def poisson(t: int) -> list[_pairs.Contest]:
+    """One long chain, K = 4."""
+    k = 4
+    rng = np.random.default_rng(2)
+    z = paths(rng, t, 1, k, 0.9)[:, 0]
+    x = rng.poisson(np.array([1.0, 4.0, 9.0, 16.0])[z])
+    start = {**transitions(k), "rate": np.array([2.0, 5.0, 8.0, 12.0])}
+
+    def make(steps: int) -> object:
+        model = hmm.PoissonHMM(k, n_iter=steps, init_params="", lambdas_prior=0, lambdas_weight=0)
+        model.startprob_, model.transmat_ = start["initial"], start["transition"]
+        model.lambdas_ = start["rate"][:, None]
+        return model
+
+    label = f"Poisson, 1 x {t:,}, k = {k}"
+    mine = _pairs.ours(models.hidden_markov, start, x, num_components=k)
+    theirs = of_hmmlearn(make, x[:, None], None)
+    other = None
+    if dynamax is not None:
+        given = dynamax.PoissonHMM(
+            k,
+            1,
+            initial_probs_concentration=1.0,
+            transition_matrix_concentration=1.0,
+            emission_prior_concentration=1.0,
+            emission_prior_rate=1e-8,
+        )
+        begun = {
+            "initial_probs": jnp.asarray(start["initial"]),
+            "transition_matrix": jnp.asarray(start["transition"]),
+            "emission_rates": jnp.asarray(start["rate"])[:, None],
+        }
+        other = of_dynamax(given, begun, x[:, None].astype(float))
+    return [
+        _pairs.Contest(label, mine, "hmmlearn", theirs, (1, 5), (1, 3)),
+        _pairs.Contest(label, mine, "dynamax", other, (1, 5), (1, 5), 1e-2),
+    ]
+
+
+def items() -> list[_pairs.Contest]:
+    """10,000 people, 6 waves, 5 items of 3 categories, K = 4; hmmlearn has one item only."""
+    t, s, d, c, k = 6, 10_000, 5, 3, 4
+    rng = np.random.default_rng(3)
+    z = paths(rng, t, s, k, 0.8)
+    true, away = rng.dirichlet(np.ones(c), (k, d)), rng.dirichlet(np.ones(c), (k, d))
+    x = (rng.random((t, s, d, 1)) > true[z].cumsum(-1)).sum(-1).clip(0, c - 1)
+    start = {**transitions(k), "probs": 0.5 * true + 0.5 * away}
+    mine = _pairs.ours(models.latent_transition, start, x, num_components=k, num_categories=c)
+    other = None
+    if dynamax is not None:
+        given = dynamax.CategoricalHMM(
+            k,
+            d,
+            c,
+            initial_probs_concentration=1.0,
+            transition_matrix_concentration=1.0,
+            emission_prior_concentration=1.0,
+        )
+        begun = {
+            "initial_probs": jnp.asarray(start["initial"]),
+            "transition_matrix": jnp.asarray(start["transition"]),
+            "emission_probs": jnp.asarray(start["probs"]),
+        }
+        other = of_dynamax(given, begun, x.swapaxes(0, 1))
+    label = f"{d} items, {s:,} x {t}, k = {k}"
+    return [_pairs.Contest(label, mine, "dynamax", other, (2, 42), (2, 42), 1e-2)]
+
+
+def to_the_optimum() -> None:
+    """Seconds of a second run (the first compiles) of the normal chains, and where it ends."""
+    t, s, k = 200, 100, 5
+    rng = np.random.default_rng(1)
+    x = rng.normal(np.linspace(-4, 4, k)[paths(rng, t, s, k, 0.8)], 1.0)
+    start = {**transitions(k), "loc": np.linspace(-3, 5, k), "scale": np.full(k, 1.5)}
+    for _ in range(2):
+        begin = time.perf_counter()
+        fit = em.EM(normal_chains).run(jax.random.key(0), x, num_states=k, init_params=start)
+        seconds = time.perf_counter() - begin
+    print(f"\nmixpyro: {seconds:.2f} s, {fit.num_steps} steps, {fit.log_likelihood:.4f}")
+    theirs = normal()[0].theirs
+    if theirs is not None:
+        seconds, found = theirs(5000, 1e-4)
+        print(f"hmmlearn: {seconds:.2f} s, {found:.4f}")
+
+
+if __name__ == "__main__":
+    optimum = "--optimum" in sys.argv
+    sys.argv = [a for a in sys.argv if a != "--optimum"]
+    given = _pairs.options(__doc__, pairs=3)
+    long = 1_000_000 if given.rows == 100_000 else given.rows
+    _pairs.table([*normal(), *poisson(long), *items()], given)
+    if optimum:
+        to_the_optimum()
