@@ -50,11 +50,15 @@ def coded(model: Callable, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
     known: Categories | None = bound.arguments.get("categories")
     if items is None or isinstance(items, jax.core.Tracer) or not hasattr(items, "__array__"):
         return args, kwargs
+    if isinstance(items, np.ma.MaskedArray):
+        items = _unmasked(items)
     given = bound.arguments.get("num_categories")
     numbers = np.asarray(items).dtype.kind in "biuf"
     framed = hasattr(items, "columns")
+    if given is not None and not framed and np.asarray(items).dtype.kind == "b":
+        items = bound.arguments[name] = np.asarray(items).astype(int)
     if np.ndim(items) != 2 or (numbers and not framed and known is None and given is not None):
-        return args, kwargs
+        return bound.args, bound.kwargs
     columns = _columns(items, None if known is None else [column for column, _ in known])
     if known is None:
         known = tuple((c, _found(c, values, ordered, given)) for c, values in columns)
@@ -186,6 +190,13 @@ def _factors(column: Any) -> tuple[np.ndarray, list[Any]]:
 
 def _listed(column: Any) -> list[Any]:
     return column.to_list() if hasattr(column, "to_list") else np.asarray(column).tolist()
+
+
+def _unmasked(items: np.ma.MaskedArray) -> np.ndarray:
+    """The entries that are not masked; None, or NaN among numbers, for the others."""
+    if items.dtype.kind in "biuf":
+        return np.where(np.ma.getmaskarray(items), np.nan, items.data)
+    return items.astype(object).filled(None)
 
 
 def _plain(value: Any) -> Any:
