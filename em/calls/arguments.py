@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +11,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..machine.arrays import array as as_jax
 from . import frames
 from .call import SCALARS, Call
 from .categories import coded
+from .numbers import numbers
 from .signatures import signature_of
 
 _NEEDS_VALUES = (
@@ -34,7 +34,7 @@ def split(args: tuple, kwargs: dict, model: Callable | None = None) -> Call:
     """
     if model is not None:
         args, kwargs = coded(model, args, kwargs)
-    leaves, tree = jax.tree.flatten((args, kwargs), is_leaf=lambda leaf: leaf is None)
+    leaves, tree = _leaves(args, kwargs)
     arrays: list[jax.Array] = []
     static: list[tuple[int, Hashable]] = []
     columns: list[tuple[Any, ...] | None] = []
@@ -44,21 +44,16 @@ def split(args: tuple, kwargs: dict, model: Callable | None = None) -> Call:
         if isinstance(leaf, SCALARS):
             static.append((place, leaf))
         elif hasattr(leaf, "__array__"):
-            arrays.append(_numbers(leaf))
+            name = _name(model, tree, place)
+            arrays.append(numbers(leaf, name))
             columns.append(frames.columns(leaf))
             gaps = gaps or has_gaps(arrays[-1])
             if arrays[-1].shape[:1] == (0,):
                 raise ValueError(
-                    f"an argument of shape {arrays[-1].shape} has no rows; give at least one row"
+                    f"{name} has shape {arrays[-1].shape}: no rows; give at least one row"
                 )
         else:
-            try:
-                hash(leaf)
-            except TypeError:
-                raise ValueError(
-                    f"the model was given an argument of type {type(leaf).__name__}, which is "
-                    "neither an array nor hashable; pass an array, a number, a string or a tuple"
-                ) from None
+            _refuse_what_is_no_value(leaf, _name(model, tree, place))
             static.append((place, leaf))
     return Call(tuple(arrays), tuple(static), tree, gaps, tuple(columns))
 
@@ -74,8 +69,8 @@ def with_values(call: Call, attempt: Callable[[Call], Any]) -> tuple[Any, Call]:
     except _NEEDS_VALUES as error:
         first = error
     known = [i for i, a in enumerate(call.arrays) if not isinstance(a, jax.core.Tracer)]
-    for numbers in [*([i] for i in known), known]:
-        held = call.holding(numbers)
+    for together in [*([i] for i in known), known]:
+        held = call.holding(together)
         try:
             return attempt(held), held
         except _NEEDS_VALUES:
@@ -98,27 +93,40 @@ def has_gaps(value: Any) -> bool:
     return array.dtype.kind == "f" and bool(np.isnan(array).any())
 
 
-def _numbers(leaf: Any) -> jax.Array:
-    if isinstance(leaf, jax.Array):
-        return leaf
-    array = _plain(leaf)
-    if array.dtype.kind not in "biufc":
-        raise ValueError(
-            f"an argument of type {type(leaf).__name__} has dtype {array.dtype}, which JAX cannot "
-            "hold; code categories as integers 0, 1, ... and pass numbers"
+def _leaves(args: tuple, kwargs: dict) -> tuple[list[Any], Any]:
+    """The leaves of the arguments, and their tree; JAX warns of iterators."""
+    try:
+        return jax.tree.flatten(
+            (args, kwargs), is_leaf=lambda leaf: leaf is None or isinstance(leaf, Iterator)
         )
-    return as_jax(array)
+    except ValueError as error:
+        raise ValueError(f"the model's arguments cannot be taken apart: {error}") from None
 
 
-def _plain(leaf: Any) -> np.ndarray:
-    """An array of an array-like; frames whose columns may hold missing values give NaN for them."""
-    array = np.asarray(leaf)
-    if array.dtype.kind == "O" and hasattr(leaf, "to_numpy"):
-        try:
-            return leaf.to_numpy(dtype=float, na_value=np.nan)
-        except (TypeError, ValueError):
-            return array
-    return array
+def _name(model: Callable | None, tree: Any, place: int) -> str:
+    """What messages call a leaf of the arguments."""
+    args, kwargs = tree.unflatten(map(_Place, range(tree.num_leaves)))
+    named = _named(model, args, kwargs)
+    return f"argument {next(n for n, number in named.items() if number == place)!r}"
+
+
+def _refuse_what_is_no_value(leaf: Any, name: str) -> None:
+    """Refuse what is neither data nor a static value that can be told from others."""
+    kind = type(leaf).__name__
+    if isinstance(leaf, Iterator):
+        raise ValueError(f"{name} is a {kind}, which can be read only once; pass an array")
+    if hasattr(leaf, "shape") and hasattr(leaf, "dtype"):
+        raise ValueError(
+            f"{name} is a {kind}, which is no NumPy array; pass a dense array, such as "
+            "x.toarray() of a sparse matrix"
+        )
+    try:
+        hash(leaf)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"{name} is of type {kind}, which is neither an array nor hashable; pass an array, a "
+            "number, a string or a tuple"
+        ) from None
 
 
 def merge(model: Callable, known: Call, args: tuple, kwargs: dict) -> Call:
@@ -180,12 +188,18 @@ def refuse_aliases(model: Callable, kwargs: dict) -> None:
 
 def places(model: Callable, call: Call) -> dict[str, int]:
     """{argument: the place of its array in the call}; parts of an argument have their own names."""
-    args, kwargs = call.rebuild(tuple(_Place(i) for i in range(len(call.columns))))
+    return _named(model, *call.rebuild(tuple(_Place(i) for i in range(len(call.columns)))))
+
+
+def _named(model: Callable | None, args: tuple, kwargs: dict) -> dict[str, int]:
+    """{argument: number} of the places among arguments; parts of one have names of their own."""
     try:
+        if model is None:
+            raise ValueError
         named: dict[str, Any] = dict(signature_of(model).bind_partial(*args, **kwargs).arguments)
     except (TypeError, ValueError):
         named = {f"argument {i}": value for i, value in enumerate(args)} | kwargs
-    found = jax.tree.flatten_with_path(named)[0]
+    found = jax.tree.flatten_with_path(named, is_leaf=lambda leaf: leaf is None)[0]
     return {
         f"{path[0].key}{jax.tree_util.keystr(path[1:])}": leaf.number
         for path, leaf in found

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 import jax
 import numpy as np
 
-from .factors import codes, found, plain
+from .factors import codes, found, plain, unmasked
 from .fingerprint import unwrapped
 from .signatures import signature_of
 
@@ -100,9 +100,13 @@ def _code_table(spec: tuple[str, dict, bool], arguments: dict[str, Any]) -> None
     known: Categories | None = arguments.get("categories")
     if items is None or isinstance(items, jax.core.Tracer) or not hasattr(items, "__array__"):
         return
+    if isinstance(items, np.ma.MaskedArray):
+        items = unmasked(items)
     given = arguments.get("num_categories")
     numbers = np.asarray(items).dtype.kind in "biuf"
     framed = hasattr(items, "columns")
+    if given is not None and not framed and np.asarray(items).dtype.kind == "b":
+        items = arguments[name] = np.asarray(items).astype(int)
     if np.ndim(items) != 2 or (numbers and not framed and known is None and given is not None):
         return
     columns = _columns(items, None if known is None else [column for column, _ in known])

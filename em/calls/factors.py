@@ -67,6 +67,13 @@ def _listed(column: Any) -> list[Any]:
     return column.to_list() if hasattr(column, "to_list") else np.asarray(column).tolist()
 
 
+def unmasked(items: np.ma.MaskedArray) -> np.ndarray:
+    """The entries that are not masked; None, or NaN among numbers, for the others."""
+    if items.dtype.kind in "biuf":
+        return np.where(np.ma.getmaskarray(items), np.nan, items.data)
+    return items.astype(object).filled(None)
+
+
 def plain(value: Any) -> Any:
     """A value without NumPy's type; whole numbers as such; None for None, NaN and NA."""
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
