@@ -29,7 +29,8 @@ class Problem:
     def log_likelihood(self, x: Any, params: Any) -> float:
         """By SciPy, in double precision; a row without any observed entry contributes 0."""
         params = {n: np.asarray(v, float) for n, v in params.items()}
-        joint = np.log(params["weights"]) + self.log_joint(params, np.asarray(x, float), self.kwargs)
+        joint = self.log_joint(params, np.asarray(x, float), self.kwargs)
+        joint = np.log(params["weights"]) + joint
         return float(special.logsumexp(joint, 1).sum())
 
 
