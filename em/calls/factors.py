@@ -71,7 +71,9 @@ def unmasked(items: np.ma.MaskedArray) -> np.ndarray:
     """The entries that are not masked; None, or NaN among numbers, for the others."""
     if items.dtype.kind in "biuf":
         return np.where(np.ma.getmaskarray(items), np.nan, items.data)
-    return np.where(np.ma.getmaskarray(items), None, items.data.astype(object))
+    plainly = np.array(items.data, object)
+    plainly[np.ma.getmaskarray(items)] = None
+    return plainly
 
 
 def plain(value: Any) -> Any:
