@@ -90,6 +90,7 @@ NAMED = {
 START = {"weights": [0.5, 0.5], "confusion": [[[0.7, 0.3]] * 3, [[0.3, 0.7]] * 3]}
 
 
+@pytest.mark.slow
 def test_annotators_labels_and_items_by_their_names():
     step = em.EM(models.dawid_skene, max_steps=2)
     label = np.array(["cat", "dog"])[LABEL].astype(object)
@@ -139,6 +140,7 @@ def test_states_have_categories_by_name():
     assert fit.summary().index[-1] == "probs[1, wet]"
 
 
+@pytest.mark.slow
 def test_pictures_have_the_names():
     matplotlib = pytest.importorskip("matplotlib")
     matplotlib.use("agg")

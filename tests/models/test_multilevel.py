@@ -45,6 +45,7 @@ def test_the_density_is_the_sum_over_classes_of_groups_and_of_people(draws):
     assert fit.num_free_params == 1 + 2 + 2 * 4
 
 
+@pytest.mark.slow
 def test_a_group_of_weight_2_is_the_group_twice(draws):
     group, number = EXAMPLE.kwargs["group"], EXAMPLE.kwargs["num_groups"]
     weights = np.arange(number) % 3
