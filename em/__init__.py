@@ -3,8 +3,8 @@
 from .. import _numpyro  # noqa: F401  (before all that imports NumPyro)
 from .classes.assignments.annealed import Annealed
 from .classes.assignments.stochastic import Stochastic
+from .climb.passes.stepwise import Stepwise
 from .climb.status import FitError, Status
-from .climb.stepwise import Stepwise
 from .driver import EM
 from .kmeans import KMeans, kmeans
 from .labels import with_labels

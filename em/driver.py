@@ -21,11 +21,11 @@ from .classes.assignments.soft import Soft
 from .climb.accelerations import CATALOGUE as ACCELERATIONS
 from .climb.accelerations import Accelerate
 from .climb.ascent import Ascent, Way
+from .climb.passes.stepwise import Stepwise
 from .climb.search import climb_all
 from .climb.starts import CATALOGUE as STARTS
 from .climb.starts import Start
 from .climb.status import FitError
-from .climb.stepwise import Stepwise
 from .machine.garbage import collected_seldom
 from .machine.jit import quick
 from .options import as_key, chosen, positive

@@ -12,12 +12,12 @@ import numpy as np
 
 from .calls.streams import Data
 from .climb.ascent import Way
-from .climb.by_passes import climb_passes
+from .climb.passes.climbs import climb_passes
+from .climb.passes.stepwise import Stepwise
 from .climb.search import climb_all
 from .climb.selection import Restarts, select
 from .climb.state import Outcome, Settings
 from .climb.status import Status
-from .climb.stepwise import Stepwise
 from .machine.progress import RowProgress
 from .plan.chunks import Rows
 from .plan.program import Params, Program

@@ -18,7 +18,7 @@ from ..em.read.chains.steady import serves
 from ..em.read.provenance import dependencies
 from ..em.read.reader import Reader
 from ..em.read.replay import by_rows, is_finite, prototype, run
-from ..em.report.deterministic import by_class
+from ..em.report.of_data.deterministic import by_class
 from .sum_out import Reading, SumOut
 
 _readings: Recent[Reading] = Recent(64)

@@ -12,7 +12,7 @@ from ..machine.jit import quick_jit
 from ..plan.chunks import Rows
 from ..plan.program import Params
 from ..rows.streamed import Streamed, over_rows
-from .scoring import Scored, score
+from .of_data.scoring import Scored, score
 
 
 def unclear(result: Scored) -> float:

@@ -19,7 +19,7 @@ from ..plan.chunks import Rows
 from ..plan.program import Program
 from ..read.reader import Params
 from ..read.structure import Parameter
-from .scoring import Scored, log_densities
+from .of_data.scoring import Scored, log_densities
 
 # Families of one parameter whose density is unimodal in it, whatever the observation.
 _FAMILIES = (

@@ -22,13 +22,13 @@ from ..rows.streamed import Streamed
 from ..rows.unobserved import dimensions, never_observed
 from . import information as info
 from .criteria import entropy_of, unclear
-from .deterministic import values_of
 from .gradient import GradientFunction, gradient_function, proof
 from .identification import combinations
-from .in_batches import InBatches, Scoring, streamed
+from .of_data.deterministic import values_of
+from .of_data.in_batches import InBatches, Scoring, streamed
+from .of_data.scoring import decoded, score
+from .of_data.simulation import simulated
 from .scores import clearly_identified, gram
-from .scoring import decoded, score
-from .simulation import simulated
 from .words import entries, few, of_starts
 
 if TYPE_CHECKING:

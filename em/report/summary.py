@@ -14,7 +14,7 @@ from ..climb.boundary import POSITIVE
 from ..plan.program import Params
 from ..rows.streamed import one_of
 from . import information as info
-from .deterministic import values as deterministics
+from .of_data.deterministic import values as deterministics
 from .profile import profile
 from .words import label
 

@@ -17,7 +17,7 @@ from ..machine.arrays import array as as_jax
 from ..machine.garbage import collected_seldom
 from ..options import as_key, positive
 from ..programs import prepare, program_for
-from ..report.scoring import log_densities
+from ..report.of_data.scoring import log_densities
 from ..rows.checks import check
 from .replicates import of_rows, reweighed
 

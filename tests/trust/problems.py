@@ -47,9 +47,7 @@ def _normal(params: Any, x: np.ndarray, _: Any) -> np.ndarray:
 
 def _full(params: Any, x: np.ndarray, _: Any) -> np.ndarray:
     found = np.zeros((len(x), len(params["weights"])))
-    for k, (loc, cov) in enumerate(
-        zip(params["loc"], params["covariance_matrix"], strict=True)
-    ):
+    for k, (loc, cov) in enumerate(zip(params["loc"], params["covariance_matrix"], strict=True)):
         for n, row in enumerate(x):
             seen = ~np.isnan(row)
             if seen.any():

@@ -8,10 +8,10 @@ from typing import Any
 import jax
 from numpyro import handlers
 
-from ..calls.arguments import merge
-from ..read.chains.simulated import unobserved
-from ..rows.streamed import Streamed
-from ..sources.batches import all_at_once
+from ...calls.arguments import merge
+from ...read.chains.simulated import unobserved
+from ...rows.streamed import Streamed
+from ...sources.batches import all_at_once
 from .scoring import Scored
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import jax
 
-from ..machine.jit import quick_jit
-from ..read.provenance import dependencies
-from ..read.reader import Params, Reader
-from ..rows.streamed import Streamed, one_of
+from ...machine.jit import quick_jit
+from ...read.provenance import dependencies
+from ...read.reader import Params, Reader
+from ...rows.streamed import Streamed, one_of
 from .scoring import Scored
 
 

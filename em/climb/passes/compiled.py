@@ -15,21 +15,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..classes.assignments.soft import Soft
-from ..machine.arrays import array as as_jax
-from ..machine.jit import loop_jit, quick_jit
-from ..plan.chunks import Rows
-from ..plan.program import Params, Program
-from ..rows.streamed import Streamed, over_rows
-from ..step.expectation import Expectation, e_step
-from ..step.expected import expected_log_likelihood
-from ..step.maximisation import m_step
-from ..step.prior import log_prior
-from . import engine
-from .advance import Ahead, propose, relative_scale, settle
-from .leap import begin
-from .state import RUNNING, Flight, Settings, State
-from .stopping import Bounds
+from ...classes.assignments.soft import Soft
+from ...machine.arrays import array as as_jax
+from ...machine.jit import loop_jit, quick_jit
+from ...plan.chunks import Rows
+from ...plan.program import Params, Program
+from ...rows.streamed import Streamed, over_rows
+from ...step.expectation import Expectation, e_step
+from ...step.expected import expected_log_likelihood
+from ...step.maximisation import m_step
+from ...step.prior import log_prior
+from .. import engine
+from ..advance import Ahead, propose, relative_scale, settle
+from ..leap import begin
+from ..state import RUNNING, Flight, Settings, State
+from ..stopping import Bounds
 
 _OFTEN = 1e6
 

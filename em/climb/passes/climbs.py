@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from ..machine.arrays import array as as_jax
-from ..plan.program import Params
-from ..rows.streamed import Streamed
-from .passes import Passes
-from .state import RUNNING, Outcome, Settings, State
-from .status import Status
+from ...machine.arrays import array as as_jax
+from ...plan.program import Params
+from ...rows.streamed import Streamed
+from ..state import RUNNING, Outcome, Settings, State
+from ..status import Status
+from ..stopping import Bounds, noise_of_squares, worst_of_total
+from .compiled import Passes
 from .stepwise import Stepwise, stepped
-from .stopping import Bounds, noise_of_squares, worst_of_total
 
 # A climb is left when, after so many passes, even so many times what its gains promise would not
 # bring it above the best so far.

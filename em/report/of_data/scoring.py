@@ -9,22 +9,22 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..calls.arguments import merge
-from ..calls.call import Call
-from ..classes.assignments.hard import Hard
-from ..classes.chain import smooth
-from ..classes.posterior import posterior
-from ..machine.garbage import collected_seldom
-from ..machine.jit import once_jit, quick_jit
-from ..plan.chunks import Rows
-from ..plan.program import Program
-from ..plan.resize import resized
-from ..read.chains.steady import serves
-from ..read.likeness import check_parameters, misshapen
-from ..read.model import read_model
-from ..read.reader import Params, Reader
-from ..rows.checks import check, findings
-from ..rows.streamed import Streamed
+from ...calls.arguments import merge
+from ...calls.call import Call
+from ...classes.assignments.hard import Hard
+from ...classes.chain import smooth
+from ...classes.posterior import posterior
+from ...machine.garbage import collected_seldom
+from ...machine.jit import once_jit, quick_jit
+from ...plan.chunks import Rows
+from ...plan.program import Program
+from ...plan.resize import resized
+from ...read.chains.steady import serves
+from ...read.likeness import check_parameters, misshapen
+from ...read.model import read_model
+from ...read.reader import Params, Reader
+from ...rows.checks import check, findings
+from ...rows.streamed import Streamed
 
 
 class Scored(Protocol):

@@ -8,9 +8,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from ..options import positive
-from ..plan.program import Params
-from .passes import Passes
+from ...options import positive
+from ...plan.program import Params
+from .compiled import Passes
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from typing import Any, NoReturn
 import jax
 import numpy as np
 
-from ..calls.streams import Data, data_of
-from ..rows.streamed import Streamed
-from ..sources.batches import all_at_once
-from ..sources.side_by_side import ahead, batch_size_of, filled, together
+from ...calls.streams import Data, data_of
+from ...rows.streamed import Streamed
+from ...sources.batches import all_at_once
+from ...sources.side_by_side import ahead, batch_size_of, filled, together
 from .scoring import Scored
 
 # Called with the arguments of one batch: an array by row, or {latent: one}.
