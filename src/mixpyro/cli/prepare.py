@@ -105,6 +105,7 @@ def prepare(table: Table, wanted: Wanted) -> Prepared:
         if told_so:
             raise BadInput(f"{name} cannot take column {unable!r}; leave it out or say --types")
         left[unable] = f"{name} cannot take it"
+    notes += kinds.taken_for([c for a in first for c in a.columns if c.name not in given], table)
     arguments = [*first]
     if regression:
         own_names = {c.name for a in first for c in a.columns}
