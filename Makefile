@@ -7,13 +7,14 @@ STAMP := $(VENV)/.installed
 PIP_INSTALL := -m pip install -qq --disable-pip-version-check --no-input
 PYTEST_ARGS ?= -n auto --maxprocesses 4 --dist worksteal
 
-.PHONY: help install demo test test-slow test-oldest lint format bench docs clean distclean
+.PHONY: help install demo test test-slow test-oldest test-wheel lint format bench docs clean distclean
 
 help:
 	@echo "make demo         fit the Old Faithful data, write tables and figures to build/demo"
 	@echo "make test         lint, types and the fast tests"
 	@echo "make test-slow    the slow tests"
 	@echo "make test-oldest  the fast tests on the oldest supported versions of the dependencies"
+	@echo "make test-wheel   build the wheel and try it in an empty environment"
 	@echo "make lint         ruff and mypy;  make format: let ruff rewrite the files"
 	@echo "make docs         the documentation site, written to build/docs"
 	@echo "make bench        every script in benchmarks/"
@@ -80,6 +81,18 @@ $(OLDEST)/.installed: pyproject.toml
 
 test-oldest: $(OLDEST)/.installed
 	$(OLDEST)/bin/python -m pytest -o filterwarnings=default $(PYTEST_ARGS)
+
+# From another folder, so that the sources cannot be what is imported. Downloading takes minutes.
+WHEEL := $(CURDIR)/build/wheel
+test-wheel: $(STAMP)
+	rm -rf $(WHEEL)
+	$(BIN)/python -m hatchling build -t wheel -d $(WHEEL)
+	$(BIN)/python -m venv $(WHEEL)/env
+	@wheel=$$(echo $(WHEEL)/*.whl) && \
+	  $(WHEEL)/env/bin/python $(PIP_INSTALL) "$$wheel[cli,sklearn]" </dev/null
+	cd $(WHEEL) && env/bin/python -W error -c 'import mixpyro'
+	cd $(WHEEL) && env/bin/mixpyro demo --help >/dev/null
+	cd $(WHEEL) && env/bin/python $(CURDIR)/tests/installed.py $(WHEEL)/out
 
 bench: $(STAMP)
 	@set -e; for script in benchmarks/[a-z]*.py; do \

@@ -67,3 +67,61 @@ def test_every_feature_of_a_peer_is_shown_or_said_to_be_missing() -> None:
     features = [row for row in ROWS if not row.startswith(("| there |", "| --- |"))]
     assert len(features) > 60
     assert not [row for row in features if not LINK.search(row) and "not here" not in row]
+
+
+# ---- links ---------------------------------------------------------------------------------------
+
+MADE = ROOT / "docs" / "made"  # written by `make docs`
+SOURCES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+SOURCES += [p for p in sorted((ROOT / "docs").rglob("*.md")) if MADE not in p.parents]
+FENCED = re.compile(r"^(```+).*?^\1`*\s*$", re.DOTALL | re.MULTILINE)
+TARGET = re.compile(r"\]\(<?([^)\s>]+)>?(?:\s+\"[^\"]*\")?\)|^\[[^\]]+\]:\s+(\S+)", re.MULTILINE)
+HEADING = re.compile(r"^#{1,6}\s+(.+?)\s*#*$", re.MULTILINE)
+
+
+def anchors(text: str) -> set[str]:
+    """What GitHub and MyST call the headings of a page."""
+    found = set(re.findall(r"^\(([\w-]+)\)=\s*$", text, re.MULTILINE))
+    for title in HEADING.findall(FENCED.sub("", text)):
+        plain = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", title).lower()
+        slug = re.sub(r"[^\w\- ]", "", plain).replace(" ", "-")
+        number = 0
+        while (name := slug if not number else f"{slug}-{number}") in found:
+            number += 1
+        found.add(name)
+    return found
+
+
+def astray(page: Path) -> list[str]:
+    """The links of a page, within the project, that lead nowhere."""
+    text = page.read_text()
+    prose = re.sub(r"`[^`\n]*`(?!\])", "", FENCED.sub("", text))
+    out = []
+    for found in TARGET.finditer(prose):
+        link = found[1] or found[2]
+        if re.match(r"[a-z][a-z+.-]*:", link):
+            continue
+        path, _, anchor = link.partition("#")
+        goal = (page.parent / path).resolve() if path else page
+        if MADE in goal.parents:
+            continue
+        there = goal.exists() and ROOT in goal.parents
+        if not there or (anchor and anchor not in anchors(goal.read_text())):
+            out.append(link)
+    return out
+
+
+@pytest.mark.parametrize("page", SOURCES, ids=lambda p: p.name)
+def test_links_within_the_project_lead_somewhere(page: Path) -> None:
+    assert astray(page) == []
+
+
+def test_links_that_lead_nowhere_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "ROOT", tmp_path)
+    (tmp_path / "other.md").write_text("# A *title*, with `code`\n## Twice\n## Twice\n")
+    page = tmp_path / "page.md"
+    good = "other.md other.md#a-title-with-code other.md#twice-1 #here https://x.org/y.md"
+    bad = "gone.md other.md#a-titel other.md#twice-2 #there ../outside.md"
+    links = "\n".join(f"[words]({link})" for link in f"{good} {bad}".split())
+    page.write_text(f"# Here\n{links}\n```\n[no](link.md)\n```\n`[no](code.md)`\n[r]: lost.md\n")
+    assert astray(page) == [*bad.split(), "lost.md"]

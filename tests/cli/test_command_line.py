@@ -1,18 +1,30 @@
 """From a file to a fit and a page."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
+from rich.console import Console
 
 from mixpyro import em, models
 from mixpyro.__main__ import main
+from mixpyro.cli import fitting
+from mixpyro.cli.columns import Column, taken_for
 from mixpyro.cli.errors import BadInput
+from mixpyro.cli.figures import figures
+from mixpyro.cli.files import Table
+from mixpyro.cli.fitting import Candidates
 from mixpyro.cli.options import components
+from mixpyro.cli.output import show
+from mixpyro.cli.saved import loaded
 from mixpyro.data import load_carcinoma, load_old_faithful
+from mixpyro.plots import _shown
+from mixpyro.plots._style import COLOURS, FILL, INK
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +90,63 @@ def test_a_fit_that_is_not_ok_leaves_everything_and_ends_with_1(fitted, tmp_path
     assert "MAX_STEPS" in capsys.readouterr().out
     for name in ("fit.npz", "parameters.csv", "rows.parquet", "report.html"):
         assert (tmp_path / name).stat().st_size > 0
+
+
+def test_the_page_draws_the_pictures_of_the_library_in_its_own_colours(fitted):
+    page = (fitted / "out" / "report.html").read_text()
+    titles = re.findall(r"<figcaption><b>([\w ]+)\.</b>", page)
+    wanted = ["Classes", "Densities", "Profiles", "How sure", "How many", "Convergence", "Restarts"]
+    assert titles == wanted
+    assert page.count("<svg") == len(wanted)
+    pictures = "".join(re.findall(r"<svg.*?</svg>", page, re.DOTALL))
+    assert "var(--class-1)" in pictures
+    assert "currentColor" in pictures
+    for colour in (*COLOURS, INK, FILL):
+        assert colour not in pictures.lower()
+    assert all(f"--class-{i}: #" in page for i in range(len(COLOURS)))
+    assert ">$x_1$</text>" in pictures  # as it is called, no formula
+
+
+def test_a_picture_that_is_refused_says_why(fitted, monkeypatch):
+    recipe, fit = loaded(fitted / "out", None)
+    monkeypatch.setattr(_shown, "MOST_CLASSES", 1)
+    found = Candidates(pd.DataFrame([{"num_components": 2}]), None, fit, "bic", 0)
+    drawn = {f["title"]: f for f in figures(found, recipe)}
+    assert "at most 1 of them" in drawn["Profiles"]["text"]
+    assert drawn["Profiles"]["svg"] == ""
+    assert "$x_1$" in drawn["Densities"]["svg"]
+
+
+def test_candidates_that_were_only_screened_are_marked(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(fitting, "MANY", 2)
+    monkeypatch.setattr(fitting, "BEST", 1)
+    x = np.random.default_rng(2).poisson([[2.0] * 20, [30.0] * 20]).ravel()
+    file = tmp_path / "visits.csv"
+    pd.DataFrame({"visits": np.r_[0, x]}).to_csv(file, index=False)
+    assert main(["fit", str(file), "-k", "1:3", "--out", str(tmp_path / "out"), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert [row["search"] for row in said["candidates"]] == ["in full", "screened", "screened"]
+    assert "2 of 3 candidates were only screened" in said["screening"]
+    assert said["screening"].split(" (")[0] in (tmp_path / "out" / "report.html").read_text()
+    show(Console(width=80), said)
+    printed = capsys.readouterr().out
+    assert "screened" in printed
+    assert "…" not in printed
+    # Whoever says how many starts gets them for all.
+    cells = fitting.grid([1, 2, 3], [])
+    assert fitting.total(cells, {}) == 4
+    assert fitting.total(cells, {"num_restarts": 1}) == 3
+
+
+def test_what_was_taken_for_what_is_said():
+    whole, zero = np.arange(1.0, 9) ** 2, np.arange(8) % 5
+    table = Table(pa.table({"age": whole, "visits": zero, "cost": whole + 0.5}), ())
+    columns = [Column("age", "number"), Column("visits", "count"), Column("cost", "number")]
+    first, second = taken_for(columns, table)
+    assert first.startswith("Taken for numbers: 'age', 'cost'; counts: 'visits'. --types age=KIND")
+    assert "measurements: 'age'." in second
+    assert "--types age=count" in second
+    assert len(taken_for(columns[1:], table)) == 1
 
 
 def test_ranges():

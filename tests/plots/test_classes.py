@@ -53,6 +53,15 @@ def test_profiles_of_categories_are_their_shares(items):
         wanted = np.bincount(x[:, j], minlength=3) / N
         widths = [bars.patches[j - 1].get_width() for bars in axes[1].containers]
         np.testing.assert_allclose(widths, wanted, atol=1e-6)
+    named = items.plot(categories={"x[2]": ["north", "south", "overseas territories"]})
+    words = [t.get_text() for t in named.profiles().ravel()[1].texts]
+    assert words[:1] == ["0"]
+    assert {"north", "south"} < set(words)
+    assert any(w.startswith("over") and w.endswith("…") for w in words)
+    ticks = named.density().ravel()[2].get_xticklabels()
+    assert [t.get_text() for t in ticks] == ["north", "south", "overseas territories"]
+    with pytest.raises(ValueError, match="'town', which is not there"):
+        items.plot(categories={"town": ["a"]}).profiles()
 
 
 def test_states_are_the_decoded_path_and_smoothed_probabilities(chain):
@@ -151,6 +160,17 @@ def test_a_sweep_draws_its_criterion():
     )
     assert set(np.round(expected, 6)) <= set(np.round(drawn, 6))
     assert "SABIC (lower is better)" in sabic.get_ylabel()
+
+
+def test_of_a_crowd_of_lines_that_of_the_best_stands_out(plane, counts):
+    names = [f"kind {i}" for i in range(9)]
+    fits = [counts if n == "kind 4" else plane for n in names]
+    axes = em.Sweep(
+        tuple({"num_components": 2, "covariance": n} for n in names), tuple(fits)
+    ).plot()
+    labels = [t.get_text() for t in axes.get_legend().get_texts()]
+    assert counts.bic < plane.bic
+    assert labels == ["kind 4", "8 others", "best: 2, kind 4"]
 
 
 def test_a_posterior_by_arviz_plots(plane):

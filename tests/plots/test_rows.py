@@ -195,6 +195,15 @@ def test_few_columns_of_many_are_those_that_tell_most():
     assert len(shown) == 9
     assert {"x[3]", "x[7]"} <= shown
     assert "9 of 12 columns" in axes[0, 0].figure.get_suptitle()
+    pair = fit.plot.clusters(most=2)
+    assert (pair.get_xlabel(), pair.get_ylabel()) == ("x[3]", "x[7]")
+    assert "2 of 12 columns" in pair.get_title()
+    # Nobody says that columns tell most which the user named.
+    assert fit.plot.clusters(columns=["x[0]", "x[1]"]).get_title() == ""
+    with pytest.raises(ValueError, match="most=1 leaves one"):
+        fit.plot.clusters(most=1)
+    with pytest.raises(ValueError, match="most"):
+        fit.plot.density(most=0)
 
 
 @pytest.mark.parametrize("k", [1, 2, 3, 4, 7])

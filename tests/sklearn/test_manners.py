@@ -158,3 +158,19 @@ def test_a_model_is_shown_by_its_name():
     assert repr(Mixture(models.gaussian_mixture, num_components=2)) == (
         "Mixture(model=gaussian_mixture, num_components=2)"
     )
+
+
+def test_an_array_among_the_settings_is_no_weight_of_rows():
+    """When components are put in order: their rows count by the weights of rows alone."""
+
+    def known_scales(x, scales):
+        weights = numpyro.sample("weights", dist.Dirichlet(np.ones(2)))
+        with numpyro.plate("components", 2):
+            loc = numpyro.sample("loc", dist.Normal(0.0, 100.0))
+        with numpyro.plate("rows", x.shape[0]):
+            z = numpyro.sample("z", dist.Categorical(weights))
+            numpyro.sample("x", dist.Normal(loc[z], scales[z]), obs=x)
+
+    x = np.r_[np.linspace(9, 11, 20), np.linspace(-1, 1, 10)][:, None]
+    found = Mixture(known_scales, ravel=True, scales=np.array([0.7, 0.6]), random_state=0).fit(x)
+    np.testing.assert_allclose(np.sort(found.params_["loc"]), [0, 10], atol=1e-3)

@@ -22,6 +22,7 @@ _ALIASES = {
     **dict.fromkeys(("categorical", "text", "string", "factor", "nominal"), "category"),
     **dict.fromkeys(("skip", "drop", "id"), "ignore"),
 }
+_CALLED = {"number": "numbers", "count": "counts", "binary": "two values", "category": "categories"}
 # Text with more values than this, and in most rows another one, is names and no categories.
 _MOST = 50
 
@@ -142,6 +143,30 @@ def find(table: Table, name: str) -> tuple[Column | None, str]:
     if distinct > _MOST or distinct > max(there / 2, 2):
         return None, _many_texts(column, distinct)
     return as_kind(table, name, "category"), ""
+
+
+def taken_for(columns: Sequence[Column], table: Table) -> list[str]:
+    """Sentences: which columns were taken for what without being told, and how to say other."""
+    out = []
+    if columns:
+        parts = []
+        for kind, word in _CALLED.items():
+            if names := [c.name for c in columns if c.kind == kind]:
+                parts.append(f"{word}: {listed(names)}")
+        out.append(f"Taken for {'; '.join(parts)}. --types {columns[0].name}=KIND says other.")
+    if doubtful := [c.name for c in columns if _may_count(c, table)]:
+        out.append(
+            f"Whole numbers without a 0 were taken for measurements: {listed(doubtful)}. If they "
+            f"count something, say so by --types {doubtful[0]}=count, or name the model by --model."
+        )
+    return out
+
+
+def _may_count(column: Column, table: Table) -> bool:
+    """Whether numbers are whole and positive, where only a 0 would have told that they count."""
+    values = column.codes(table)
+    there = values[~np.isnan(values)]
+    return column.kind == "number" and bool(((there > 0) & (there == np.round(there))).all())
 
 
 def as_kind(table: Table, name: str, kind: str) -> Column:

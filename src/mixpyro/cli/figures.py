@@ -1,257 +1,154 @@
-"""The pictures of the report as SVG that follows the page's colours, light or dark."""
+"""The pictures of the report: those of `mixpyro.plots`, as SVG in the page's own colours."""
 
 from __future__ import annotations
 
 import io
 import re
+from collections.abc import Callable, Iterator
+from html import escape
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from .files import Table
+from ..em.report.columns import COUNT, NUMBER, Columns, columns_of
 from .fitting import Candidates
 from .recipe import Recipe
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Okabe & Ito's colours, apart also for the colour-blind, with a marker each for grey.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6BB1", "#808080")
-_MARKERS = "os^DvPX*"
-# A colour that the page replaces by its own.
-_INK = "#010203"
+    from ..em import Fit
+    from ..plots import FitPlots
+
 _STYLE: Any = {
-    "text.color": _INK,
-    "axes.edgecolor": _INK,
-    "axes.labelcolor": _INK,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
     "axes.facecolor": "none",
     "figure.facecolor": "none",
     "savefig.facecolor": "none",
-    "legend.frameon": False,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "font.size": 10,
     "svg.fonttype": "none",
     "svg.hashsalt": "mixpyro",
     "text.parse_math": False,  # a column may be called $x$
 }
-_SIZE = (4.4, 3.3)
-_MOST = 3000
+# A picture of one panel, in inches: legible at the width of a telephone.
+_ONE = (4.4, 3.3)
+_Picture = tuple[str, str, Callable[[], Any]]
 
 
-def figures(found: Candidates, recipe: Recipe, table: Table, resp: np.ndarray) -> list[dict]:
-    """``{"title", "text", "svg"}`` of every picture that there is something for."""
+def figures(found: Candidates, recipe: Recipe) -> list[dict]:
+    """``{"title", "text", "svg", "broad"}`` of every picture that there is something for.
+
+    A picture that `mixpyro.plots` refuses has its sentence for a text, and no ``svg``.
+    """
     import matplotlib as mpl
-    from matplotlib.figure import Figure
 
+    mpl.use("agg")  # nothing is shown
+    import matplotlib.pyplot as plt
+
+    from ..plots import _style as style
+
+    ink = dict.fromkeys(
+        ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), style.INK
+    )
+    colours = dict.fromkeys([style.INK], "currentColor") | {
+        style.QUIET: "var(--soft)",
+        style.FILL: "var(--fill)",
+        style.EDGE: "var(--edge)",
+        style.PAPER: "var(--card)",
+        **{c.lower(): f"var(--class-{i})" for i, c in enumerate(style.COLOURS)},
+    }
     drawn = []
-    with mpl.rc_context(_STYLE):
-        for title, words, draw in (
-            ("Classes", "Rows by their most probable class.", _clusters),
-            ("Profiles", "Means by class, in standard deviations from the mean of all.", _profiles),
-            ("How many", "Each candidate by its criterion; lower is better.", _criteria),
-            ("Convergence", "What is left of the climb at each step, log scale.", _climb),
-            ("Restarts", "How far from the best every start ended.", _restarts),
-            ("How sure", "Rows by the probability of their class.", _sureness),
-        ):
-            figure = Figure(figsize=_SIZE, layout="constrained")
-            if draw(figure, found, recipe, table, resp):
-                drawn.append({"title": title, "text": words, "svg": _svg(figure, title)})
+    with mpl.rc_context(_STYLE | ink):
+        for title, words, draw in _pictures(found, recipe):
+            picture = {"title": title, "text": words, "svg": "", "broad": False}
+            try:
+                draw()
+            except ValueError as error:
+                picture["text"] = f"Not drawn: {error}"
+            else:
+                figure = plt.gcf()
+                picture["broad"] = len([a for a in figure.axes if a.axison]) > 1
+                if not picture["broad"]:
+                    figure.set_size_inches(_ONE)
+                picture["svg"] = _svg(figure, title, colours)
+            finally:
+                plt.close("all")
+            drawn.append(picture)
     return drawn
 
 
-def _clusters(figure: Figure, found: Any, recipe: Recipe, table: Table, resp: np.ndarray) -> bool:
-    numbers = [(c.name, c.codes(table)) for c in recipe.columns if not c.categories]
-    axes = figure.subplots()
-    label = resp.argmax(1)
-    if not numbers:
-        return False
-    if len(numbers) == 1:
-        name, x = numbers[0]
-        x_bins = np.histogram_bin_edges(x[~np.isnan(x)], "auto").tolist()
-        parts = [x[(label == j) & ~np.isnan(x)] for j in range(resp.shape[1])]
-        axes.hist(parts, x_bins, stacked=True, color=[_colour(j) for j in range(len(parts))])
-        axes.set(xlabel=name, ylabel="rows")
-        return True
-    # The two columns along which the classes lie furthest apart, in the order of the file.
-    apart = [_between(x, resp) for _, x in numbers]
-    first, second = sorted(np.argsort(apart)[::-1][:2])
-    (x_name, x), (y_name, y) = numbers[first], numbers[second]
-    rows = np.flatnonzero(~np.isnan(x) & ~np.isnan(y))
-    if len(rows) > _MOST:
-        rows = np.random.default_rng(0).choice(rows, _MOST, replace=False)
-    for j in range(resp.shape[1]):
-        own = rows[label[rows] == j]
-        axes.scatter(
-            x[own],
-            y[own],
-            s=16,
-            color=_colour(j),
-            marker=_MARKERS[j % 8],
-            alpha=0.75,
-            linewidths=0,
-            label=f"class {j}",
-            rasterized=len(rows) > 1000,
-        )
-    axes.set(xlabel=x_name, ylabel=y_name)
-    if resp.shape[1] > 1:
-        axes.legend(fontsize=8)
-    return True
+def _pictures(found: Candidates, recipe: Recipe) -> Iterator[_Picture]:
+    """What this fit has something to show for: title, words, and how it is drawn."""
+    fit = found.fit
+    try:
+        table: Columns | None = columns_of(fit)
+    except ValueError:  # observations that are no columns
+        table = None
+    if table is not None:
+        yield from _of_data(fit, table, _named(fit, table, recipe))
+    if len(found.table) > 1:
+        by = found.criterion
+        words = "Each candidate by its criterion, the best ringed."
+        yield "How many", words, lambda: found.sweep.plot(criterion=by)
+    if len(fit.trace) > 1:
+        yield "Convergence", "The objective after each step.", lambda: fit.plot.objective()
+    if len(fit.restart_results.objective) > 1:
+        yield "Restarts", "How far from the best every start ended.", lambda: fit.plot.restarts()
 
 
-def _profiles(figure: Figure, found: Any, recipe: Recipe, table: Table, resp: np.ndarray) -> bool:
-    rows = []
-    for c in recipe.columns:
-        values = c.codes(table)
-        there = ~np.isnan(values)
-        entries = (
-            [(c.name, values)]
-            if len(c.categories) < 3
-            else [
-                (f"{c.name} = {v}", np.where(there, values == i, np.nan))
-                for i, v in enumerate(c.categories)
-            ]
-        )
-        for name, entry in entries:
-            spread = np.nanstd(entry) or 1.0
-            with np.errstate(invalid="ignore"):
-                means = (resp[there].T @ entry[there]) / resp[there].sum(0)
-            rows.append((name, (means - np.nanmean(entry)) / spread))
-    if resp.shape[1] < 2:
-        return False
-    rows.sort(key=lambda row: -np.ptp(row[1]))
-    rows = rows[:20]
-    figure.set_size_inches(_SIZE[0], max(1.6 + 0.24 * len(rows), 2.2))
-    axes = figure.subplots()
-    for j in range(resp.shape[1]):
-        axes.plot(
-            [means[j] for _, means in rows],
-            range(len(rows)),
-            _MARKERS[j % 8],
-            color=_colour(j),
-            ms=6,
-            label=f"class {j}",
-        )
-    axes.set_yticks(
-        range(len(rows)), [name if len(name) < 26 else name[:24] + "…" for name, _ in rows]
-    )
-    axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.axvline(0, color=_INK, lw=0.6)
-    axes.grid(axis="y", color=_INK, alpha=0.15)
-    axes.set_xlabel("standard deviations from the mean")
-    axes.legend(fontsize=8)
-    return True
+def _of_data(fit: Fit, table: Columns, plot: FitPlots) -> Iterator[_Picture]:
+    numeric = sum(kind in (NUMBER, COUNT) for kind in table.kinds)
+    chain, several = fit.program.structure.chain is not None, len(table.classes) > 1
+    if numeric > 1:
+        yield "Classes", "Rows by their most probable class.", lambda: plot.clusters(most=2)
+    if chain:
+        yield "States", "The first sequence by its decoded states.", lambda: plot.states()
+    if numeric:
+        words = "What was observed (grey), and what the mixture and its classes make of it."
+        yield "Densities", words, lambda: plot.density(most=4)
+    if several:
+        words = "What the classes are like, with 95% intervals where there are some."
+        yield "Profiles", words, lambda: plot.profiles(most=12)
+    if COUNT in table.kinds:
+        words = "Counts hang from what the mixture expects; bars should end at 0."
+        yield "Counts", words, lambda: plot.rootogram(most=4)
+    if several:
+        yield "How sure", "Rows from the surest to the least.", lambda: plot.uncertainty()
 
 
-def _criteria(figure: Figure, found: Candidates, *_: Any) -> bool:
-    table = found.table
-    if "num_components" not in table or table["num_components"].nunique() < 2:
-        return False
-    axes = figure.subplots()
-    best = table.loc[found.chosen]
-    by = [None] if "covariance" not in table else list(dict.fromkeys(table["covariance"]))
-    for name in by:
-        part = table if name is None else table[table["covariance"] == name]
-        mine = name is None or name == best["covariance"]
-        axes.plot(
-            part["num_components"],
-            part[found.criterion],
-            "o-" if mine else "-",
-            ms=4,
-            color=COLOURS[0] if mine else "#909090",
-            lw=1.8 if mine else 0.8,
-            label=name if mine else None,
-            zorder=3 if mine else 1,
-        )
-    bad = table[table["status"] != "CONVERGED"]
-    axes.plot(
-        bad["num_components"],
-        bad[found.criterion],
-        "x",
-        color=COLOURS[1],
-        ms=6,
-        label="not sound" if len(bad) else None,
-        zorder=4,
-    )
-    axes.plot(
-        best["num_components"],
-        best[found.criterion],
-        "o",
-        ms=11,
-        mfc="none",
-        mec=COLOURS[0],
-        zorder=5,
-    )
-    axes.set(xlabel="components", ylabel=found.criterion.upper())
-    axes.locator_params(axis="x", integer=True)
-    if by != [None] or len(bad):
-        axes.legend(fontsize=8)
-    return True
+def _named(fit: Fit, table: Columns, recipe: Recipe) -> FitPlots:
+    """The pictures of a fit with the names that stand in the file."""
+    given = recipe.columns
+    two = [len(c.categories) == 2 for c in given]
+    called = [
+        f"{c.name} = {c.categories[1]}" if b else c.name for c, b in zip(given, two, strict=True)
+    ]
+    sites = recipe.arguments[0].form == "columns"  # sites are called as their columns are
+    if sites:
+        by_site = {c.name: word for c, word in zip(given, called, strict=True)}
+        called = [by_site.get(name, name) for name in table.names]
+    if len(called) != len(table.names):  # a model of one's own
+        return fit.plot
+    categories = {c.name: c.categories for c in given if len(c.categories) > 2}
+    return fit.plot(columns=called, categories=categories)
 
 
-def _climb(figure: Figure, found: Candidates, *_: Any) -> bool:
-    rest = found.fit.trace[-1] - found.fit.trace[:-1]
-    steps = np.flatnonzero(rest > 0)
-    if len(steps) < 2:
-        return False
-    axes = figure.subplots()
-    axes.semilogy(steps + 1, rest[steps], "o-", ms=3, color=COLOURS[0])
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")  # powers would need mathtext
-    axes.set(xlabel="step", ylabel="log-likelihood still to gain")
-    return True
-
-
-def _restarts(figure: Figure, found: Candidates, *_: Any) -> bool:
-    objective = np.sort(np.asarray(found.fit.restart_results.objective, float))[::-1]
-    objective = objective[np.isfinite(objective)]
-    if len(objective) < 2:
-        return False
-    axes = figure.subplots()
-    axes.plot(
-        range(1, len(objective) + 1), objective - found.fit.objective, "o", ms=4, color=COLOURS[0]
-    )
-    axes.axhline(0, color=_INK, lw=0.6)
-    axes.set(xlabel="start, best first", ylabel="objective minus the chosen one")
-    return True
-
-
-def _sureness(figure: Figure, found: Any, recipe: Any, table: Any, resp: np.ndarray) -> bool:
-    if resp.shape[1] < 2:
-        return False
-    axes = figure.subplots()
-    axes.hist(resp.max(1), np.linspace(0, 1, 21).tolist(), color=COLOURS[0])
-    axes.set(xlabel="probability of the most probable class", ylabel="rows", xlim=(0, 1))
-    return True
-
-
-def _between(x: np.ndarray, resp: np.ndarray) -> float:
-    """How much of a column's variance lies between classes."""
-    there = ~np.isnan(x)
-    w, x = resp[there], x[there]
-    size = np.maximum(w.sum(0), 1e-12)
-    means = w.T @ x / size
-    return float((size @ (means - x.mean()) ** 2) / max(np.sum((x - x.mean()) ** 2), 1e-300))
-
-
-def _colour(j: int) -> str:
-    return COLOURS[j % len(COLOURS)]
-
-
-def _svg(figure: Figure, title: str) -> str:
-    from html import escape
-
+def _svg(figure: Figure, title: str, colours: dict[str, str]) -> str:
+    """The picture as an element of the page: colours and names are the page's, its width too."""
     out = io.StringIO()
     figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
     text = out.getvalue()
-    text = text[text.index("<svg") :].replace(_INK, "currentColor")
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    # The page gives the width; names of two pictures must not meet.
-    text = re.sub(r'<svg ([^>]*?)width="[^"]*" ', r"<svg \1", text, count=1)
-    text = re.sub(r'(<svg [^>]*?)height="[^"]*" ', r"\1", text, count=1)
+    text = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", text, flags=re.DOTALL)
+    text = text[text.index("<svg") :]
+    width = re.search(r'<svg [^>]*?viewBox="0 0 ([\d.]+)', text)
+    assert width is not None
     mark = re.sub(r"\W", "", title)
-    text = re.sub(r'\bid="', f'id="{mark}-', text)
-    text = re.sub(r'href="#', f'href="#{mark}-', text)
-    text = text.replace("url(#", f"url(#{mark}-")
-    return text.replace("<svg ", f'<svg role="img" aria-label="{escape(title)}" ', 1)
+
+    def own(tag: re.Match[str]) -> str:
+        made = re.sub(r"#[0-9a-f]{6}\b", lambda c: colours.get(c[0], c[0]), tag[0])
+        made = re.sub(r'\bid="', f'id="{mark}-', made)
+        made = re.sub(r'href="#', f'href="#{mark}-', made)
+        return made.replace("url(#", f"url(#{mark}-")
+
+    # Only within tags: what stands between them are names from the data.
+    text = re.sub(r"<[^>]*>", own, text)
+    text = re.sub(r'(<svg [^>]*?)\bwidth="[^"]*" ', r"\1", text, count=1)
+    text = re.sub(r'(<svg [^>]*?)\bheight="[^"]*" ', r"\1", text, count=1)
+    start = f'<svg role="img" aria-label="{escape(title)}" style="--wide: {float(width[1]):.0f}px" '
+    return text.replace("<svg ", start, 1)

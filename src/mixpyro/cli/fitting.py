@@ -10,20 +10,29 @@ from typing import Any
 import jax
 import pandas as pd
 
-from ..em import EM, Fit
+from ..em import EM, Fit, Sweep
 from ..models.gaussian import STRUCTURES
 
 MCLUST = tuple(name for name in STRUCTURES if name.isupper())
 # With one component, what varies between components is the same: three structures are left.
 _ALONE = ("EII", "EEI", "EEE")
 CRITERIA = ("bic", "aic", "icl")
+# More candidates than this are screened: climbed from few starts, not to the end, and the best few
+# of them fitted in full.
+MANY, STARTS, BEST, LOOSE = 12, 4, 4, 1e-3
+SCREENED, IN_FULL = "screened", "in full"
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """All fits that were tried: a table with one row each, and the one that was chosen."""
+    """All fits that were tried: a table with one row each, and the one that was chosen.
+
+    ``fit`` is that one, its classes in order. Where candidates were screened, the table's column
+    ``search`` says which of them were, and ``screening`` is a sentence about it.
+    """
 
     table: pd.DataFrame
+    sweep: Sweep
     fit: Fit
     criterion: str
     chosen: int
@@ -34,6 +43,19 @@ class Candidates:
         names = [n for n in ("num_components", "covariance") if n in self.table]
         row = self.table.loc[self.chosen]
         return {n: int(row[n]) if n == "num_components" else str(row[n]) for n in names}
+
+    @property
+    def screening(self) -> str:
+        """What was not fitted in full, and what to do about it; empty if all were."""
+        if "search" not in self.table:
+            return ""
+        number = int((self.table["search"] == SCREENED).sum())
+        return (
+            f"{number} of {len(self.table)} candidates were only screened ({STARTS} starts each, "
+            f"climbed until a step gained less than {LOOSE:g}) and are marked so: they may be "
+            f"better than they look. The best {len(self.table) - number} were fitted in full; "
+            "--restarts 20 does so with all."
+        )
 
 
 def grid(components: Sequence[int], covariances: Sequence[str]) -> list[dict[str, Any]]:
@@ -63,37 +85,53 @@ def fit_all(
     """Fit every cell and choose by the criterion among those whose status is ok.
 
     Many candidates are looked at from a few starts each, and the best few of them fitted again
-    from as many as usual.
+    from as many as usual; what is chosen was fitted in full.
 
     Raises:
         ValueError: data or a model that cannot be fitted.
     """
     key = jax.random.key(seed)
-    many = len(cells) > 12 and "num_restarts" not in options
-    first = options | ({"num_restarts": 4, "tolerance": 1e-3} if many else {})
+    many = _many(cells, options)
+    first = options | ({"num_restarts": STARTS, "tolerance": LOOSE} if many else {})
     calls = [((), arguments | cell) for cell in cells]
     fits = []
     for number, fit in enumerate(EM(model, **first).run_each(key, calls)):
         fits.append(fit)
         tell(number + 1, cells[number])
-    if many:
-        order = sorted(range(len(fits)), key=lambda i: _rank(fits[i], criterion, first=True))[:4]
+    screened = set(range(len(fits))) if many else set()
+    order = sorted(screened, key=lambda i: _rank(fits[i], criterion, first=True))[:BEST]
+    while order:
         again = EM(model, **options).run_each(key, [calls[i] for i in order])
-        for number, (i, fit) in enumerate(zip(order, again, strict=True)):
+        for i, fit in zip(order, again, strict=True):
             fits[i] = fit
-            tell(len(cells) + number + 1, cells[i])
-    chosen = min(range(len(fits)), key=lambda i: _rank(fits[i], criterion))
+            screened.remove(i)
+            tell(len(cells) * 2 - len(screened), cells[i])
+        # If those did not end well, the next one is in front.
+        order = [i for i in [_best(fits, criterion)] if i in screened]
+    chosen = _best(fits, criterion)
     rows = [_row(cell, fit) for cell, fit in zip(cells, fits, strict=True)]
+    if many:
+        for i, row in enumerate(rows):
+            row["search"] = SCREENED if i in screened else IN_FULL
     try:
         best = fits[chosen].sorted()
     except ValueError:  # classes that cannot be renamed: labels, chains, covariates
         best = fits[chosen]
-    return Candidates(pd.DataFrame(rows), best, criterion, chosen)
+    tried = Sweep(tuple(cells), tuple(fits))
+    return Candidates(pd.DataFrame(rows), tried, best, criterion, chosen)
 
 
 def total(cells: Sequence[dict[str, Any]], options: dict[str, Any]) -> int:
-    """How many fits `fit_all` makes."""
-    return len(cells) + (4 if len(cells) > 12 and "num_restarts" not in options else 0)
+    """How many fits `fit_all` makes, if the best end well."""
+    return len(cells) + (BEST if _many(cells, options) else 0)
+
+
+def _many(cells: Sequence[dict[str, Any]], options: dict[str, Any]) -> bool:
+    return len(cells) > MANY and "num_restarts" not in options
+
+
+def _best(fits: Sequence[Fit], criterion: str) -> int:
+    return min(range(len(fits)), key=lambda i: _rank(fits[i], criterion))
 
 
 def _rank(fit: Fit, criterion: str, first: bool = False) -> tuple[bool, float]:

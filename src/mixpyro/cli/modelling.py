@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import importlib.util
 import inspect
@@ -12,13 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpyro import handlers
 
 from .. import models
 from .columns import Column, as_kind
 from .errors import BadInput, listed
 from .files import Table
-from .recipe import WEIGHTS, Argument
+from .recipe import Argument
 
 # What the first argument of an integer model holds; other models say it by their signature.
 _BINARY = {"bernoulli_mixture", "mixed_rasch"}
@@ -61,21 +59,6 @@ def load_model(name: str) -> tuple[Callable, str]:
         own = [n for n, v in vars(module).items() if inspect.isfunction(v)]
         raise BadInput(f"{path} has no function {function!r}; it has {listed(own)}")
     return found, hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def weighted(model: Callable) -> Callable:
-    """The model with one weight a row around it."""
-
-    @functools.wraps(model)
-    def with_weights(*args: Any, **kwargs: Any) -> Any:
-        with handlers.scale(scale=kwargs.pop(WEIGHTS)):
-            return model(*args, **kwargs)
-
-    own = list(inspect.signature(model).parameters.values())
-    last = len(own) - (own[-1].kind is inspect.Parameter.VAR_KEYWORD if own else 0)
-    own.insert(last, inspect.Parameter(WEIGHTS, inspect.Parameter.KEYWORD_ONLY))
-    with_weights.__signature__ = inspect.Signature(own)  # type: ignore[attr-defined]
-    return with_weights
 
 
 def parameters(model: Callable) -> dict[str, inspect.Parameter]:

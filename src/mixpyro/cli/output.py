@@ -16,7 +16,7 @@ from rich.table import Table as Grid
 from . import files, results
 from .doubts import doubts
 from .figures import figures
-from .fitting import Candidates
+from .fitting import SCREENED, Candidates
 from .prepare import Prepared
 from .report import number, render, rows
 
@@ -56,9 +56,10 @@ def leave(out: Path, prepared: Prepared, found: Candidates, seconds: float) -> d
         status=fit.status.name,
         message=fit.message,
         doubts=warned,
-        figures=figures(found, recipe, table, resp),
+        figures=figures(found, recipe),
         classes=rows(by_class),
         criterion=found.criterion.upper(),
+        screening=found.screening,
         tried=len(ranked),
         shown=min(_SHOWN, len(ranked)),
         candidates=rows(ranked.head(_SHOWN)),
@@ -84,6 +85,7 @@ def leave(out: Path, prepared: Prepared, found: Candidates, seconds: float) -> d
         "num_free_params": fit.num_free_params,
         "rows": len(table),
         "candidates": _plain(ranked),
+        "screening": found.screening,
         "parameters": _plain(estimates),
         "classes": _plain(by_class),
         "doubts": warned,
@@ -103,6 +105,8 @@ def show(console: Console, said: dict[str, Any]) -> None:
     candidates = pd.DataFrame(said["candidates"])
     if len(candidates) > 1:
         grid(console, _brief(candidates.head(6)), f"The best of {len(candidates)} candidates")
+        if said["screening"]:
+            console.print(f"[dim]{escape(said['screening'])}[/]")
     classes = pd.DataFrame(said["classes"])
     turned = classes.set_index("class").T
     turned.columns = [f"class {c}" for c in turned.columns]
@@ -122,7 +126,11 @@ def show(console: Console, said: dict[str, Any]) -> None:
 
 def _brief(table: pd.DataFrame) -> pd.DataFrame:
     """Heads that fit into a terminal."""
-    short = {"num_components": "K", "log_likelihood": "log L", "num_free_params": "params"}
+    short = {"num_components": "K", "covariance": "cov.", "log_likelihood": "log L"}
+    short["num_free_params"] = "params"
+    if "search" in table:
+        screened = (table["search"] == SCREENED) & (table["status"] == "CONVERGED")
+        table = table.assign(status=table["status"].mask(screened, SCREENED)).drop(columns="search")
     return table.rename(columns=short | {n: n.upper() for n in ("bic", "aic", "icl")})
 
 

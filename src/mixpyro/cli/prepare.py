@@ -11,14 +11,15 @@ import numpy as np
 import pyarrow as pa
 
 from .. import __version__
+from ..weighted import ROW_WEIGHTS, weighted
 from . import columns as kinds
 from .columns import Column
 from .errors import BadInput, listed
 from .files import Table
 from .fitting import grid
-from .modelling import automatic, first_argument, load_model, parameters, weighted
+from .modelling import automatic, first_argument, load_model, parameters
 from .options import components, covariances, settings
-from .recipe import WEIGHTS, Argument, Recipe
+from .recipe import Argument, Recipe
 
 _COUNTS = ("num_components", "num_states", "num_classes")
 
@@ -105,6 +106,7 @@ def prepare(table: Table, wanted: Wanted) -> Prepared:
         if told_so:
             raise BadInput(f"{name} cannot take column {unable!r}; leave it out or say --types")
         left[unable] = f"{name} cannot take it"
+    notes += kinds.taken_for([c for a in first for c in a.columns if c.name not in given], table)
     arguments = [*first]
     if regression:
         own_names = {c.name for a in first for c in a.columns}
@@ -123,9 +125,11 @@ def prepare(table: Table, wanted: Wanted) -> Prepared:
     elif "group" in own and own["group"].default is own["group"].empty:
         raise BadInput(f"{name} needs groups of rows; name their column by --group")
     if wanted.weights:
-        if WEIGHTS in own:
-            raise BadInput(f"the model's argument {WEIGHTS!r} is taken; give it by --set instead")
-        arguments.append(Argument(WEIGHTS, "weights", (Column(wanted.weights, "number"),)))
+        if ROW_WEIGHTS in own:
+            raise BadInput(
+                f"the model's argument {ROW_WEIGHTS!r} is taken; give it by --set instead"
+            )
+        arguments.append(Argument(ROW_WEIGHTS, "weights", (Column(wanted.weights, "number"),)))
         model = weighted(model)
     unknown = [n for n in values if n not in own]
     if unknown:

@@ -16,7 +16,6 @@ from .errors import BadInput
 from .files import Table
 
 _MEMBER, _FORMAT = "command_line.json", 1
-WEIGHTS = "row_weights"
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from .. import em
+from ..weighted import weighted
 from . import recipe as recipes
 from .errors import BadInput
-from .modelling import load_model, weighted
+from .modelling import load_model
 
 
 def loaded(path: Path, model: str | None) -> tuple[Any, Any]:

@@ -6,7 +6,7 @@ saved. Classes differ in marker and line as well as in colour, so that they are 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ._shown import Names
@@ -29,26 +29,36 @@ class FitPlots:
 
     Columns are called as those of the frame that was fitted, else by their site. Calling it gives
     other names: ``fit.plot(columns=["length", "wait"], classes=["short", "long"]).clusters()``.
-    Where a picture chooses columns, ``columns`` takes names or places; of many columns those are
-    drawn that differ most between the classes, and the picture says so.
+    Where a picture chooses columns, ``columns`` takes names or places; of more than ``most``
+    columns those are drawn that differ most between the classes, and the picture says so.
     """
 
     def __init__(self, fit: Fit, names: Names = Names()) -> None:  # noqa: B008  (it is frozen)
         self._fit, self._names = fit, names
 
     def __call__(
-        self, *, columns: Sequence[str] | None = None, classes: Sequence[str] | None = None
+        self,
+        *,
+        columns: Sequence[str] | None = None,
+        classes: Sequence[str] | None = None,
+        categories: Mapping[str, Sequence[Any]] | None = None,
     ) -> FitPlots:
-        """The same pictures with other names of columns and classes, in their order."""
+        """The same pictures with other names of columns and classes, in their order.
+
+        ``categories`` are those of columns: ``{"town": ["north", "south", "east"]}``.
+        """
         old = self._names
         columns = old.columns if columns is None else columns
         classes = old.classes if classes is None else classes
-        return FitPlots(self._fit, Names(tuple(map(str, columns)), tuple(map(str, classes))))
+        found = old.categories if categories is None else categories
+        called = {name: tuple(map(str, values)) for name, values in found.items()}
+        names = Names(tuple(map(str, columns)), tuple(map(str, classes)), called)
+        return FitPlots(self._fit, names)
 
     def __repr__(self) -> str:
         return "pictures of a fit: " + ", ".join(n for n in dir(self) if not n.startswith("_"))
 
-    def clusters(self, ax: Any = None, *, columns: Any = None) -> Panels:
+    def clusters(self, ax: Any = None, *, columns: Any = None, most: int = 5) -> Panels:
         """The rows as points by their most probable class, one column against another.
 
         Hollow points are less than 80% sure. Where the classes are normal or Student's t, ellipses
@@ -61,9 +71,9 @@ class FitPlots:
         """
         from .clusters import clusters
 
-        return clusters(self._fit, self._names, ax, columns)
+        return clusters(self._fit, self._names, ax, columns, most)
 
-    def density(self, ax: Any = None, *, columns: Any = None) -> Panels:
+    def density(self, ax: Any = None, *, columns: Any = None, most: int = 9) -> Panels:
         """Each column's histogram (or proportions), under the mixture and each class's part.
 
         Where covariates move the classes' laws, both are averaged over the rows.
@@ -73,10 +83,15 @@ class FitPlots:
         """
         from .density import density
 
-        return density(self._fit, self._names, ax, columns)
+        return density(self._fit, self._names, ax, columns, most)
 
     def profiles(
-        self, ax: Any = None, *, columns: Any = None, level: float | None = 0.95
+        self,
+        ax: Any = None,
+        *,
+        columns: Any = None,
+        level: float | None = 0.95,
+        most: int = 40,
     ) -> Panels:
         """What the classes are: the mean of each column, the share of each category, by class.
 
@@ -89,7 +104,7 @@ class FitPlots:
         """
         from .profiles import profiles
 
-        return profiles(self._fit, self._names, ax, columns, level)
+        return profiles(self._fit, self._names, ax, columns, level, most)
 
     def uncertainty(self, ax: Axes | None = None) -> Axes:
         """The rows from the surest to the least sure: 1 - probability of the row's class."""
@@ -110,7 +125,7 @@ class FitPlots:
 
         return states(self._fit, self._names, ax, column, sequence)
 
-    def rootogram(self, ax: Any = None, *, columns: Any = None) -> Panels:
+    def rootogram(self, ax: Any = None, *, columns: Any = None, most: int = 9) -> Panels:
         """Counts: roots of observed numbers hang from those that the mixture expects.
 
         Bars that do not reach 0, or cross it, are counts that come less or more often than the
@@ -121,7 +136,7 @@ class FitPlots:
         """
         from .rootogram import rootogram
 
-        return rootogram(self._fit, self._names, ax, columns)
+        return rootogram(self._fit, self._names, ax, columns, most)
 
     def objective(self, ax: Axes | None = None, *, label: str | None = None) -> Axes:
         """The objective after each step; several fits into one ``ax`` with a ``label`` each."""

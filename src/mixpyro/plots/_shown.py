@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..em.options import positive
 from ..em.report.columns import CATEGORY, Columns, columns_of
 
 if TYPE_CHECKING:
@@ -23,13 +24,15 @@ class Names:
 
     columns: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
+    categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def shown(fit: Fit, names: Names) -> Columns:
     """The columns of a fit, called as the user wants.
 
     Raises:
-        ValueError: another number of names than there are columns or classes.
+        ValueError: another number of names than there are columns or classes, or categories of a
+            column that is not there.
     """
     found = columns_of(fit)
     for kind, given, own in (
@@ -38,9 +41,10 @@ def shown(fit: Fit, names: Names) -> Columns:
     ):
         if given and len(given) != len(own):
             raise ValueError(f"{len(given)} names of {kind} are given; the fit has {len(own)}")
-    return replace(
-        found, names=names.columns or found.names, classes=names.classes or found.classes
-    )
+    called = names.columns or found.names
+    if unknown := [n for n in names.categories if n not in called]:
+        raise ValueError(f"categories are named of the column {unknown[0]!r}, which is not there")
+    return replace(found, names=called, classes=names.classes or found.classes)
 
 
 def chosen(columns: Columns, wanted: Any, among: Sequence[int], most: int) -> list[int]:
@@ -52,6 +56,7 @@ def chosen(columns: Columns, wanted: Any, among: Sequence[int], most: int) -> li
     Raises:
         ValueError: a column that is not there, or that this picture does not show.
     """
+    positive("most", most)
     if wanted is not None:
         asked = [wanted] if isinstance(wanted, str | int | np.integer) else list(wanted)
         places = [_place(columns, name) for name in asked]
@@ -116,8 +121,8 @@ def of_places(columns: Columns, kinds: Sequence[str]) -> list[int]:
     return [i for i, kind in enumerate(columns.kinds) if kind in kinds]
 
 
-def part_of(places: Sequence[int], among: Sequence[int]) -> str:
-    """What a title says where not all columns are drawn."""
-    if len(places) == len(among):
+def part_of(places: Sequence[int], among: Sequence[int], wanted: Any) -> str:
+    """What a title says where not all columns are drawn, and nobody named those that are."""
+    if wanted is not None or len(places) == len(among):
         return ""
     return f"the {len(places)} of {len(among)} columns that differ most between the classes"

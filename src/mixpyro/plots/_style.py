@@ -27,7 +27,11 @@ LINES: tuple[Any, ...] = (
     (0, (5, 1, 1, 1)),
     (0, (3, 1, 1, 1, 1, 1)),
 )
-INK, QUIET, WARNING = "#222222", "0.55", "#b3261e"
+# Lines and words; what stands back; areas of what was observed and their edges; the ground.
+INK, QUIET, FILL, EDGE, PAPER = "#222222", "#8c8c8c", "#dbdbdb", "#bfbfbf", "#ffffff"
+WARNING = "#b3261e"
+# Words on an area of their own, whatever the ground.
+ON_DARK, ON_LIGHT = "#fdfdfd", "#111111"
 SMALL = 8
 
 

@@ -66,6 +66,7 @@ def restarts(fit: Fit, names: Names, ax: Any = None) -> Any:
         axes.plot(place, SAME, "o", ms=13, markerfacecolor="none", color=_style.INK, label="chosen")
         axes.legend(fontsize=_style.SMALL, frameon=False)
     axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.set_ylim(SAME / 2, 2 * max(below[order], default=SAME) + 1)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     lost = len(value) - len(order)

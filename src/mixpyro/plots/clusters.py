@@ -21,11 +21,10 @@ if TYPE_CHECKING:
 # Rows whose most probable class has less than this are drawn hollow.
 SURE = 0.8
 MASSES = (0.5, 0.95)
-_MOST = 5
 _GRID = 150
 
 
-def clusters(fit: Fit, names: Names, ax: Any = None, columns: Any = None) -> Any:
+def clusters(fit: Fit, names: Names, ax: Any = None, columns: Any = None, most: int = 5) -> Any:
     """Two columns against each other, or all pairs of several (see `FitPlots.clusters`)."""
     table = shown(fit, names)
     among = of_places(table, (NUMBER, COUNT))
@@ -40,15 +39,17 @@ def clusters(fit: Fit, names: Names, ax: Any = None, columns: Any = None) -> Any
             "it by class"
         )
     few_classes(table)
-    places = chosen(table, columns, among, _MOST)
+    places = chosen(table, columns, among, most)
     if len(places) < 2:
-        raise ValueError(f"clusters need two columns or more; columns={columns!r} names one")
+        said = f"most={most!r} leaves" if columns is None else f"columns={columns!r} names"
+        raise ValueError(f"clusters need two columns or more; {said} one")
     found = ellipses(fit, table)
     if len(places) == 2:
         single = _style.one(ax, (5.6, 4.6))
         _pair(single, fit, table, found, places[0], places[1])
         single.legend(handles=_handles(table), fontsize=_style.SMALL, frameon=False)
-        return _style.finish(single, "", table.names[places[0]], table.names[places[1]])
+        part = part_of(places, among, columns)
+        return _style.finish(single, part, table.names[places[0]], table.names[places[1]])
     size = len(places)
     axes = _style.panels(ax, size, size, (2.1, 1.9))
     for row, i in enumerate(places):
@@ -62,7 +63,8 @@ def clusters(fit: Fit, names: Names, ax: Any = None, columns: Any = None) -> Any
                 _pair(here, fit, table, found, j, i)
             last, first = row == size - 1, column == 0 and row > 0
             _style.finish(here, x=table.names[j] if last else "", y=table.names[i] if first else "")
-    handles = [Line2D([], [], ls="", label=part) for part in [part_of(places, among)] if part]
+    part = part_of(places, among, columns)
+    handles = [Line2D([], [], ls="", label=part)] if part else []
     axes[0, -1].legend(
         handles=_handles(table) + handles, loc="upper right", fontsize=_style.SMALL, frameon=False
     )

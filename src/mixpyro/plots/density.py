@@ -16,26 +16,27 @@ from ._shown import MOST_CLASSES, Names, chosen, part_of, shown
 if TYPE_CHECKING:
     from ..em import Fit
 
-_MOST = 9
 _POINTS = 300
 # Values of a count that bars can be drawn for.
 _MOST_VALUES = 200
 
 
-def density(fit: Fit, names: Names, ax: Any = None, columns: Any = None) -> Any:
+def density(fit: Fit, names: Names, ax: Any = None, columns: Any = None, most: int = 9) -> Any:
     """The columns one by one (see `FitPlots.density`)."""
     table = shown(fit, names)
     among = range(len(table.names))
-    places = chosen(table, columns, among, _MOST)
+    places = chosen(table, columns, among, most)
     axes = _style.panels(ax, *_style.grid_shape(len(places)), (3.4, 2.6))
     for here, place in zip(axes.ravel(), places, strict=False):
         draw_density(here, fit, table, place)
+        if called := names.categories.get(table.names[place]):
+            here.set_xticks(range(len(called)), called)
         word = "probability" if table.kinds[place] != NUMBER else "density"
         _style.finish(here, x=table.names[place], y=word)
     for empty in axes.ravel()[len(places) :]:
         empty.set_axis_off()
     axes.ravel()[0].legend(fontsize=_style.SMALL, frameon=False)
-    if part := part_of(places, among):
+    if part := part_of(places, among, columns):
         axes.ravel()[0].figure.suptitle(part[0].upper() + part[1:], fontsize=10)
     return _style.alone(axes)
 
@@ -49,7 +50,7 @@ def draw_density(ax: Axes, fit: Fit, table: Columns, place: int) -> None:
         pad = 0.08 * (high - low) or 1.0
         grid = np.linspace(low - pad, high + pad, _POINTS)
         edges = np.histogram_bin_edges(values, _bins(values))
-        bars: dict[str, Any] = {"color": "0.86", "edgecolor": "0.75", "lw": 0.5}
+        bars: dict[str, Any] = {"color": _style.FILL, "edgecolor": _style.EDGE, "lw": 0.5}
         ax.hist(values, list(edges), weights=weights, density=True, **bars)
         marks: dict[str, Any] = {}
     else:
@@ -58,7 +59,7 @@ def draw_density(ax: Axes, fit: Fit, table: Columns, place: int) -> None:
         if len(grid) > _MOST_VALUES:
             grid = np.unique(np.linspace(low, high, _MOST_VALUES).astype(int)).astype(float)
         counts = np.bincount((values - low).astype(int), weights) / weights.sum()
-        ax.bar(np.arange(low, high + 1), counts, color="0.86", edgecolor="0.75", lw=0.5)
+        ax.bar(np.arange(low, high + 1), counts, color=_style.FILL, edgecolor=_style.EDGE, lw=0.5)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         marks = {"ms": 4} if len(grid) <= 30 else {}
     parts = densities(fit, table, place, grid)
@@ -68,7 +69,7 @@ def draw_density(ax: Axes, fit: Fit, table: Columns, place: int) -> None:
         own = {"marker": marker, **marks} if marks else {}
         ax.plot(grid, parts[k], color=colour, ls=line, lw=1.6, label=name, **own)
     if many or len(table.classes) > 1:
-        ax.plot(grid, parts.sum(0), color="0.6", lw=3.5, label="mixture", zorder=1.9)
+        ax.plot(grid, parts.sum(0), color=_style.QUIET, lw=3.5, label="mixture", zorder=1.9)
     # A density that is infinite at an edge must not hide the rest.
     if table.kinds[place] == NUMBER:
         top = max(np.histogram(values, edges, weights=weights, density=True)[0].max(), 1e-300)

@@ -71,7 +71,7 @@ def forest(report: Report, ax: Axes | None = None) -> Axes:
             fontsize=8,
             color="black" if agrees else _style.WARNING,
         )
-    axes.axvline(0, color="0.8", lw=0.8, zorder=0)
+    axes.axvline(0, color=_style.EDGE, lw=0.8, zorder=0)
     axes.set_yticks(range(len(labels)), labels, fontsize=8)
     axes.set_ylim(len(labels) - 0.5, -0.5)
     _style.finish(

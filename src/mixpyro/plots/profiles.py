@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,17 +19,20 @@ from ._shown import Names, chosen, few_classes, part_of, shown
 if TYPE_CHECKING:
     from ..em import Fit
 
-_MOST = 40
-
 
 def profiles(
-    fit: Fit, names: Names, ax: Any = None, columns: Any = None, level: float | None = 0.95
+    fit: Fit,
+    names: Names,
+    ax: Any = None,
+    columns: Any = None,
+    level: float | None = 0.95,
+    most: int = 40,
 ) -> Any:
     """Classes side by side (see `FitPlots.profiles`)."""
     table = shown(fit, names)
     few_classes(table)
     among = range(len(table.names))
-    places = chosen(table, columns, among, _MOST)
+    places = chosen(table, columns, among, most)
     numbers = [p for p in places if table.kinds[p] in (NUMBER, COUNT)]
     binary = [p for p in places if p not in numbers and _top(table, p) <= 1]
     several = [p for p in places if p not in numbers and p not in binary]
@@ -45,10 +48,10 @@ def profiles(
             _lines(here, table, part, centres, errors, part is numbers)
             here.legend(fontsize=_style.SMALL, frameon=False)
     for j in range(k if several else 0):
-        _bars(free.pop(0), fit, table, several, j)
+        _bars(free.pop(0), fit, table, several, j, names.categories)
     for empty in free:
         empty.set_axis_off()
-    if some := part_of(places, among):
+    if some := part_of(places, among, columns):
         axes.ravel()[0].figure.suptitle(some[0].upper() + some[1:], fontsize=10)
     return _style.alone(axes.ravel()[:count].reshape(axes.shape if axes.size == count else -1))
 
@@ -127,14 +130,21 @@ def _lines(
     )
     if not numbers:
         ax.set_ylim(-0.03, 1.03)
-        ones = {_category(table, p, 1) for p in places}
+        ones = {_called(table.categories[p], 1) for p in places}
         _style.finish(ax, y=f"probability of {_only(ones, 'the second category')}")
         return
     word = "mean (in overall standard deviations)" if several else "mean"
     _style.finish(ax, y=word)
 
 
-def _bars(ax: Axes, fit: Fit, table: Columns, places: Sequence[int], j: int) -> None:
+def _bars(
+    ax: Axes,
+    fit: Fit,
+    table: Columns,
+    places: Sequence[int],
+    j: int,
+    categories: Mapping[str, tuple[str, ...]],
+) -> None:
     """Stacked shares of the categories of each column in one class."""
     most = max(_top(table, p) for p in places)
     start = np.zeros(len(places))
@@ -146,36 +156,37 @@ def _bars(ax: Axes, fit: Fit, table: Columns, places: Sequence[int], j: int) -> 
     light = to_rgb("#e8edf3")
     dark = to_rgb(_style.style(j).color)
     for category in range(most + 1):
-        mix = category / max(most, 1)
+        mix = 0.97 * category / max(most, 1)  # no class's own colour: words stand on it
         shade = tuple((1 - mix) * a + mix * b for a, b in zip(light, dark, strict=True))
         ax.barh(
             range(len(places)),
             shares[:, category],
             left=start,
             color=[shade],
-            edgecolor="white",
+            edgecolor=_style.PAPER,
             lw=0.7,
-            label=_only({_category(table, p, category) for p in places}, str(category)),
+            label=_only(
+                {_called(_names(table, p, categories), category) for p in places}, str(category)
+            ),
         )
         for row in map(int, np.flatnonzero(shares[:, category] > 0.08)):
             luminance = 0.3 * shade[0] + 0.59 * shade[1] + 0.11 * shade[2]
             ax.text(
                 start[row] + shares[row, category] / 2,
                 row,
-                _category(table, places[row], category),
+                _word(_names(table, places[row], categories), category, shares[row, category]),
                 ha="center",
                 va="center",
                 fontsize=7,
-                color="white" if luminance < 0.55 else _style.INK,
+                color=_style.ON_DARK if luminance < 0.55 else _style.ON_LIGHT,
             )
         start += shares[:, category]
     ax.set_yticks(range(len(places)), [table.names[p] for p in places])
     ax.invert_yaxis()
     ax.set_xlim(0, 1)
     share = table.weights @ table.responsibilities[:, j] / table.weights.sum()
-    word = (
-        "share of each category" if any(table.categories) else "share of the categories 0, 1, ..."
-    )
+    named = categories or any(table.categories)
+    word = "share of each category" if named else "share of the categories 0, 1, ..."
     _style.finish(ax, f"{table.classes[j]} ({share:.0%})", word)
 
 
@@ -184,7 +195,17 @@ def _only(names: set[str], otherwise: str) -> str:
     return next(iter(names)) if len(names) == 1 else otherwise
 
 
-def _category(table: Columns, place: int, category: int) -> str:
-    """What a category of a column is called."""
-    names = table.categories[place]
-    return names[category] if category < len(names) else str(category)
+def _names(table: Columns, place: int, categories: Mapping[str, Sequence[str]]) -> Sequence[str]:
+    """What the categories of a column are called, where that is known."""
+    return categories.get(table.names[place], ()) or table.categories[place]
+
+
+def _called(known: Sequence[str], category: int) -> str:
+    return known[category] if category < len(known) else str(category)
+
+
+def _word(known: Sequence[str], category: int, share: float) -> str:
+    """What a category is called, cut to what its part of a bar has room for."""
+    word = _called(known, category)
+    room = max(int(28 * share), 1)
+    return word if len(word) <= room else word[: max(room - 1, 1)] + "…"

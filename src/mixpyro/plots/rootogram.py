@@ -15,11 +15,10 @@ from ._shown import Names, chosen, of_places, part_of, shown
 if TYPE_CHECKING:
     from ..em import Fit
 
-_MOST = 9
 _MOST_VALUES = 300
 
 
-def rootogram(fit: Fit, names: Names, ax: Any = None, columns: Any = None) -> Any:
+def rootogram(fit: Fit, names: Names, ax: Any = None, columns: Any = None, most: int = 9) -> Any:
     """Hanging rootograms (see `FitPlots.rootogram`)."""
     table = shown(fit, names)
     among = of_places(table, (COUNT,))
@@ -28,7 +27,7 @@ def rootogram(fit: Fit, names: Names, ax: Any = None, columns: Any = None) -> An
             "a rootogram is of counts (Poisson, binomial, negative binomial ...), and this fit has "
             "none; fit.plot.density() shows other columns beside what the mixture says"
         )
-    places = chosen(table, columns, among, _MOST)
+    places = chosen(table, columns, among, most)
     axes = _style.panels(ax, *_style.grid_shape(len(places)), (3.8, 2.8))
     for here, place in zip(axes.ravel(), places, strict=False):
         there = ~np.isnan(table.values[place])
@@ -47,8 +46,8 @@ def rootogram(fit: Fit, names: Names, ax: Any = None, columns: Any = None) -> An
             np.sqrt(observed),
             bottom=top - np.sqrt(observed),
             width=0.9,
-            color="0.8",
-            edgecolor="0.6",
+            color=_style.FILL,
+            edgecolor=_style.EDGE,
             lw=0.5,
             label="observed",
         )
@@ -60,6 +59,6 @@ def rootogram(fit: Fit, names: Names, ax: Any = None, columns: Any = None) -> An
     for empty in axes.ravel()[len(places) :]:
         empty.set_axis_off()
     axes.ravel()[0].legend(fontsize=_style.SMALL, frameon=False)
-    if part := part_of(places, among):
+    if part := part_of(places, among, columns):
         axes.ravel()[0].figure.suptitle(part[0].upper() + part[1:], fontsize=10)
     return _style.alone(axes)

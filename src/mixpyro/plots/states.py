@@ -75,7 +75,7 @@ def _series(
     names: tuple[str, ...],
 ) -> None:
     """The series, each step marked by its state, over the mean of the decoded states."""
-    ax.plot(time, values, color="0.75", lw=0.8, zorder=1)
+    ax.plot(time, values, color=_style.EDGE, lw=0.8, zorder=1)
     ax.step(time, level[path], where="mid", color=_style.INK, lw=1, zorder=2)
     small = len(time) > _MARKED
     for j, name in enumerate(names):

@@ -30,12 +30,22 @@ def sweep(found: Sweep, ax: Axes | None = None, criterion: str = "bic") -> Axes:
         [k[over] if over in numeric else levels.index(k[over]) for k in found.keywords], float
     )
     lines = list(dict.fromkeys(tuple(str(k[n]) for n in others) for k in found.keywords))
+    winner = next(i for i, fit in enumerate(found.fits) if fit is best)
+    leader = tuple(str(found.keywords[winner][n]) for n in others)
+    # More lines than there are colours cannot be told apart: that of the best stands out.
+    crowd = len(lines) > len(_style.COLOURS)
     for number, line in enumerate(lines):
         own = [i for i, k in enumerate(found.keywords) if tuple(str(k[n]) for n in others) == line]
         colour, marker, dash = _style.style(number)
-        label = ", ".join(line) or None
-        axes.plot(place[own], value[own], color=colour, ls=dash, lw=1.4, zorder=1)
-        axes.plot([], [], color=colour, ls=dash, marker=marker, ms=5, label=label)
+        if crowd:
+            colour, marker, dash = _style.style(0)
+        if crowd and line != leader:
+            colour = _style.QUIET
+        size = 3 if colour == _style.QUIET else 5
+        axes.plot(place[own], value[own], color=colour, ls=dash, lw=0.28 * size, zorder=1)
+        if not crowd or line == leader:
+            label = ", ".join(line) or None
+            axes.plot([], [], color=colour, ls=dash, marker=marker, ms=5, label=label)
         for fine in (True, False):
             some = [i for i in own if ok[i] == fine]
             axes.plot(
@@ -43,24 +53,27 @@ def sweep(found: Sweep, ax: Axes | None = None, criterion: str = "bic") -> Axes:
                 value[some],
                 ls="",
                 marker=marker,
-                ms=5,
+                ms=size,
                 color=colour,
-                markerfacecolor=colour if fine else "white",
+                markerfacecolor=colour if fine else _style.PAPER,
                 zorder=2,
             )
-    winner = next(i for i, fit in enumerate(found.fits) if fit is best)
+    if crowd:
+        axes.plot([], [], color=_style.QUIET, marker="o", ms=3, label=f"{len(lines) - 1} others")
     label = f"best: {', '.join(str(v) for v in found.keywords[winner].values())}"
     axes.plot(
         place[winner], value[winner], "o", ms=13, color=_style.INK, markerfacecolor="none",
         label=label,
     )  # fmt: skip
     if not ok.all():
-        axes.plot([], [], "o", color=_style.INK, markerfacecolor="white", label="status not ok")
+        axes.plot(
+            [], [], "o", color=_style.INK, markerfacecolor=_style.PAPER, label="status not ok"
+        )
     if over in numeric:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     else:
         axes.set_xticks(range(len(levels)), [str(v) for v in levels])
-    axes.legend(fontsize=_style.SMALL, frameon=False, ncols=1 + len(lines) // 8)
+    axes.legend(fontsize=_style.SMALL, frameon=False)
     higher = {"log_likelihood": "log-likelihood", "relative_entropy": "relative entropy"}
     word = higher.get(criterion, criterion.upper())
     lower = "" if criterion in higher else " (lower is better)"

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 import jax
 import numpy as np
-from numpyro import handlers
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -23,6 +22,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from ..em import EM
 from ..em.options import positive
 from ..em.plan.chunks import size_class
+from ..weighted import ROW_WEIGHTS, Weighted, weighted
 from ._double import DoubleFit, doubled, in_double
 
 if TYPE_CHECKING:
@@ -33,22 +33,6 @@ if TYPE_CHECKING:
 
 # What may be left of the climb, in units of the log-likelihood, where ``tol`` does not say it.
 _TOLERANCE = 1e-8
-
-
-class Weighted:
-    """A model whose rows have weights: ``sample_weight`` (n,) is its second argument."""
-
-    def __init__(self, model: Callable) -> None:
-        self.model = model
-
-    def __call__(self, x: Any, sample_weight: Any, **settings: Any) -> Any:
-        """The model, scaled."""
-        with handlers.scale(scale=sample_weight):
-            return self.model(x, **settings)
-
-
-# One wrapper a model, since readings are kept by the model's identity.
-_weighted: dict[Callable, Weighted] = {}
 
 
 class MixtureEstimator(
@@ -111,8 +95,8 @@ class MixtureEstimator(
         model, settings = self._call()
         total = float(len(args[0]))
         if weights is not None:
-            model = _weighted.setdefault(model, Weighted(model))
-            args, total = (*args, weights), float(weights.sum())
+            model, total = weighted(model), float(weights.sum())
+            settings = settings | {ROW_WEIGHTS: weights}
         given = self._given()
         fitter = EM(
             model,
@@ -195,7 +179,7 @@ class MixtureEstimator(
         data = np.asarray(self.fit_.call.arrays[0])
         positive("n_samples", n_samples)
         like = data[np.arange(n_samples) % len(data)]
-        drawn, labels = self._draw(*self._beside(like))
+        drawn, labels = self._draw(like, **self._beside(like))
         if len(drawn) != 1:
             raise ValueError(
                 f"the model observes {', '.join(drawn)}, which are no columns of one array; use "
@@ -204,25 +188,28 @@ class MixtureEstimator(
         (rows,) = drawn.values()
         return rows.reshape(n_samples, -1).astype(np.float64), labels
 
-    def _draw(self, *args: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    def _draw(
+        self, *args: np.ndarray, **beside: np.ndarray
+    ) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """The observed sites of rows like these, drawn, and their classes."""
-        drawn = self.fit_.sample(key(self.random_state), *args)
+        drawn = self.fit_.sample(key(self.random_state), *args, **beside)
         found = {name: np.asarray(value) for name, value in drawn.items()}
         return found, found.pop(self.fit_.spec.latents[0].name)
 
-    def _beside(self, values: np.ndarray) -> tuple:
-        """Rows as the model was fitted with them: weights that do not matter beside them."""
-        weighted = isinstance(self.fit_.program.given, Weighted)
-        return (values, np.ones(len(values))) if weighted else (values,)
+    def _beside(self, values: np.ndarray) -> dict[str, np.ndarray]:
+        """What a model that was fitted with weights takes beside rows: weights that are all 1."""
+        has_weights = isinstance(self.fit_.program.given, Weighted)
+        return {ROW_WEIGHTS: np.ones(len(values))} if has_weights else {}
 
     @in_double
     def _score(self, X: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         check_is_fitted(self)
         values = self._values(self._rows(X, reset=False), reset=False)
         n = len(values)
-        args = self._beside(values[np.minimum(np.arange(size_class(n)), n - 1)])
-        classes = np.asarray(self.fit_.responsibilities(*args))[:n]
-        return classes, np.asarray(self.fit_.log_prob(*args))[:n]
+        rows = values[np.minimum(np.arange(size_class(n)), n - 1)]
+        beside = self._beside(rows)
+        classes = np.asarray(self.fit_.responsibilities(rows, **beside))[:n]
+        return classes, np.asarray(self.fit_.log_prob(rows, **beside))[:n]
 
     def _rows(self, X: ArrayLike, reset: bool) -> np.ndarray:
         return validate_data(
@@ -272,7 +259,7 @@ def in_order_of_centres(fit: Fit) -> Fit:
     x = np.asarray(fit.call.arrays[0], float)
     rows = x.reshape(len(x), -1)
     classes = np.asarray(fit.responsibilities())
-    weights = np.asarray(fit.call.arrays[1]) if len(fit.call.arrays) > 1 else np.ones(len(x))
+    weights = np.asarray(fit.rows.weights_of(0), float)[: len(x)]
     known = np.isfinite(rows)
     share = (classes * weights[:, None]).T @ known
     centres = (classes * weights[:, None]).T @ np.where(known, rows, 0) / np.maximum(share, 1e-300)
