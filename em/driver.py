@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -20,11 +21,14 @@ from .classes.assignments.soft import Soft
 from .climb.accelerations import CATALOGUE as ACCELERATIONS
 from .climb.accelerations import Accelerate
 from .climb.ascent import Ascent, Way
+from .climb.checkpoint import Checkpoint
 from .climb.search import climb_all
 from .climb.starts import CATALOGUE as STARTS
 from .climb.starts import Start
 from .climb.status import FitError
+from .identity import identity_of
 from .machine.garbage import collected_seldom
+from .machine.interruption import Interruption
 from .machine.jit import quick
 from .options import as_key, chosen, positive
 from .plan.chunks import Rows
@@ -136,6 +140,8 @@ class EM:
         *args: Any,
         init_params: Mapping[str, Any] | None = None,
         init_responsibilities: Any = None,
+        checkpoint: str | Path | None = None,
+        checkpoint_every: float = 60.0,
         **kwargs: Any,
     ) -> Fit:
         """Fit the model to the data that it is called with, ``model(*args, **kwargs)``.
@@ -147,15 +153,37 @@ class EM:
                 `Fit.leaves` names them. Sites that are left out start from the M-step of the
                 usual start.
             init_responsibilities: (n, k) to start from instead.
+            checkpoint: a file for the state of the climbs, written whole or not at all. The same
+                call goes on from it, and ends at the same parameters bit for bit as if it had
+                never stopped (on one kind of machine); once it has ended it returns the same fit.
+            checkpoint_every: how many seconds of climbing may be lost.
             kwargs: the model's keyword arguments.
 
+        Ctrl-C (in the main thread; Jupyter's button too) ends the climbs: the best fit so far is
+        returned, as INTERRUPTED. A second Ctrl-C raises, as does one before the first step.
+
         Raises:
-            ValueError: a model or data that cannot be fitted; the message names the site.
+            ValueError: a model or data that cannot be fitted, the message names the site; a
+                checkpoint that is not whole, or of another model, other data or settings.
             FitError: the fit is not ok and ``throw`` was asked for.
+            KeyboardInterrupt: Ctrl-C twice, or before the first step.
         """
+        given = (init_params, init_responsibilities)
+        call = self._call(args, kwargs)
+        keeper = None
+        if checkpoint is not None:
+            if not (isinstance(checkpoint_every, int | float) and checkpoint_every >= 0):
+                raise ValueError(
+                    f"checkpoint_every must be a number of seconds >= 0, not {checkpoint_every!r}"
+                )
+            identity = identity_of(self.model, vars(self), call, as_key(rng_key), given)
+            keeper = Checkpoint(checkpoint, checkpoint_every, identity)
         with ThreadPoolExecutor(1) as pool:
-            started = self._start(pool, rng_key, args, kwargs, init_params, init_responsibilities)
-        return self._finish(started)
+            patient = keeper is None  # NumPy's part would depend on where it was cut
+            started = self._start(pool, rng_key, call, given, patient)
+        with Interruption() as stop:
+            ascent = started.ascent.kept(stop, keeper)
+            return self._finish(started._replace(ascent=ascent))
 
     def run_each(
         self, rng_key: jax.Array | int, calls: Iterable[tuple[tuple, dict]]
@@ -165,27 +193,29 @@ class EM:
         with ThreadPoolExecutor(number) as pool:
             ahead: deque[Started] = deque()
             for args, kwargs in calls:
-                ahead.append(self._start(pool, rng_key, args, kwargs, patient=False))
+                call = self._call(args, kwargs)
+                ahead.append(self._start(pool, rng_key, call, patient=False))
                 if len(ahead) > 2 * number:
                     yield self._finish(ahead.popleft())
             while ahead:
                 yield self._finish(ahead.popleft())
+
+    def _call(self, args: tuple, kwargs: dict[str, Any]) -> Call:
+        refuse_aliases(self.model, kwargs)
+        return split(args, kwargs, self.model)
 
     @collected_seldom
     def _start(
         self,
         pool: Executor,
         rng_key: jax.Array | int,
-        args: tuple,
-        kwargs: dict[str, Any],
-        init_params: Mapping[str, Any] | None = None,
-        init_responsibilities: Any = None,
+        call: Call,
+        start: tuple[Mapping[str, Any] | None, Any] = (None, None),
         patient: bool = True,
     ) -> Started:
         """A run up to its climbs: the pool compiles them."""
         rng_key = as_key(rng_key)
-        refuse_aliases(self.model, kwargs)
-        call = split(args, kwargs, self.model)
+        init_params, init_responsibilities = start
         program = program_for(self.model, call, self.objective == "posterior")
         rows, found = prepare(program, call.arrays)
         check(program, call.arrays, found)
@@ -235,6 +265,8 @@ class EM:
     def _finish(self, started: Started) -> Fit:
         ascent = started.ascent
         outcome, restarts = climb_all(ascent)
+        if ascent.checkpoint is not None:
+            ascent.checkpoint.close()
         fit = from_outcome(
             ascent.program,
             started.call,

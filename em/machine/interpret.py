@@ -53,8 +53,6 @@ def interpreted(function: Callable, meter: Meter | None = None) -> Callable:
             jaxpr, out = jax.make_jaxpr(function, return_shape=True)(*given)
             programs[key] = Program(jaxpr, meter), jax.tree.structure(out)
         program, out_tree = programs[key]
-        if meter is not None:
-            meter.begin()
         with np.errstate(all="ignore"):
             found = program([_given(v, k.dtype) for v, k in zip(leaves, kinds, strict=True)])
         with jax.ensure_compile_time_eval():
