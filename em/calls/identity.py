@@ -7,14 +7,14 @@ what their code does, what belongs to libraries by its name, and arrays by their
 from __future__ import annotations
 
 import types
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from hashlib import blake2b
 from typing import Any
 
 import jax
 import numpy as np
 
-from .contents import digest, is_given, wraps
+from .contents import digest, is_given, is_of_jax, wraps
 from .fingerprint import PLAIN, Walk
 
 
@@ -51,11 +51,16 @@ class _Portable(Walk):
         if isinstance(value, types.FunctionType) and not is_given(value):
             return ("function", *_code(value.__code__))
         if is_given(value) or isinstance(value, type) or wraps(value):
-            return ("itself", _name(value))
+            return ("itself", _name(type(value)), _name(value))
         if isinstance(value, PLAIN):
             return (_name(type(value)), repr(value))
         size = len(value) if isinstance(value, list | tuple | dict | set | frozenset) else None
         return (_name(type(value)), size)
+
+    def _within(self, value: Any) -> Iterator[tuple[str, Any]]:
+        yield from super()._within(value)
+        if wraps(value) and not is_of_jax(value):  # a handler, say: what else it holds
+            yield from self._of_object(value)
 
 
 def _name(value: Any) -> str:

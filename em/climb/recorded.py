@@ -78,7 +78,8 @@ def read(path: Path, identity: Mapping[str, Any]) -> Recorded:
     if not path.exists():
         return Recorded([], None)
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # As an archive first: NumPy would try other kinds of files.
+        with open(path, "rb") as raw, zipfile.ZipFile(raw), np.load(raw) as file:
             stored = {name: file[name] for name in file.files}
         meta = json.loads(str(stored["meta"]))
         known = meta.get("library") == "mixpyro" and meta.get("holds") == "checkpoint"
