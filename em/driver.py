@@ -217,6 +217,11 @@ class EM:
         rng_key = as_key(rng_key)
         init_params, init_responsibilities = start
         program = program_for(self.model, call, self.objective == "posterior")
+        if program.shards is not None and (self.assign.hard or init_responsibilities is not None):
+            raise ValueError(
+                "rows on several devices have no assign='hard' and no init_responsibilities: each "
+                "row's own would be needed on all of them. Use soft EM, or init_params"
+            )
         rows, found = prepare(program, call.arrays)
         check(program, call.arrays, found)
         if init_params is not None and init_responsibilities is not None:
@@ -227,7 +232,8 @@ class EM:
         elif init_responsibilities is not None:
             given = check_responsibilities(program, init_responsibilities)
         ascent = self.ascent(program, rows, rng_key, found, given)
-        ascent = replace(ascent, way=replace(ascent.way, patient=patient))
+        way = replace(ascent.way, patient=patient and ascent.way.patient)
+        ascent = replace(ascent, way=way)
         compiling = ascent.prepare(pool)
         size = sum(p.size for p in program.structure.free)
         if compiling is not None and not compiling.done() and quick(program, 2 * size):
@@ -246,19 +252,24 @@ class EM:
         alone = given is not None and not self._partial(program, given)
         alone = alone or bool(found.get("known", False)) or program.num_components == 1
         number = self.num_restarts if self.start.chance and not alone else 1
-        total = float(np.asarray(rows.weights, float).sum())
-        return Ascent(program, rows, self._way(), rng_key, number, given, total)
+        if program.shards is None:
+            total = float(np.asarray(rows.weights, float).sum())
+        else:
+            total = float(found["total"])
+        return Ascent(program, rows, self._way(program), rng_key, number, given, total)
 
-    def _way(self) -> Way:
+    def _way(self, program: Program) -> Way:
+        shards = program.shards
         return Way(
             self.assign,
-            self.start,
+            self.start if shards is None else self.start.in_parts(shards.number),
             self.accelerate,
             self.max_steps,
             self.tolerance,
             self.progress_bar,
             self.plain_first and self.accelerate is not None,
-            self.search and not isinstance(self.assign, Schedule),
+            self.search and not isinstance(self.assign, Schedule) and shards is None,
+            patient=shards is None,
         )
 
     @collected_seldom

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..machine.arrays import array as as_jax
+from ..machine.shards import in_parts, laid, on_several, shards_of
 from . import frames
 from .call import SCALARS, Call
 from .categories import coded
@@ -60,7 +61,11 @@ def split(args: tuple, kwargs: dict, model: Callable | None = None) -> Call:
                     "neither an array nor hashable; pass an array, a number, a string or a tuple"
                 ) from None
             static.append((place, leaf))
-    return Call(tuple(arrays), tuple(static), tree, gaps, tuple(columns))
+    shards = shards_of(arrays)
+    if shards is not None:
+        arrays = [laid(a, shards) if in_parts(a) else a for a in arrays]
+    found = Call(tuple(arrays), tuple(static), tree, gaps, tuple(columns))
+    return found if shards is None else replace(found, shards=shards)
 
 
 def with_values(call: Call, attempt: Callable[[Call], Any]) -> tuple[Any, Call]:
@@ -218,4 +223,4 @@ def _static_only(kwargs: dict) -> dict:
 
 
 def _elsewhere(value: jax.Array) -> bool:
-    return any(device.platform != "cpu" for device in value.devices())
+    return on_several(value) or any(device.platform != "cpu" for device in value.devices())

@@ -276,7 +276,7 @@ class Ascent:
         Progress.count_from(run, base)
         course, work = opening.course, self.program.price * len(opening.keys)
         if self.checkpoint is not None:
-            course = self.checkpoint.resumed(what, course)
+            course = opening.laid(self.checkpoint.resumed(what, course))
         args = partial(opening.arguments, tolerance, run)
         found: Any = climbed(
             opening.compiled, args, course, limit, work, self.stop, self.checkpoint

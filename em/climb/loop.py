@@ -147,6 +147,8 @@ def leg(
         return Course(new, record(trace, new, t, active), t + 1)
 
     found: Course = jax.lax.while_loop(go_on, step, course)
+    if program.shards is not None:  # the next leg begins as this one did
+        found = jax.lax.with_sharding_constraint(found, found.places(program.shards))
     own = found.state.params
     return found, jax.vmap(lambda p, _: relative_scale(program, p, rows))(own, jnp.arange(starts))
 

@@ -11,6 +11,7 @@ import numpy as np
 from ..machine.arrays import array as as_jax
 from ..machine.interpret import interpreted
 from ..machine.jit import climbing_jit, loop_jit, quick_jit
+from ..machine.shards import Shards
 from ..plan.chunks import Rows
 from ..plan.program import Params, Program
 from ..step.expectation import Expectation
@@ -34,11 +35,20 @@ class Opening(NamedTuple):
     expected: Expectation
     keys: jax.Array
     memory: Any
+    shards: Shards | None = None
 
     @property
     def course(self) -> Course:
         """Where they begin."""
-        return Course.begun(self.settings, self.params, self.expected, self.memory)
+        course = Course.begun(self.settings, self.params, self.expected, self.memory)
+        return self.laid(course)
+
+    def laid(self, course: Course) -> Course:
+        """A course where its rows are."""
+        if self.shards is None:
+            return course
+        there: Course = jax.device_put(course, course.places(self.shards))
+        return there
 
     def arguments(self, tolerance: float, run: int, course: Course, limit: int) -> tuple:
         """Those of what is compiled."""
@@ -78,7 +88,7 @@ def opened(
     if accelerate is not None:
         first = partial(_memory, program, accelerate, params, rows)
         memory = engine.compiled(program, ("memory", accelerate, number), first)
-    return Opening(compiled, settings, rows, params, expected, keys, memory)
+    return Opening(compiled, settings, rows, params, expected, keys, memory, program.shards)
 
 
 def _memory(program: Program, accelerate: Accelerate, params: Params, rows: Rows) -> Any:

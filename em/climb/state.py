@@ -9,8 +9,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import NamedSharding
 
 from ..classes.assignments import Assign
+from ..machine.shards import Shards
 from ..plan.program import Params
 from ..step.expectation import Expectation
 from .accelerations import Accelerate
@@ -75,6 +77,17 @@ class Course(NamedTuple):
         state = State(params, expected, infinite, zeros, zeros + RUNNING, zeros, flight)
         trace = xp.full((starts, settings.max_steps), np.nan, dtype)
         return cls(state, trace, xp.zeros((), np.int32))
+
+    def places(self, shards: Shards) -> Any:
+        """Where each array lies: what is by row in parts, all else whole on every device."""
+
+        def part(array: jax.Array) -> NamedSharding:
+            return shards.along(array.ndim, -1)
+
+        everywhere: Any = jax.tree.map(lambda _: shards.everywhere, self)
+        by_row = {n: part(v) for n, v in self.state.expected.responsibilities.items()}
+        expected = everywhere.state.expected._replace(responsibilities=by_row)
+        return everywhere._replace(state=everywhere.state._replace(expected=expected))
 
     def ended(self, scales: jax.Array) -> Outcome:
         """The climbs as they are; those that would go on are RUNNING."""

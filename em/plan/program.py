@@ -15,6 +15,7 @@ import numpy as np
 from ..families import Args, Augmented, RowFamily, Statistics
 from ..machine.kept import Compiled
 from ..machine.recent import Recent
+from ..machine.shards import Shards
 from ..read.reader import MAX_READERS, Params, Reader
 from ..read.reading import Reading
 from .blocks import Block, FamilySite, Pool, RowSite, Site, StatisticalSite
@@ -55,7 +56,8 @@ class Parts:
 class Program(Reader):
     """What EM computes with: built once for a model and the shapes of its arguments (`build`).
 
-    ``posterior`` says that priors are added to the objective.
+    ``posterior`` says that priors are added to the objective, ``shards`` how rows lie that are on
+    several devices.
     """
 
     def __init__(self, reading: Reading, parts: Parts, posterior: bool = False) -> None:
@@ -64,6 +66,7 @@ class Program(Reader):
         self.whole, self.linear, self.layout = parts.whole, parts.linear, parts.layout
         self.direct, self.functions, self.bounds = parts.direct, parts.functions, parts.bounds
         self.sites, self.priors, self.varies = parts.sites, parts.priors, parts.varies
+        self.shards: Shards | None = None
         self.constant = frozenset(z.name for z in self.structure.latents if self.whole.get(z.name))
         self.blocks: tuple[Block, ...] = ()
         self.pools: Mapping[str, tuple[Pool, ...]] = {}

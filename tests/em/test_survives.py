@@ -44,13 +44,13 @@ def survives(tmp_path, kills, seed):
     seconds = time.monotonic() - began
     path = tmp_path / "fit.ckpt"
     hits = 0
-    for _ in range(kills):
-        if not killed(path, rng.uniform(0.2, 0.9) * seconds):
+    while hits < kills:
+        if killed(path, rng.uniform(0.1, 0.7) * seconds):
+            hits += 1
+        else:
             path.unlink()  # it had ended: from the beginning
-            continue
-        hits += 1
     assert ended(started(path, 0)) == whole
-    return hits, path
+    return path
 
 
 def test_killed_once_it_ends_at_the_same_bits(tmp_path):
@@ -59,8 +59,7 @@ def test_killed_once_it_ends_at_the_same_bits(tmp_path):
 
 @pytest.mark.slow
 def test_killed_at_twenty_moments_it_ends_at_the_same_bits(tmp_path):
-    hits, path = survives(tmp_path, 20, 1)
-    assert hits >= 10
+    path = survives(tmp_path, 20, 1)
     assert [p.name for p in tmp_path.iterdir() if p.suffix != ".ckpt"] in (
         [],
         [f".{path.name}.tmp"],
