@@ -177,7 +177,7 @@ class EM:
                     f"checkpoint_every must be a number of seconds >= 0, not {checkpoint_every!r}"
                 )
             identity = identity_of(self.model, vars(self), call, as_key(rng_key), given)
-            keeper = Checkpoint(checkpoint, checkpoint_every, identity)
+            keeper = Checkpoint(checkpoint, checkpoint_every, identity, call.shards)
         with ThreadPoolExecutor(1) as pool:
             patient = keeper is None  # NumPy's part would depend on where it was cut
             started = self._start(pool, rng_key, call, given, patient)

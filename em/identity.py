@@ -15,6 +15,7 @@ from .. import __version__
 from .calls.arguments import places
 from .calls.call import Call
 from .calls.identity import digest_of, digest_of_array
+from .machine.together import from_each
 
 # What is no setting, or changes nothing that is computed.
 _NOT = ("model", "throw", "progress_bar")
@@ -53,7 +54,10 @@ def identity_of(
             "double precision": bool(jax.config.jax_enable_x64),
         },
         "model": {"code and what it reads": digest_of(model)},
-        "data": {names.get(i, f"array {i}"): digest_of_array(a) for i, a in enumerate(call.arrays)},
+        "data": {
+            names.get(i, f"array {i}"): " ".join(from_each(call.shards, digest_of_array(a)))
+            for i, a in enumerate(call.arrays)
+        },
         "settings": settings
         | {"rng_key": digest_of_array(rng_key)}
         | {"arguments": digest_of(tuple(leaf for _, leaf in call.static), str(call.tree))},

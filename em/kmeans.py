@@ -16,7 +16,7 @@ from .climb.ascent import Way
 from .climb.single_moves import moved
 from .climb.status import Status
 from .driver import EM
-from .plan.program import Params
+from .plan.program import Params, Program
 from .report.fit import Fit
 
 

@@ -15,12 +15,14 @@ from typing import Any
 import jax
 import numpy as np
 
+from ..machine.shards import Shards
+from ..machine.together import is_first
 from .recorded import Recorded, What, read, refused, write
 from .state import Course, Outcome
 
 
 class Checkpoint:
-    """The file of one run, written every so many seconds.
+    """The file of one run, written every so many seconds; of several processes, by the first.
 
     ``identity`` {part: {name: value}} is what a run has to be to go on from it.
 
@@ -28,9 +30,16 @@ class Checkpoint:
         ValueError: a file that is no checkpoint, is not whole, or is that of another run.
     """
 
-    def __init__(self, path: str | Path, every: float, identity: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        every: float,
+        identity: Mapping[str, Any],
+        shards: Shards | None = None,
+    ) -> None:
         self.path, self.every, self.identity = Path(path), every, identity
-        found = read(self.path, identity)
+        self._shards = shards
+        found = read(self.path, identity, shards)
         self._ended, self._under_way = found.ended, found.under_way
         self._next = 0
         self._what: What = []
@@ -59,16 +68,18 @@ class Checkpoint:
         there: Course = jax.tree.unflatten(tree, leaves)
         return there
 
-    def note(self, course: Course, surely: bool = False) -> None:
-        """The climb is here, and goes on: written down if it is time."""
-        if surely or time.monotonic() - self._written >= self.every:
-            self._write(course)
+    @property
+    def due(self) -> bool:
+        """Whether it is time to write."""
+        return time.monotonic() - self._written >= self.every
 
-    def _write(self, course: Course | None = None) -> None:
+    def keep(self, course: Course | None = None) -> None:
+        """Written down: the climb is here, or none is under way."""
         under_way = None
         if course is not None:
             under_way = (self._what, [np.asarray(v) for v in jax.tree.leaves(course)])
-        write(self.path, self.identity, Recorded(self._ended, under_way))
+        if is_first(self._shards):
+            write(self.path, self.identity, Recorded(self._ended, under_way))
         self._written, self._new = time.monotonic(), False
 
     def over(self, what: What, outcome: Outcome) -> None:
@@ -79,7 +90,7 @@ class Checkpoint:
     def close(self) -> None:
         """The run is over: all of its climbs are written down."""
         if self._new:
-            self._write()
+            self.keep()
 
     def _same(self, known: What, what: What) -> None:
         if known != what:

@@ -10,6 +10,8 @@ import numpy as np
 
 from ..machine.interruption import Interruption
 from ..machine.patience import Patient
+from ..machine.shards import Shards
+from ..machine.together import agreed
 from .checkpoint import Checkpoint
 from .state import RUNNING, Course, Outcome
 from .status import Status
@@ -29,11 +31,13 @@ def climbed(
     work: float,
     stop: Interruption,
     checkpoint: Checkpoint | None = None,
+    shards: Shards | None = None,
 ) -> Outcome:
     """Where climbs end that are at ``course``, as NumPy's arrays.
 
     ``compiled`` is a `loop.leg`, of ``arguments(course, limit)``; ``work`` is about how many
-    multiplications a step of all climbs takes. One that is stopped is INTERRUPTED.
+    multiplications a step of all climbs takes. One that is stopped is INTERRUPTED. Processes that
+    have rows of a run take the same legs: whatever hangs on a clock or a key is ``agreed``.
     """
     limit = min(limit, course.trace.shape[1])
     length = int(np.clip(_FIRST // max(work, 1), 1, _MOST))
@@ -47,10 +51,13 @@ def climbed(
         code, steps = np.asarray(course.state.code), int(course.steps)
         seconds = time.perf_counter() - began
         stop.ready = True
+        due = checkpoint is not None and checkpoint.due
+        seconds, asked, write = agreed(shards, (seconds, stop.asked, due))
+        stop.asked = bool(asked)
         going = bool((code == RUNNING).any()) and steps < limit
-        if checkpoint is not None and going:
-            checkpoint.note(course, surely=stop.asked)
-        if not going or stop.asked:
+        if checkpoint is not None and going and (write or asked):
+            checkpoint.keep(course)
+        if not going or asked:
             break
         if seconds > longest:
             length = max(length // 2, 1)

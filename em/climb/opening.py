@@ -47,7 +47,7 @@ class Opening(NamedTuple):
         """A course where its rows are."""
         if self.shards is None:
             return course
-        there: Course = jax.device_put(course, course.places(self.shards))
+        there: Course = jax.tree.map(self.shards.put, course, course.places(self.shards))
         return there
 
     def arguments(self, tolerance: float, run: int, course: Course, limit: int) -> tuple:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import zipfile
 import zlib
@@ -12,9 +13,12 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 
 from ..machine.files import write_whole
+from ..machine.shards import Shards
+from ..machine.together import from_first, is_first
 from .state import Outcome
 
 _FORMAT = 1
+_NO_FILE, _NO_FOLDER = b"no file", b"no folder"
 _BROKEN = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 _PARTS = {
     "written": "it was written by other versions or on another kind of machine ({})",
@@ -67,19 +71,20 @@ def write(path: Path, identity: Mapping[str, Any], recorded: Recorded) -> None:
     write_whole(path, put)
 
 
-def read(path: Path, identity: Mapping[str, Any]) -> Recorded:
+def read(path: Path, identity: Mapping[str, Any], shards: Shards | None = None) -> Recorded:
     """What the file holds; nothing if there is none yet.
 
     Raises:
         ValueError: a file that is no checkpoint, is not whole, or is that of another run.
     """
-    if not path.parent.is_dir():
+    data = from_first(shards, _bytes(path) if is_first(shards) else b"")
+    if data == _NO_FOLDER:
         raise ValueError(f"checkpoint {str(path)!r}: there is no folder {str(path.parent)!r}")
-    if not path.exists():
+    if data == _NO_FILE:
         return Recorded([], None)
     try:
         # As an archive first: NumPy would try other kinds of files.
-        with open(path, "rb") as raw, zipfile.ZipFile(raw), np.load(raw) as file:
+        with io.BytesIO(data) as raw, zipfile.ZipFile(raw), np.load(raw) as file:
             stored = {name: file[name] for name in file.files}
         meta = json.loads(str(stored["meta"]))
         known = meta.get("library") == "mixpyro" and meta.get("holds") == "checkpoint"
@@ -98,6 +103,12 @@ def read(path: Path, identity: Mapping[str, Any]) -> Recorded:
         return _recorded(meta, stored)
     except KeyError as error:
         raise refused(path, "not all of it is there") from error
+
+
+def _bytes(path: Path) -> bytes:
+    if not path.parent.is_dir():
+        return _NO_FOLDER
+    return path.read_bytes() if path.exists() else _NO_FILE
 
 
 def _recorded(meta: Mapping[str, Any], stored: Mapping[str, np.ndarray]) -> Recorded:
@@ -127,6 +138,6 @@ def refused(path: Path, why: str) -> ValueError:
 def _told(name: str, then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """What is different; digests say nothing to a reader."""
     values = [str(part.get(name, "none")) for part in (then, now)]
-    if any(len(v) == 32 and set(v) <= set("0123456789abcdef") for v in values):
+    if any(len(v) >= 32 and set(v) <= set("0123456789abcdef ") for v in values):
         return name
     return f"{name}: {values[0]} then, {values[1]} now"

@@ -49,6 +49,12 @@ class Shards:
         """The same array with ``axis`` in parts, where JAX traces."""
         return jax.lax.with_sharding_constraint(array, self.along(array.ndim, axis))
 
+    def put(self, array: Any, where: NamedSharding) -> jax.Array:
+        """An array of the host, the same in every process, or of these devices, put there."""
+        if isinstance(array, np.ndarray) and self.several_processes:
+            return jax.make_array_from_callback(array.shape, where, lambda i: array[i])
+        return jax.device_put(array, where)
+
     def first(self, array: jax.Array, number: int) -> np.ndarray:
         """The first rows, on the host; the same in every process."""
         taken = jax.jit(lambda a: a[:number], out_shardings=self.everywhere)(array)
@@ -98,7 +104,8 @@ def _shards(array: jax.Array, place: int) -> Shards:
             "em.shard_rows puts a part of the rows on each device"
         )
     names = spec[0] if isinstance(spec[0], tuple) else (spec[0],)
-    mesh = array.sharding.mesh
+    assert isinstance(sharding, NamedSharding)
+    mesh: Any = sharding.mesh
     automatic = (AxisType.Auto,) * len(mesh.axis_names)
     return Shards(Mesh(mesh.devices, mesh.axis_names, axis_types=automatic), names)
 
@@ -190,5 +197,5 @@ def shard_rows(*arrays: Any, fill: bool = False) -> Any:
         filled = np.pad(array, more, "edge")
         return jax.make_array_from_process_local_data(shards.along(array.ndim), filled)
 
-    found = tuple(map(put, own))
-    return found if len(found) > 1 else found[0]
+    laid_out = tuple(map(put, own))
+    return laid_out if len(laid_out) > 1 else laid_out[0]

@@ -56,8 +56,7 @@ class Parts:
 class Program(Reader):
     """What EM computes with: built once for a model and the shapes of its arguments (`build`).
 
-    ``posterior`` says that priors are added to the objective, ``shards`` how rows lie that are on
-    several devices.
+    ``posterior`` says that priors are added to the objective.
     """
 
     def __init__(self, reading: Reading, parts: Parts, posterior: bool = False) -> None:
@@ -66,7 +65,6 @@ class Program(Reader):
         self.whole, self.linear, self.layout = parts.whole, parts.linear, parts.layout
         self.direct, self.functions, self.bounds = parts.direct, parts.functions, parts.bounds
         self.sites, self.priors, self.varies = parts.sites, parts.priors, parts.varies
-        self.shards: Shards | None = None
         self.constant = frozenset(z.name for z in self.structure.latents if self.whole.get(z.name))
         self.blocks: tuple[Block, ...] = ()
         self.pools: Mapping[str, tuple[Pool, ...]] = {}
@@ -93,6 +91,11 @@ class Program(Reader):
             and not (self.inner_levels or any(b.numeric for b in self.blocks))
             and all(isinstance(s, StatisticalSite) and s.name in self.direct for s in self.priors)
         )
+
+    @property
+    def shards(self) -> Shards | None:
+        """How rows lie that are on several devices."""
+        return self.template.shards
 
     @cached_property
     def price(self) -> float:

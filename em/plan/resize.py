@@ -113,7 +113,7 @@ def _with_rows(structure: Structure, n: int, m: int) -> Structure:
 def _made(program: Program, call: Call, n: int, m: int) -> Program:
     new = program.having()
     new.structure = _with_rows(program.structure, n, m)
-    new.template, new.shards = replace(call, arrays=()), call.shards
+    new.template = replace(call, arrays=())
     new.shapes = tuple(jax.ShapeDtypeStruct(a.shape, a.dtype) for a in call.arrays)
     own: dict[str, Any] = {
         "structure": new.structure,

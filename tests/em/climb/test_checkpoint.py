@@ -32,7 +32,7 @@ def file(tmp_path_factory):
 
 
 def die_after(path, writes, **options):
-    write, left = Checkpoint._write, [writes]
+    write, left = Checkpoint.keep, [writes]
 
     def dying(self, course=None):
         write(self, course)
@@ -41,7 +41,7 @@ def die_after(path, writes, **options):
             raise Died
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Checkpoint, "_write", dying)
+        patch.setattr(Checkpoint, "keep", dying)
         patch.setattr(legs, "_FIRST", 1)
         with pytest.raises(Died):
             surviving.run(path, 0, **options)
