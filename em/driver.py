@@ -172,10 +172,6 @@ class EM:
         call = self._call(args, kwargs)
         keeper = None
         if checkpoint is not None:
-            if not (isinstance(checkpoint_every, int | float) and checkpoint_every >= 0):
-                raise ValueError(
-                    f"checkpoint_every must be a number of seconds >= 0, not {checkpoint_every!r}"
-                )
             identity = identity_of(self.model, vars(self), call, as_key(rng_key), given)
             keeper = Checkpoint(checkpoint, checkpoint_every, identity, call.shards)
         with ThreadPoolExecutor(1) as pool:

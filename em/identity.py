@@ -14,7 +14,7 @@ import numpyro
 from .. import __version__
 from .calls.arguments import places
 from .calls.call import Call
-from .calls.identity import digest_of, digest_of_array
+from .calls.digests import digest_of, digest_of_array
 from .machine.together import from_each
 
 # What is no setting, or changes nothing that is computed.

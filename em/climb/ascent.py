@@ -117,6 +117,8 @@ class Ascent:
 
     def kept(self, stop: Interruption, checkpoint: Checkpoint | None) -> Ascent:
         """The same climbs, which look at these; what was opened already is."""
+        if checkpoint is not None:
+            checkpoint.admit(self.program.needs_rows)
         new = replace(self, stop=stop, checkpoint=checkpoint)
         vars(new)["_first_opening"] = self._first_opening
         return new
@@ -156,8 +158,7 @@ class Ascent:
         # Once a schedule has run, what is left is soft EM.
         assign = Soft() if isinstance(way.assign, Schedule) else way.assign
 
-        def first() -> Opening:
-            return self._first_opening
+        first: Callable[[], Opening] = partial(getattr, self, "_first_opening")
 
         def climb_on(outcome: Outcome, start: int, params: Params) -> tuple[Outcome, Restarts]:
             level = self._level_of(outcome.objective[start])

@@ -37,6 +37,8 @@ class Checkpoint:
         identity: Mapping[str, Any],
         shards: Shards | None = None,
     ) -> None:
+        if not (isinstance(every, int | float) and every >= 0):
+            raise ValueError(f"checkpoint_every must be a number of seconds >= 0, not {every!r}")
         self.path, self.every, self.identity = Path(path), every, identity
         self._shards = shards
         found = read(self.path, identity, shards)
@@ -45,6 +47,18 @@ class Checkpoint:
         self._what: What = []
         self._new = False
         self._written = time.monotonic()
+
+    def admit(self, by_row: bool) -> None:
+        """Refuse climbs that the file cannot hold; ``by_row`` says what their state has.
+
+        Raises:
+            ValueError: rows of several processes, with something for each of them.
+        """
+        if by_row and self._shards is not None and self._shards.several_processes:
+            raise ValueError(
+                "a checkpoint of several processes holds no responsibilities row by row, which "
+                "this model's M-step takes (print(fit.spec)): fit it without, or in one process"
+            )
 
     def recorded(self, what: What) -> Outcome | None:
         """Where the next climb of the run ended, if that is known; ``what`` says which it is."""

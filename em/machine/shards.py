@@ -180,12 +180,11 @@ def shard_rows(*arrays: Any, fill: bool = False) -> Any:
         everyones = [int(v) for v in found.ravel()]
     wanted = -(-max(everyones) // here) * here
     if not fill and (len(set(everyones)) > 1 or wanted != rows):
-        each = f"{here} devices" if here > 1 else "a device"
         told = ", ".join(map(str, everyones))
         raise ValueError(
-            f"rows have to make equal parts: every process needs as many, a multiple of its "
-            f"{here} (it has {each}), and there are {told}. Leave some out, or let "
-            "em.shard_rows(x, fill=True) repeat rows with weight 0"
+            f"{told} rows make no equal parts: each process has to give as many, a multiple of the "
+            f"number of its devices ({here}). Leave some out, or let em.shard_rows(x, fill=True) "
+            "fill up with rows of weight 0"
         )
     weights = np.zeros(wanted)
     weights[:rows] = 1

@@ -11,7 +11,7 @@ import numpy as np
 import numpyro.distributions as dist
 from numpyro import handlers
 
-from mixpyro.em.calls.identity import digest_of, digest_of_array
+from mixpyro.em.calls.digests import digest_of, digest_of_array
 
 LEVELS = {"a": 1.0, "b": 2.0}
 
