@@ -167,8 +167,7 @@ class Ascent:
             taken = outcome.continued(start, rest)
             return taken, select(self.program, taken, self.rows, self.total)
 
-        tolerance, limit = self.first
-        level = 0.0
+        (tolerance, limit), level = self.first, 0.0
         if self.single and not way.assign.hard:  # one step tells the size of the terms
             level = self._level_of(self._climbed(first, tolerance, 1, run).objective.max())
         outcome = self._climbed(first, tolerance, limit, run, level)
@@ -260,7 +259,7 @@ class Ascent:
         a sum of large terms would hide what a step gains.
         """
         # The checkpoint knows climbs by what is asked of them, which JSON gives back as it was.
-        what = [float(tolerance), limit, level]
+        what = [float(tolerance), int(limit), level]
         known = None if self.checkpoint is None else self.checkpoint.recorded(what)
         if known is not None:
             self.stop.ready = True

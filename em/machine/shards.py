@@ -51,8 +51,9 @@ class Shards:
 
     def put(self, array: Any, where: NamedSharding) -> jax.Array:
         """An array of the host, the same in every process, or of these devices, put there."""
-        if isinstance(array, np.ndarray) and self.several_processes:
-            return jax.make_array_from_callback(array.shape, where, lambda i: array[i])
+        if self.several_processes and not on_several(array):
+            own = np.asarray(array)
+            return jax.make_array_from_callback(own.shape, where, lambda i: own[i])
         return jax.device_put(array, where)
 
     def first(self, array: jax.Array, number: int) -> np.ndarray:

@@ -129,9 +129,9 @@ def in_chunks(
 
 def in_order(array: jax.Array, num_rows: int, shards: Shards | None = None) -> jax.Array:
     """(turns, together, size) to (n,)."""
-    turns, together, size = array.shape
-    if shards is None or together == 1:
+    if shards is None or array.shape[1] == 1:
         return array.reshape(-1)[:num_rows]
+    turns, together, size = array.shape
     parts = shards.number
     split = jnp.moveaxis(array.reshape(turns, parts, together // parts, size), 1, 0)
     return shards.lay(split.reshape(parts, -1)[:, : num_rows // parts].reshape(-1), 0)

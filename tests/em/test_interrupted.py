@@ -76,7 +76,7 @@ def _handler():
     assert signal.signal(signal.SIGINT, before) is signal.default_int_handler
 
 
-@pytest.mark.parametrize("patience", [0, 2])
+@pytest.mark.parametrize("patience", [0, pytest.param(2, marks=pytest.mark.slow)])
 def test_the_best_so_far_is_a_fit(patience, monkeypatch, x64):
     whole = run()
     pressed(monkeypatch, patience=patience)
