@@ -9,6 +9,7 @@ from .driver import EM
 from .kmeans import KMeans, kmeans
 from .labels import with_labels
 from .load import load
+from .machine.shards import shard_rows
 from .plan.spec import Spec
 from .report.fit import Fit
 from .sources.batches import Batches
@@ -45,6 +46,7 @@ __all__ = [
     "kmeans",
     "likelihood_ratio_test",
     "load",
+    "shard_rows",
     "sweep",
     "wald_test",
     "with_labels",

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -14,21 +15,21 @@ import numpy as np
 
 from .calls.arguments import refuse_aliases, split
 from .calls.call import Call
-from .calls.streams import Data, data_of
-from .classes.assignments import CATALOGUE as ASSIGNMENTS
+from .calls.streams import data_of
+from .choices import choices
 from .classes.assignments import Assign, Schedule
-from .classes.assignments.soft import Soft
-from .climb.accelerations import CATALOGUE as ACCELERATIONS
 from .climb.accelerations import Accelerate
 from .climb.ascent import Ascent, Way
 from .climb.passes.stepwise import Stepwise
+from .climb.record.checkpoint import Checkpoint
 from .climb.search import climb_all
-from .climb.starts import CATALOGUE as STARTS
 from .climb.starts import Start
 from .climb.status import FitError
+from .identity import identity_of
 from .machine.garbage import collected_seldom
+from .machine.interruption import Interruption
 from .machine.jit import quick
-from .options import as_key, chosen, positive
+from .options import as_key, positive
 from .over_batches import run as run_batches
 from .plan.chunks import Rows
 from .plan.program import Program
@@ -109,20 +110,9 @@ class EM:
             raise ValueError(f"tolerance must be a number >= 0, not {tolerance!r}")
         self.model = model
         self.objective = objective
-        self.assign: Assign = chosen("assign", assign, ASSIGNMENTS, Assign)
-        smooth = isinstance(self.assign, Soft)
-        self.stepwise = accelerate if isinstance(accelerate, Stepwise) else None
-        if self.stepwise is not None:
-            accelerate = "auto"
-        self.plain_first = accelerate == "auto"
-        if self.plain_first:
-            accelerate = "quasi-newton" if smooth else None
-        self.accelerate: Accelerate | None = None
-        if accelerate is not None:
-            self.accelerate = chosen("accelerate", accelerate, ACCELERATIONS, Accelerate)
-        if self.accelerate is not None and not smooth:
-            raise ValueError("accelerate needs assign='soft': other climbs are not smooth")
-        self.start: Start = chosen("start", start, STARTS, Start)
+        found = choices(assign, start, accelerate)
+        self.assign, self.start, self.accelerate = found.assign, found.start, found.accelerate
+        self.plain_first, self.stepwise = found.plain_first, found.stepwise
         self.num_restarts = int(number)
         self.max_steps = max_steps
         self.tolerance = tolerance
@@ -143,6 +133,8 @@ class EM:
         *args: Any,
         init_params: Mapping[str, Any] | None = None,
         init_responsibilities: Any = None,
+        checkpoint: str | Path | None = None,
+        checkpoint_every: float = 60.0,
         **kwargs: Any,
     ) -> Fit:
         """Fit the model to the data that it is called with, ``model(*args, **kwargs)``.
@@ -156,36 +148,40 @@ class EM:
                 `Fit.leaves` names them. Sites that are left out start from the M-step of the
                 usual start.
             init_responsibilities: (n, k) to start from instead.
+            checkpoint: a file for the state of the climbs, written whole or not at all. The same
+                call goes on from it, and ends at the same parameters bit for bit as if it had
+                never stopped (on one kind of machine); once it has ended it returns the same fit.
+            checkpoint_every: how many seconds of climbing may be lost.
             kwargs: the model's keyword arguments.
 
+        Ctrl-C (in the main thread; Jupyter's button too) ends the climbs: the best fit so far is
+        returned, as INTERRUPTED. A second Ctrl-C raises, as does one before the first step.
+
         Raises:
-            ValueError: a model or data that cannot be fitted; the message names the site.
+            ValueError: a model or data that cannot be fitted, the message names the site; a
+                checkpoint that is not whole, or of another model, other data or settings.
             FitError: the fit is not ok and ``throw`` was asked for.
+            KeyboardInterrupt: Ctrl-C twice, or before the first step.
         """
         data = data_of(args, kwargs)
         if data is not None:
-            return self._run_batches(data, rng_key, init_params, init_responsibilities)
+            key = as_key(rng_key)
+            fit = run_batches(self, data, key, init_params, init_responsibilities, checkpoint)
+            return self._checked(fit)
         if self.stepwise is not None:
             raise ValueError("em.Stepwise is for em.Batches; rows in memory take accelerate='auto'")
+        given = (init_params, init_responsibilities)
+        call = self._call(args, kwargs)
+        keeper = None
+        if checkpoint is not None:
+            identity = identity_of(self.model, vars(self), call, as_key(rng_key), given)
+            keeper = Checkpoint(checkpoint, checkpoint_every, identity, call.shards)
         with ThreadPoolExecutor(1) as pool:
-            started = self._start(pool, rng_key, args, kwargs, init_params, init_responsibilities)
-        return self._finish(started)
-
-    def _run_batches(
-        self, data: Data, rng_key: Any, init_params: Any, init_responsibilities: Any
-    ) -> Fit:
-        refuse_aliases(self.model, dict(data.kwargs))
-        if init_responsibilities is not None:
-            raise ValueError("init_responsibilities are of all rows at once; give init_params")
-        if self.assign.hard:
-            raise ValueError("hard assignment needs all rows at once; Batches take soft EM")
-        way = replace(self._way(), assign=Soft())
-        posterior = self.objective == "posterior"
-        key = as_key(rng_key)
-        fit = run_batches(
-            self.model, data, key, way, posterior, self.ascent, init_params, self.stepwise
-        )
-        return self._checked(fit)
+            patient = keeper is None  # NumPy's part would depend on where it was cut
+            started = self._start(pool, rng_key, call, given, patient)
+        with Interruption() as stop:
+            ascent = started.ascent.kept(stop, keeper)
+            return self._finish(started._replace(ascent=ascent))
 
     def run_each(
         self, rng_key: jax.Array | int, calls: Iterable[tuple[tuple, dict]]
@@ -195,28 +191,35 @@ class EM:
         with ThreadPoolExecutor(number) as pool:
             ahead: deque[Started] = deque()
             for args, kwargs in calls:
-                ahead.append(self._start(pool, rng_key, args, kwargs, patient=False))
+                call = self._call(args, kwargs)
+                ahead.append(self._start(pool, rng_key, call, patient=False))
                 if len(ahead) > 2 * number:
                     yield self._finish(ahead.popleft())
             while ahead:
                 yield self._finish(ahead.popleft())
+
+    def _call(self, args: tuple, kwargs: dict[str, Any]) -> Call:
+        refuse_aliases(self.model, kwargs)
+        return split(args, kwargs, self.model)
 
     @collected_seldom
     def _start(
         self,
         pool: Executor,
         rng_key: jax.Array | int,
-        args: tuple,
-        kwargs: dict[str, Any],
-        init_params: Mapping[str, Any] | None = None,
-        init_responsibilities: Any = None,
+        call: Call,
+        start: tuple[Mapping[str, Any] | None, Any] = (None, None),
         patient: bool = True,
     ) -> Started:
         """A run up to its climbs: the pool compiles them."""
         rng_key = as_key(rng_key)
-        refuse_aliases(self.model, kwargs)
-        call = split(args, kwargs, self.model)
+        init_params, init_responsibilities = start
         program = program_for(self.model, call, self.objective == "posterior")
+        if program.shards is not None and (self.assign.hard or init_responsibilities is not None):
+            raise ValueError(
+                "rows on several devices have no assign='hard' and no init_responsibilities: each "
+                "row's own would be needed on all of them. Use soft EM, or init_params"
+            )
         rows, found = prepare(program, call.arrays)
         check(program, call.arrays, found)
         if init_params is not None and init_responsibilities is not None:
@@ -243,29 +246,35 @@ class EM:
         patient: bool = True,
     ) -> Ascent:
         """The climbs of rows that are read already; ``found`` is what the checks saw of them."""
-        alone = given is not None and not self._partial(program, given)
-        alone = alone or bool(found.get("known", False)) or program.num_components == 1
+        free = {p.name for p in program.structure.free}
+        whole = given is not None and not (isinstance(given, dict) and set(given) != free)
+        alone = whole or bool(found.get("known", False)) or program.num_components == 1
         number = self.num_restarts if self.start.chance and not alone else 1
-        total = float(np.asarray(rows.weights, float).sum())
-        way = replace(self._way(), patient=patient)
+        if program.shards is None:
+            total = float(np.asarray(rows.weights, float).sum())
+        else:
+            total = float(found["total"])
+        way = replace(self._way(program), patient=patient and program.shards is None)
         return Ascent(program, rows, way, rng_key, number, given, total)
 
-    def _way(self) -> Way:
+    def _way(self, program: Program) -> Way:
+        shards = program.shards
         return Way(
             self.assign,
-            self.start,
+            self.start if shards is None else self.start.in_parts(shards.number),
             self.accelerate,
             self.max_steps,
             self.tolerance,
             self.progress_bar,
             self.plain_first and self.accelerate is not None,
-            self.search and not isinstance(self.assign, Schedule),
+            self.search and not isinstance(self.assign, Schedule) and shards is None,
         )
 
     @collected_seldom
     def _finish(self, started: Started) -> Fit:
-        ascent = started.ascent
-        outcome, restarts = climb_all(ascent)
+        outcome, restarts = climb_all(ascent := started.ascent)
+        if ascent.checkpoint is not None:
+            ascent.checkpoint.close()
         fit = from_outcome(
             ascent.program,
             started.call,
@@ -281,9 +290,6 @@ class EM:
         if self.throw and not fit.status.ok:
             raise FitError(fit.message)
         return fit
-
-    def _partial(self, program: Program, given: Any) -> bool:
-        return isinstance(given, dict) and set(given) != {p.name for p in program.structure.free}
 
 
 class Started(NamedTuple):

@@ -16,7 +16,7 @@ from .climb.ascent import Way
 from .climb.single_moves import moved
 from .climb.status import Status
 from .driver import EM
-from .plan.program import Params
+from .plan.program import Params, Program
 from .report.fit import Fit
 
 
@@ -49,8 +49,8 @@ class _Partition(EM):
         super().__init__(_clusters, assign="hard", **options)
         self._rows = x, weights
 
-    def _way(self) -> Way:
-        return replace(super()._way(), moves=self._move)
+    def _way(self, program: Program) -> Way:
+        return replace(super()._way(program), moves=self._move)
 
     def _move(self, params: Params) -> Params | None:
         centroids = params["centroids"]

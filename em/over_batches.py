@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .calls.arguments import refuse_aliases
 from .calls.streams import Data
-from .climb.ascent import Way
+from .classes.assignments import Assign
+from .classes.assignments.soft import Soft
+from .climb.accelerations import Accelerate
+from .climb.ascent import Ascent
 from .climb.passes.climbs import climb_passes
 from .climb.passes.stepwise import Stepwise
 from .climb.search import climb_all
@@ -36,20 +40,51 @@ _SAMPLE, _FINALISTS = 1 << 15, 3
 _SAME = 1e-2
 
 
-type Climbing = Callable[[Program, Rows, jax.Array, Mapping[str, Any], Any], Any]
+class Fitter(Protocol):
+    """What an `EM` is asked for."""
+
+    model: Callable
+    objective: str
+    assign: Assign
+    accelerate: Accelerate | None
+    stepwise: Stepwise | None
+    max_steps: int
+    tolerance: float
+    progress_bar: bool
+
+    def ascent(
+        self,
+        program: Program,
+        rows: Rows,
+        rng_key: jax.Array,
+        found: Mapping[str, Any],
+        given: Any = None,
+    ) -> Ascent:
+        """The climbs of a sample that is read already."""
+        ...
 
 
 def run(
-    model: Callable,
+    fitter: Fitter,
     data: Data,
     rng_key: jax.Array,
-    way: Way,
-    posterior: bool,
-    ascent: Climbing,
     init_params: Mapping[str, Any] | None,
-    stepwise: Stepwise | None = None,
+    init_responsibilities: Any,
+    checkpoint: Any,
 ) -> Fit:
-    """The fit of a model to `Batches`; ``ascent`` makes the climbs of the sample."""
+    """The fit of a model to `Batches`.
+
+    Raises:
+        ValueError: what needs all rows at once, or is not there for batches.
+    """
+    model, posterior = fitter.model, fitter.objective == "posterior"
+    refuse_aliases(model, dict(data.kwargs))
+    if init_responsibilities is not None:
+        raise ValueError("init_responsibilities are of all rows at once; give init_params")
+    if checkpoint is not None:
+        raise ValueError("a checkpoint is of rows in memory; fits of Batches have none")
+    if fitter.assign.hard:
+        raise ValueError("hard assignment needs all rows at once; Batches take soft EM")
     seed = int(np.asarray(jax.random.key_data(rng_key)).ravel()[-1])
     seen = survey(data.streams, _SAMPLE, seed)
     size = min(batch_size_of(data.streams), seen.num_rows)
@@ -84,12 +119,14 @@ def run(
     if given is not None and set(given) == free:
         starts = [given]
     else:
-        outcome, restarts = climb_all(ascent(sample_program, sample, rng_key, found, given))
+        outcome, restarts = climb_all(fitter.ascent(sample_program, sample, rng_key, found, given))
         starts = _finalists(outcome, restarts)
-    settings = Settings(way.assign, way.max_steps, None, way.accelerate)
-    with RowProgress(seen.num_rows, way.progress_bar) as progress:
+    settings = Settings(Soft(), fitter.max_steps, None, fitter.accelerate)
+    with RowProgress(seen.num_rows, fitter.progress_bar) as progress:
         rows.progress = progress.rows
-        climbed = climb_passes(settings, rows, starts, way.tolerance, progress.passed, stepwise)
+        climbed = climb_passes(
+            settings, rows, starts, fitter.tolerance, progress.passed, fitter.stepwise
+        )
     assert rows.facts is not None
     chosen = select(program, climbed, common, rows.facts.total)
     elsewhere: list[Any] = list(call.arrays)

@@ -12,6 +12,7 @@ from .calls.call import Call
 from .calls.fingerprint import fingerprint
 from .machine.jit import quick_jit
 from .machine.recent import Recent
+from .machine.shards import in_parts
 from .plan.build import build
 from .plan.chunks import Rows
 from .plan.program import Program
@@ -24,6 +25,8 @@ from .rows.prepare import find_patterns
 from .rows.prepare import prepare as read_rows
 from .step.rungs import LADDER
 
+# So many rows of those on several devices are read; no number of components or columns.
+_FEW = 1021
 _programs: Recent[Program] = Recent(64)
 # The last of each number of rows.
 _patterns: Recent[Program] = Recent(64)
@@ -37,6 +40,11 @@ def program_for(model: Callable, call: Call, posterior: bool = False) -> Program
     own = cache_key(model, call)
     key = (own, posterior)
     found = _programs.get(key)
+    if found is None and call.shards is not None:
+        found = _in_parts(model, call, posterior)
+        if found.unchanged.steady:
+            _programs.keep(key, found)
+        return found
     if found is None or not serves(found, call):
         pattern = (call.pattern, *own[:1], *own[2:], posterior)
         other = _patterns.get(pattern)
@@ -45,6 +53,33 @@ def program_for(model: Callable, call: Call, posterior: bool = False) -> Program
         if found.unchanged.steady:
             _programs.keep(key, found)
             _patterns.keep(pattern, found)
+    return found
+
+
+def _in_parts(model: Callable, call: Call, posterior: bool) -> Program:
+    """The program of rows on several devices: read of the first of them, as they are on one.
+
+    Raises:
+        ValueError: a model that cannot be told to do the same with more rows, or not in parts.
+    """
+    assert call.shards is not None
+    rows = next(a.shape[0] for a in call.arrays if in_parts(a))
+    few = call.few(min(_FEW, max(rows - 1, 1)))
+    try:
+        found = resized(program_for(model, few, posterior), call)
+    except Exception as error:
+        error.add_note(
+            f"(Rows on several devices are read of the first {min(_FEW, rows - 1)} of them: "
+            "all that has one entry a row has to be an argument of the model.)"
+        )
+        raise
+    if found is None or found.augmented:
+        raise ValueError(
+            "rows on several devices are fitted where every row has a class of its own and the "
+            "model computes the same with any number of rows: no groups or chains, nothing beside "
+            "the rows, no array that is needed in Python, no missing entries of multivariate "
+            "normals. Fit this model on one device"
+        )
     return found
 
 

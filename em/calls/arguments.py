@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Hashable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..machine.shards import in_parts, laid, on_several, shards_of
 from . import frames
 from .call import SCALARS, Call
 from .categories import coded
@@ -55,7 +56,11 @@ def split(args: tuple, kwargs: dict, model: Callable | None = None) -> Call:
         else:
             _refuse_what_is_no_value(leaf, _name(model, tree, place))
             static.append((place, leaf))
-    return Call(tuple(arrays), tuple(static), tree, gaps, tuple(columns))
+    shards = shards_of(arrays)
+    if shards is not None:
+        arrays = [laid(a, shards) if in_parts(a) else a for a in arrays]
+    found = Call(tuple(arrays), tuple(static), tree, gaps, tuple(columns))
+    return found if shards is None else replace(found, shards=shards)
 
 
 def with_values(call: Call, attempt: Callable[[Call], Any]) -> tuple[Any, Call]:
@@ -226,4 +231,4 @@ def _static_only(kwargs: dict) -> dict:
 
 
 def _elsewhere(value: jax.Array) -> bool:
-    return any(device.platform != "cpu" for device in value.devices())
+    return on_several(value) or any(device.platform != "cpu" for device in value.devices())

@@ -9,6 +9,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from ..machine.arrays import array as as_jax
+from ..machine.shards import Shards, in_parts
 from .fingerprint import PLAIN
 
 # What is no data: it is static.
@@ -24,7 +26,8 @@ class Call:
     ``signature`` decides whether a compiled program can be used again. ``gaps`` tells whether any
     of the arrays has a NaN (or may have one, being traced), ``columns`` the names of the columns of
     those that were frames. ``concrete`` {number of the array: its values} are those that the model
-    is always given as they are, since it needs them in Python.
+    is always given as they are, since it needs them in Python. ``shards`` says how rows lie that
+    are on several devices.
     """
 
     arrays: tuple[jax.Array, ...]
@@ -33,6 +36,7 @@ class Call:
     gaps: bool = False
     columns: tuple[tuple[Any, ...] | None, ...] = ()
     concrete: Mapping[int, np.ndarray] = field(default_factory=dict)
+    shards: Shards | None = None
 
     def holding(self, numbers: Iterable[int]) -> Call:
         """The call with these arrays concrete."""
@@ -42,13 +46,23 @@ class Call:
     def signature(self) -> Hashable:
         """Equal for calls that one compiled program serves."""
         shapes = tuple((a.shape, str(a.dtype)) for a in self.arrays)
-        return (self.static, self.tree, shapes, self.gaps)
+        return (self.static, self.tree, shapes, self.gaps, self.shards)
 
     @property
     def pattern(self) -> Hashable:
         """Equal for calls that differ by the lengths of their arrays only."""
         kinds = tuple((a.ndim, str(a.dtype)) for a in self.arrays)
-        return (self.static, self.tree, kinds, self.gaps)
+        return (self.static, self.tree, kinds, self.gaps, self.shards)
+
+    def few(self, number: int) -> Call:
+        """The call with the first rows only of those on several devices, on the host.
+
+        ``gaps`` stays what it is of all.
+        """
+        assert self.shards is not None
+        first = self.shards.first
+        arrays = tuple(as_jax(first(a, number)) if in_parts(a) else a for a in self.arrays)
+        return replace(self, arrays=arrays, shards=None)
 
     @property
     def objects(self) -> tuple[Any, ...]:

@@ -110,17 +110,21 @@ def of_frame(frame: Any) -> Iterator[tuple[str, Any]]:
 
 def is_given(value: Any) -> bool:
     """Whether something belongs to an installed library, as it is: no state of the user's."""
-    kind = type(value)
     if isinstance(value, type):
         return value in _BOTTOM or in_library(value)
     if isinstance(value, types.ModuleType):
         return True
     if isinstance(value, types.BuiltinFunctionType):
         return isinstance(value.__self__, types.ModuleType | type | None)
-    if _root(kind.__module__) in ("jax", "jaxlib") and not wraps(value):
+    if is_of_jax(value) and not wraps(value):
         return True
     name = getattr(value, "__qualname__", None)
     return isinstance(name, str) and "<locals>" not in name and in_library(value)
+
+
+def is_of_jax(value: Any) -> bool:
+    """Whether a thing is of a type of JAX's."""
+    return _root(type(value).__module__) in ("jax", "jaxlib")
 
 
 def wraps(value: Any) -> bool:

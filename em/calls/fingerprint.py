@@ -69,7 +69,7 @@ class Fingerprint:
 
 def fingerprint(*things: Any) -> Fingerprint:
     """The fingerprint of a model (and of what else it is given that is no data)."""
-    walk = _Walk()
+    walk = Walk()
     for place, thing in enumerate(things):
         walk.visit(thing, (place,) if place else ())
     return Fingerprint(walk.found, walk.complete, tuple(walk.arrays), tuple(walk.alive))
@@ -81,7 +81,7 @@ def spelled(path: Path) -> str:
     return steps.lstrip(".") or "the model itself"
 
 
-class _Walk:
+class Walk:
     """One walk; ``found`` and the rest are those of `Fingerprint`."""
 
     def __init__(self) -> None:

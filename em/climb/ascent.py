@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,17 +15,16 @@ import numpy as np
 from ..classes.assignments import Assign, Schedule
 from ..classes.assignments.soft import Soft
 from ..machine.arrays import array as as_jax
-from ..machine.jit import climbing_jit, loop_jit, quick_jit
+from ..machine.interruption import Interruption
 from ..machine.patience import Patient
 from ..machine.progress import Progress
 from ..plan.chunks import Rows
 from ..plan.program import Params, Program
-from ..step.expectation import Expectation
-from ..step.maximisation import FIRST_STEPS
-from . import corners, engine
+from . import corners
 from .accelerations import Accelerate
-from .loop import climb
-from .outset import all_starts
+from .legs import climbed
+from .opening import Opening, opened
+from .record.checkpoint import Checkpoint
 from .selection import Restarts, one_peak, select
 from .starts import Start
 from .state import Outcome, Settings
@@ -71,28 +70,13 @@ class Way:
     patient: bool = True
 
 
-class Opening(NamedTuple):
-    """Climbs that may begin: what is compiled for their plan, and where each begins."""
-
-    compiled: Any
-    rows: Rows
-    params: Params
-    expected: Expectation
-    keys: jax.Array
-
-    def arguments(self, tolerance: float, limit: int, run: int) -> tuple:
-        """Those of what is compiled."""
-        bound = np.asarray(tolerance, self.rows.weights.dtype)
-        return (self.rows, self.params, self.expected, bound, limit, self.keys, run)
-
-
 @dataclass(frozen=True)
 class Ascent:
     """The climbs of one run, ``number`` of them, from starts or from what is ``given``.
 
     ``total`` is the sum of the row weights, ``bar`` an objective that other climbs have reached:
     what cannot come out above it need not go on. `prepare` compiles ahead, elsewhere; `outcome`
-    climbs.
+    climbs, until ``stop`` is asked for; what is in the ``checkpoint`` is not climbed again.
     """
 
     program: Program
@@ -103,6 +87,8 @@ class Ascent:
     given: Any
     total: float
     bar: float = -np.inf
+    stop: Interruption = field(default_factory=Interruption)
+    checkpoint: Checkpoint | None = None
     _ahead: list[Future] = field(default_factory=list)
 
     @property
@@ -129,6 +115,14 @@ class Ascent:
         affordable = int(_PLAIN // max(self.program.price * self.number, 1))
         return tolerance, min(max(least, min(affordable, enough)), most)
 
+    def kept(self, stop: Interruption, checkpoint: Checkpoint | None) -> Ascent:
+        """The same climbs, which look at these; what was opened already is."""
+        if checkpoint is not None:
+            checkpoint.admit(self.program.needs_rows)
+        new = replace(self, stop=stop, checkpoint=checkpoint)
+        vars(new)["_first_opening"] = self._first_opening
+        return new
+
     def prepare(self, pool: Executor) -> Future | None:
         """Trace the first climb, and compile it in the pool: XLA leaves other threads free.
 
@@ -136,8 +130,9 @@ class Ascent:
         """
         if isinstance(self._first_opening.compiled, Patient):
             return None
-        args = self._first_opening.arguments(*self.first, 0)
-        self._ahead.append(pool.submit(self._first_opening.compiled.lower(*args).compile))
+        opening, (tolerance, limit) = self._first_opening, self.first
+        args = opening.arguments(tolerance, 0, opening.course, limit)
+        self._ahead.append(pool.submit(opening.compiled.lower(*args).compile))
         return self._ahead[0]
 
     @cached_property
@@ -163,18 +158,19 @@ class Ascent:
         # Once a schedule has run, what is left is soft EM.
         assign = Soft() if isinstance(way.assign, Schedule) else way.assign
 
+        first: Callable[[], Opening] = partial(getattr, self, "_first_opening")
+
         def climb_on(outcome: Outcome, start: int, params: Params) -> tuple[Outcome, Restarts]:
             level = self._level_of(outcome.objective[start])
-            opening = self._open(1, params, assign, way.accelerate)
-            rest = self._climbed(opening, way.tolerance, way.max_steps, run, level)
+            goal = (way.tolerance, way.max_steps, run, level)
+            rest = self._climbed(lambda: self._open(1, params, assign, way.accelerate), *goal)
             taken = outcome.continued(start, rest)
             return taken, select(self.program, taken, self.rows, self.total)
 
-        opening, (tolerance, limit) = self._first_opening, self.first
-        level = 0.0
+        (tolerance, limit), level = self.first, 0.0
         if self.single and not way.assign.hard:  # one step tells the size of the terms
-            level = self._level_of(self._climbed(opening, tolerance, 1, run).objective.max())
-        outcome = self._climbed(opening, tolerance, limit, run, level)
+            level = self._level_of(self._climbed(first, tolerance, 1, run).objective.max())
+        outcome = self._climbed(first, tolerance, limit, run, level)
         restarts = select(self.program, outcome, self.rows, self.total)
         crawls, promising = self._crawling(outcome, restarts, limit)
         ahead = [int(i) for i in restarts.ranking if self.many or promising[i]]
@@ -188,7 +184,7 @@ class Ascent:
         def wanted(start: int) -> bool:
             return start not in finished and restarts.objective[start] + slack > enough
 
-        while ahead or wanted(restarts.chosen):
+        while (ahead or wanted(restarts.chosen)) and not self.stop.asked:
             best = ahead.pop(0) if ahead else restarts.chosen
             finished.add(best)
             status = restarts.status[best]
@@ -201,13 +197,15 @@ class Ascent:
             outcome, restarts = climb_on(outcome, best, params)
         # Where steps are dear, one round of moves.
         for _ in range(1 if self.program.price > _COSTLY else _MOVES):
-            if way.moves is None:
+            if way.moves is None or self.stop.asked:
                 break
             better = way.moves({n: as_jax(v[restarts.chosen]) for n, v in outcome.params.items()})
             if better is None or restarts.status[restarts.chosen] != Status.CONVERGED:
                 break
             outcome, restarts = climb_on(outcome, restarts.chosen, better)
         found = outcome, restarts
+        if self.stop.asked:
+            return found
         return corners.leave(self.program, self.rows, assign, way.tolerance, found, climb_on)
 
     def _crawling(
@@ -248,14 +246,25 @@ class Ascent:
         return (float(objective) - float(self.rows.log_base)) / self.total
 
     def _climbed(
-        self, opening: Opening, tolerance: float, limit: int, run: int, level: float = 0.0
+        self,
+        begin: Callable[[], Opening],
+        tolerance: float,
+        limit: int,
+        run: int,
+        level: float = 0.0,
     ) -> Outcome:
         """Where climbs end, as NumPy's arrays.
 
         With a ``level`` the objective is counted from that of all rows at it: in single precision
         a sum of large terms would hide what a step gains.
         """
-        base = 0.0
+        # The checkpoint knows climbs by what is asked of them, which JSON gives back as it was.
+        what = [float(tolerance), int(limit), level]
+        known = None if self.checkpoint is None else self.checkpoint.recorded(what)
+        if known is not None:
+            self.stop.ready = True
+            return known
+        opening, base = begin(), 0.0
         if level:
             dtype = opening.rows.level.dtype
             rows = opening.rows._replace(level=as_jax(level, dtype), log_base=as_jax(0.0, dtype))
@@ -265,34 +274,27 @@ class Ascent:
             expected = opening.expected._replace(objective=before)
             opening = opening._replace(rows=rows, expected=expected)
         Progress.count_from(run, base)
-        climbed = opening.compiled(*opening.arguments(tolerance, limit, run))
-        found = jax.tree.map(np.asarray, jax.block_until_ready(climbed))
-        return found._replace(
+        course, work = opening.course, self.program.price * len(opening.keys)
+        if self.checkpoint is not None:
+            course = opening.laid(self.checkpoint.resumed(what, course))
+        args = partial(opening.arguments, tolerance, run)
+        found: Any = climbed(
+            opening.compiled, args, course, limit, work, self.stop, self.checkpoint, opening.shards
+        )
+        found = found._replace(
             objective=np.asarray(found.objective, float) + base,
             trace=np.asarray(found.trace, float) + base,
         )
+        if self.checkpoint is not None and not (found.code == Status.INTERRUPTED).any():
+            self.checkpoint.over(what, found)
+        return found
 
     def _open(
         self, number: int, given: Any, assign: Assign, accelerate: Accelerate | None
     ) -> Opening:
         """Climbs from so many starts, or from what is given."""
-        program, way = self.program, self.way
-        rows = engine.given(program, self.rows)
-        if given is not None and not isinstance(given, dict):
-            added = [(0, rows.num_units - program.num_rows), (0, 0)]
-            given = jax.tree.map(lambda a: as_jax(np.pad(a, added, mode="edge")), given)
-        key = ("start", assign, way.start, type(given), number)
-        start = partial(all_starts, program, assign, way.start, number)
-        # Numeric M-steps take many steps of their own, if only some parameters are given.
-        inner = FIRST_STEPS if isinstance(given, dict) else 2 * program.num_components
-        # Many starts are a loop themselves.
-        jit = partial(quick_jit, times=number * inner) if number <= _MANY else loop_jit
-        begun = engine.compiled(program, key, lambda: jit(program, start))
+        way = self.way
         report = Progress.report if way.progress_bar else None
         settings = Settings(assign, way.max_steps, report, accelerate)
-        climb_all = partial(climb, program, settings)
-        # Progress is shown by a callback from within the loop, which NumPy does not know.
-        climbing = climbing_jit if report is None and way.patient else loop_jit
-        name = ("climb", settings, climbing)
-        compiled = engine.compiled(program, name, lambda: climbing(program, climb_all))
-        return Opening(compiled, rows, *begun(rows, self.rng_key, given))
+        where = (way.start, self.rng_key, number, given)
+        return opened(self.program, self.rows, settings, where, way.patient)

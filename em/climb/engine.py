@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import weakref
 from collections.abc import Callable, Hashable, Mapping
+from functools import partial
 from typing import Any
 
 import jax
@@ -21,7 +22,7 @@ from ..families import Family
 from ..machine.jit import effort
 from ..machine.kept import Compiled
 from ..machine.recent import Recent
-from ..plan.chunks import Rows
+from ..plan.chunks import Rows, in_chunks, in_order
 from ..plan.program import Program
 from ..read.latents import Latent, Level
 from ..read.structure import Data, Parameter
@@ -59,11 +60,27 @@ def given(program: Program, rows: Rows) -> Rows:
     if not program.alone:
         return rows
     more = rows.chunks.weights.size - rows.weights.size
-    if more:
+    if more and program.shards is not None:
+        fill = program.compiled("filled", lambda: jax.jit(partial(_filled, program)))
+        rows = fill(rows)
+    elif more:
         array = np if jax.default_backend() == "cpu" else jnp
         points = {n: array.pad(v, [(0, 0), (0, more)], mode="edge") for n, v in rows.points.items()}
         rows = rows._replace(weights=array.pad(rows.weights, (0, more)), points=points)
     return rows._replace(arrays=())
+
+
+def _filled(program: Program, rows: Rows) -> Rows:
+    """The rows on each of several devices filled up there."""
+    shape, shards = rows.chunks.weights.shape, program.shards
+
+    def fill(array: jax.Array, mode: str = "edge") -> jax.Array:
+        chunks = in_chunks(jnp.atleast_2d(array), shape, mode, shards)
+        flat = jax.vmap(lambda a: in_order(a, a.size, shards), 2)(chunks)
+        return flat.reshape(*array.shape[:-1], -1)
+
+    points = {n: fill(v) for n, v in rows.points.items()}
+    return rows._replace(weights=fill(rows.weights, "constant"), points=points)
 
 
 def plan_key(program: Program) -> Hashable:
@@ -82,6 +99,7 @@ def plan_key(program: Program) -> Hashable:
         program.constant,
         frozenset(program.pools),
         program.varies,
+        program.shards,
         program.num_rows <= program.num_components,
         effort(program),
         (jax.default_backend(), jax.config.jax_default_device, jax.config.jax_enable_x64),

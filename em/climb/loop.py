@@ -15,7 +15,7 @@ from ..step.objective import evaluate
 from ..step.reseeding import reseed
 from .advance import propose, relative_scale, settle
 from .leap import begin
-from .state import RUNNING, Flight, Outcome, Settings, State
+from .state import RUNNING, Course, Outcome, Settings, State
 from .status import Status
 from .stopping import Bounds, noise_of, worst_of
 
@@ -40,8 +40,31 @@ def climb(
     ``keys`` (r,) are for assignments that draw; ``run`` is the number of the run whose progress
     is shown.
     """
-    dtype = expected.counts.dtype
-    starts = expected.counts.shape[0]
+    memory = None
+    if settings.accelerate is not None:
+        accelerate = settings.accelerate
+        memory = jax.vmap(lambda p: begin(program, accelerate, p, rows))(params)
+    course = Course.begun(settings, params, expected, memory)
+    course, scales = leg(program, settings, rows, course, tolerance, limit, keys, run)
+    return course.ended(scales).stopped(Status.MAX_STEPS, jnp)
+
+
+def leg(
+    program: Program,
+    settings: Settings,
+    rows: Rows,
+    course: Course,
+    tolerance: jax.Array,
+    limit: jax.Array | int,
+    keys: jax.Array,
+    run: jax.Array | int = 0,
+) -> tuple[Course, jax.Array]:
+    """Climbs from where they are until they have ended, or taken ``limit`` steps since they began.
+
+    Also (r, k) each component's smallest relative scale there. However a climb is cut into legs,
+    it takes the same steps.
+    """
+    starts = course.state.steps.shape[0]
     bounds = Bounds(tolerance, noise_of(rows.weights), worst_of(rows))
 
     def advance(state: State, key: jax.Array) -> State:
@@ -66,40 +89,23 @@ def climb(
             jax.debug.callback(settings.progress, run, t + 1, jnp.nanmax(values), ordered=True)
         return jax.lax.dynamic_update_index_in_dim(trace, values, t, 1)
 
-    def go_on(carry: tuple) -> jax.Array:
-        state, _, t = carry
+    def go_on(course: Course) -> jax.Array:
+        state, _, t = course
         return (state.code == RUNNING).any() & (t < jnp.minimum(limit, settings.max_steps))
 
-    def step(carry: tuple) -> tuple:
-        state, trace, t = carry
+    def step(course: Course) -> Course:
+        state, trace, t = course
         active = state.code == RUNNING
         new = every(state)
         if starts > 1:
             new = jax.tree.map(lambda a, b: jnp.where(_like(active, a), a, b), new, state)
-        return new, record(trace, new, t, active), t + 1
+        return Course(new, record(trace, new, t, active), t + 1)
 
-    zeros = jnp.zeros((starts,), jnp.int32)
-    infinite = jnp.full((starts,), jnp.inf, dtype)
-    flight = None
-    if settings.accelerate is not None:
-        accelerate = settings.accelerate
-        memory = jax.vmap(lambda p: begin(program, accelerate, p, rows))(params)
-        flight = Flight(jax.tree.map(jnp.zeros_like, params), zeros > 0, memory)
-    state = State(params, expected, infinite, zeros, zeros + RUNNING, zeros, flight)
-    trace = jnp.full((starts, settings.max_steps), jnp.nan, dtype)
-    state, trace, _ = jax.lax.while_loop(go_on, step, (state, trace, 0))
-    scales = jax.vmap(lambda p, _: relative_scale(program, p, rows))(state.params, zeros)
-    return Outcome(
-        params=state.params,
-        objective=state.expected.objective,
-        counts=state.expected.counts,
-        relative_scale=scales,
-        steps=state.steps,
-        code=jnp.where(state.code == RUNNING, Status.MAX_STEPS, state.code),
-        reseeded=state.reseeded,
-        trace=trace,
-        labels=state.expected.labels,
-    )
+    found: Course = jax.lax.while_loop(go_on, step, course)
+    if program.shards is not None:  # the next leg begins as this one did
+        found = jax.lax.with_sharding_constraint(found, found.places(program.shards))
+    own = found.state.params
+    return found, jax.vmap(lambda p, _: relative_scale(program, p, rows))(own, jnp.arange(starts))
 
 
 def _squeeze(tree: Any) -> Any:

@@ -34,13 +34,20 @@ def climb_all(first: Ascent) -> tuple[Outcome, Restarts]:
 
     Every round has as many starts as the first, so that it climbs by what is compiled already.
     """
+    outcome, restarts = _climb_all(first)
+    if first.stop.asked:  # what has converged may not be the best of what there was to find
+        restarts.status[restarts.chosen] = Status.INTERRUPTED
+    return outcome, restarts
+
+
+def _climb_all(first: Ascent) -> tuple[Outcome, Restarts]:
     outcome, restarts = first.outcome()
     if not first.way.search or first.number == 1:
         return outcome, restarts
     same = _SAME[32 if first.single else 64]
     kinds, spent, number, revised = list(_KINDS), _cost(first, outcome), 0, 0
     enough, in_vain = 1 + first.program.num_components // _PAIRS, 0
-    while spent <= _BUDGET:
+    while spent <= _BUDGET and not first.stop.asked:
         often = number > 0 and restarts.found(same) >= _TIMES
         kind = _REVISED if often or not kinds else kinds.pop(0)
         clear = revised and restarts.found(same) >= _CLEAR * len(restarts.status)

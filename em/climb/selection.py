@@ -70,7 +70,7 @@ def select(program: Program, outcome: Outcome, rows: Rows, scored_rows: float) -
     outcome = jax.tree.map(np.asarray, outcome)
     code, rank = judge(program, outcome, np)
     empty = outcome.counts @ _members(program) <= 1e-8 * scored_rows
-    fine = np.isin(code, (Status.CONVERGED, Status.MAX_STEPS))
+    fine = np.isin(code, (Status.CONVERGED, Status.MAX_STEPS, Status.INTERRUPTED))
     for climb in np.nonzero(fine & empty.any(1))[0]:
         if _loses(program, rows, np.asarray(empty[climb])):
             code[climb] = Status.EMPTIED
@@ -103,6 +103,7 @@ def judge(program: Program, outcome: Outcome, xp: Any) -> tuple[Any, Any]:
     few = outcome.counts < _FEW_ROWS * rows_needed(program)
     spurious = ((outcome.relative_scale < _SMALL_SCALE) & few).any(1)
     fine = (outcome.code == Status.CONVERGED) | (outcome.code == Status.MAX_STEPS)
+    fine |= outcome.code == Status.INTERRUPTED
     code = xp.where(fine & spurious, Status.NEARLY_SINGULAR, outcome.code)
     rank = xp.where(fine & ~spurious, 3, 0)
     rank = xp.where(code == Status.LOWERED, 2, rank)

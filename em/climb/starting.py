@@ -142,5 +142,5 @@ def _responsibilities(
     known = chunk.labels if chunk is not None else rows.chunks.labels
     labels = None
     if latent in known:
-        labels = in_order(known[latent], len(weights))
+        labels = in_order(known[latent], len(weights), program.shards)
     return start.responsibilities(points, weights, labels, k, key, hard)

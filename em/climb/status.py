@@ -20,6 +20,7 @@ class Status(enum.IntEnum):
     NO_MODE = 9
     MISREAD = 10
     STALLED = 11
+    INTERRUPTED = 12
 
     def __str__(self) -> str:
         return self.name
@@ -91,6 +92,11 @@ _ADVICE = {
         "the objective. The density may have corners or steps in a parameter that is fitted "
         "numerically. Write it smoothly, hold such a parameter fixed at several values in turn "
         "with handlers.condition and compare the fits, or give better init_params."
+    ),
+    Status.INTERRUPTED: (
+        "EM was interrupted (Ctrl-C) before it had converged: this is the best fit so far. Run it "
+        "again, from fit.leaves as init_params to go on from here; with checkpoint=... the same "
+        "call goes on by itself."
     ),
 }
 

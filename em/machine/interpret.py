@@ -16,6 +16,7 @@ from jax.extend.core import Literal
 
 from .meter import Meter, price
 from .primitives import ON_KEYS, TABLE
+from .shards import on_several
 from .traced import kind_of, needed
 
 # What to do, with which places, into which of these dtypes, and what nobody reads afterwards.
@@ -41,11 +42,14 @@ def interpreted(function: Callable, meter: Meter | None = None) -> Callable:
     With a ``meter`` its outermost loop is compiled once that is tired.
     """
     programs: dict[Any, tuple[Program, Any]] = {}
+    compiled = jax.jit(function)
 
     def run(*args: Any) -> Any:
         leaves, tree = jax.tree.flatten(args)
         if any(isinstance(v, jax.core.Tracer) for v in leaves):
             return function(*args)
+        if any(map(on_several, leaves)):  # computed where they are
+            return compiled(*args)
         kinds = [kind_of(v) for v in leaves]
         key = tree, tuple((k.shape, k.dtype, k.weak_type) for k in kinds)
         if key not in programs:
@@ -53,8 +57,6 @@ def interpreted(function: Callable, meter: Meter | None = None) -> Callable:
             jaxpr, out = jax.make_jaxpr(function, return_shape=True)(*given)
             programs[key] = Program(jaxpr, meter), jax.tree.structure(out)
         program, out_tree = programs[key]
-        if meter is not None:
-            meter.begin()
         with np.errstate(all="ignore"):
             found = program([_given(v, k.dtype) for v, k in zip(leaves, kinds, strict=True)])
         with jax.ensure_compile_time_eval():

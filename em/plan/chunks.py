@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from ..families import Args, Statistics
+from ..machine.shards import Shards
 
 # Up to so many rows, size classes are two to a power of two.
 _FEW_ROWS = 1 << 12
@@ -99,13 +100,38 @@ def size_class(number: int) -> int:
     return -(-number // step) * step
 
 
-def in_chunks(array: jax.Array, shape: tuple[int, ...], mode: str = "constant") -> jax.Array:
-    """(..., n) to (turns, together, ..., size), filled up with 0 (or, by "edge", the last row)."""
-    left_over = math.prod(shape) - array.shape[-1]
-    padded = jnp.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, left_over)], mode=mode)
-    return jnp.moveaxis(padded.reshape(*array.shape[:-1], *shape), (-3, -2), (0, 1))
+def in_chunks(
+    array: jax.Array,
+    shape: tuple[int, ...],
+    mode: str = "constant",
+    shards: Shards | None = None,
+) -> jax.Array:
+    """(..., n) to (turns, together, ..., size), filled up with 0 (or, by "edge", the last row).
+
+    Of rows on several devices each has its own chunks in every turn, and its part is filled up.
+    """
+    parts = 1 if shards is None else shards.number
+    outer, n = array.shape[:-1], array.shape[-1]
+    turns, together, size = shape
+    if together == 1 or parts == 1:
+        left_over = math.prod(shape) - n
+        padded = jnp.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, left_over)], mode=mode)
+        found = jnp.moveaxis(padded.reshape(*outer, *shape), (-3, -2), (0, 1))
+        return found if shards is None else shards.lay(found, -1)
+    assert shards is not None
+    split = shards.lay(array.reshape(*outer, parts, n // parts), -2)
+    room = math.prod(shape) // parts - n // parts
+    padded = jnp.pad(split, [(0, 0)] * array.ndim + [(0, room)], mode=mode)
+    found = padded.reshape(*outer, parts, turns, together // parts, size)
+    found = shards.lay(jnp.moveaxis(found, (-3, -4, -2), (0, 1, 2)), 1)
+    return shards.lay(found.reshape(turns, together, *outer, size), 1)
 
 
-def in_order(array: jax.Array, num_rows: int) -> jax.Array:
+def in_order(array: jax.Array, num_rows: int, shards: Shards | None = None) -> jax.Array:
     """(turns, together, size) to (n,)."""
-    return array.reshape(-1)[:num_rows]
+    if shards is None or array.shape[1] == 1:
+        return array.reshape(-1)[:num_rows]
+    turns, together, size = array.shape
+    parts = shards.number
+    split = jnp.moveaxis(array.reshape(turns, parts, together // parts, size), 1, 0)
+    return shards.lay(split.reshape(parts, -1)[:, : num_rows // parts].reshape(-1), 0)

@@ -15,6 +15,7 @@ import numpy as np
 from ..families import Args, Augmented, RowFamily, Statistics
 from ..machine.kept import Compiled
 from ..machine.recent import Recent
+from ..machine.shards import Shards
 from ..read.reader import MAX_READERS, Params, Reader
 from ..read.reading import Reading
 from .blocks import Block, FamilySite, Pool, RowSite, Site, StatisticalSite
@@ -99,6 +100,11 @@ class Program(Reader):
             and not (self.inner_levels or any(b.numeric for b in self.blocks))
             and all(isinstance(s, StatisticalSite) and s.name in self.direct for s in self.priors)
         )
+
+    @property
+    def shards(self) -> Shards | None:
+        """How rows lie that are on several devices."""
+        return self.template.shards
 
     @cached_property
     def price(self) -> float:

@@ -10,6 +10,7 @@ itself lies at the edge is another matter: `boundary.inside` moves it off before
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -19,18 +20,20 @@ from jax import lax
 from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
 
-def differentiable(function: Callable, *args: Any) -> Any:
+def differentiable(function: Callable, *args: Any, in_parts: bool = False) -> Any:
     """``function(*args)``, whose derivatives are finite where logarithms and quotients are not.
 
     Functions with derivatives of their own keep these, except products with a logarithm (``x log
-    y``); loops and branches of control flow are left as they are.
+    y``); loops and branches of control flow are left as they are. ``in_parts``: rows lie on several
+    devices, so that triangular systems are solved by a product with the inverse: LAPACK's routine
+    would be given the right-hand sides of all rows on every device.
     """
     closed, shape = jax.make_jaxpr(function, return_shape=True)(*args)
-    found = _evaluate(closed.jaxpr, closed.consts, jax.tree.leaves(args))
+    found = _evaluate(closed.jaxpr, closed.consts, jax.tree.leaves(args), in_parts)
     return jax.tree.unflatten(jax.tree.structure(shape), found)
 
 
-def _evaluate(jaxpr: Any, consts: Any, args: Any) -> list[Any]:
+def _evaluate(jaxpr: Any, consts: Any, args: Any, in_parts: bool) -> list[Any]:
     """The outputs of a jaxpr, its singular functions replaced."""
     known: dict[Any, Any] = {
         **dict(zip(jaxpr.constvars, consts, strict=True)),
@@ -42,11 +45,11 @@ def _evaluate(jaxpr: Any, consts: Any, args: Any) -> list[Any]:
 
     read = {a for e in jaxpr.eqns for a in e.invars if not hasattr(a, "val")}
     read |= {a for a in jaxpr.outvars if not hasattr(a, "val")}
-    for special, run in groupby(jaxpr.eqns, _is_special):
+    for special, run in groupby(jaxpr.eqns, partial(_is_special, in_parts)):
         equations = list(run)
         if special:
             for equation in equations:
-                found = _instead(equation, values(equation.invars))
+                found = _instead(equation, values(equation.invars), in_parts)
                 known.update(zip(equation.outvars, found, strict=True))
             continue
         made = [v for e in equations for v in e.outvars if v in read]
@@ -58,18 +61,31 @@ def _evaluate(jaxpr: Any, consts: Any, args: Any) -> list[Any]:
     return values(jaxpr.outvars)
 
 
-def _is_special(equation: Any) -> bool:
+def _is_special(in_parts: bool, equation: Any) -> bool:
     name = equation.primitive.name
+    if in_parts and name == "triangular_solve":
+        matrix, given = (v.aval.shape for v in equation.invars)
+        return bool(max(given) > max(matrix))
     if name == "custom_jvp_call":
         return _is_product_with_log(_body(equation)[0])
     floating = jnp.issubdtype(equation.outvars[0].aval.dtype, jnp.floating)
     return name in _CALLS or (name in _SINGULAR and floating)
 
 
-def _instead(equation: Any, given: list[Any]) -> list[Any]:
+def _instead(equation: Any, given: list[Any], in_parts: bool) -> list[Any]:
+    if equation.primitive.name == "triangular_solve":
+        return [_solved(*given, **equation.params)]
     if equation.primitive.name in _SINGULAR:
         return [_SINGULAR[equation.primitive.name](*given)]
-    return _evaluate(*_body(equation), given)
+    return _evaluate(*_body(equation), given, in_parts)
+
+
+def _solved(matrix: jax.Array, given: jax.Array, *, left_side: bool, **kind: Any) -> jax.Array:
+    """``op(A)^-1 B``, or ``B op(A)^-1``."""
+    identity = jnp.broadcast_to(jnp.eye(matrix.shape[-1], dtype=matrix.dtype), matrix.shape)
+    inverse = lax.linalg.triangular_solve(matrix, identity, left_side=left_side, **kind)
+    pair = (inverse, given) if left_side else (given, inverse)
+    return jnp.matmul(*pair, precision="highest")
 
 
 def _body(equation: Any) -> tuple[Any, Any]:

@@ -205,7 +205,7 @@ class Reader:
                     total += layout.row_log_prob(trace[data.name], rows, data)
             return total
 
-        return differentiable(by_row, params)
+        return differentiable(by_row, params, in_parts=self.template.shards is not None)
 
     def auxiliary(
         self, params: Mapping, arrays: tuple, names: tuple[str, ...] | None = None

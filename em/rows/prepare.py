@@ -92,7 +92,8 @@ def prepare(
     }
     own_reference = {n: f.reference for n, f in found.items()}
     shape = _shape(program, whole[0], own_reference)
-    chunks = jax.tree.map(lambda a: in_chunks(a, shape, "edge"), whole[0])
+    shards = program.shards
+    chunks = jax.tree.map(lambda a: in_chunks(a, shape, "edge", shards), whole[0])
     numbers = jnp.concatenate(modelled)
     location, spread = jnp.zeros(()), jnp.ones(())
     if numbers.size:
@@ -100,7 +101,7 @@ def prepare(
         spread = jnp.sqrt(((numbers - location) ** 2).mean())
     dtype = unit_weights.dtype
     return Rows(
-        chunks=chunks._replace(weights=in_chunks(unit_weights, shape)),
+        chunks=chunks._replace(weights=in_chunks(unit_weights, shape, shards=shards)),
         inner={level: Inner(whole[level], owner) for level, owner in owners.items()},
         patterns={},
         reference=own_reference,
@@ -250,9 +251,12 @@ def _shape(program: Program, rows: Chunk, reference: Mapping[str, Args]) -> tupl
     """
     if program.structure.chain is not None:  # steps of sequences: their numbers are no others
         return 1, 1, program.num_rows
-    n = size_class(program.num_rows) if program.alone else program.num_rows
+    parts = 1 if program.shards is None else program.shards.number
+    # Of rows on several devices: those of one of them.
+    n = program.num_rows // parts
+    n = size_class(n) if program.alone and parts == 1 else n
     if program.needs_rows or not program.statistical:
-        return 1, 1, n
+        return 1, 1, n * parts
     backend = jax.default_backend()
     bytes_a_turn = _TURN_BYTES.get(backend, _TURN_BYTES_ELSEWHERE)
     bytes_a_row = _bytes_a_row(program, rows, reference)
@@ -261,8 +265,8 @@ def _shape(program: Program, rows: Chunk, reference: Mapping[str, Args]) -> tupl
         together = max(1, min(_TOGETHER.get(backend, 1), n // (turns * _CHUNK_ROWS)))
     elif turns > 1 and backend in _WIDE_CHUNKS:
         together = _WIDE_CHUNKS[backend]
-        return -(-n // (together * _WIDE_ROWS)), together, _WIDE_ROWS
-    return turns, together, -(-n // (turns * together))
+        return -(-n // (together * _WIDE_ROWS)), together * parts, _WIDE_ROWS
+    return turns, together * parts, -(-n // (turns * together))
 
 
 def _bytes_a_row(program: Program, rows: Chunk, reference: Mapping[str, Args]) -> int:

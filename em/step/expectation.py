@@ -111,7 +111,9 @@ def statistics_of(
     """
     start = start.T
     if rows.chunks.labels:
-        labels = {n: in_order(v, rows.num_units) for n, v in rows.chunks.labels.items()}
+        labels = {
+            n: in_order(v, rows.num_units, program.shards) for n, v in rows.chunks.labels.items()
+        }
         allowed = jnp.exp(evidence(program, labels, 0))
         total = (start * allowed).sum(0)
         start = jnp.where(total > 0, start, 1) * allowed
@@ -148,7 +150,9 @@ def _accumulate(
 ) -> Expectation:
     shape = rows.chunks.weights.shape
     turns, together, _ = shape
-    keep = program.needs_rows
+    keep, shards = program.needs_rows, program.shards
+    # Each device adds up its own rows; all of that crosses devices once.
+    parts = 1 if shards is None or together == 1 else shards.number
 
     def totals(
         chunk: Chunk, by_row: jax.Array | None, number: jax.Array, factors: Factors | None
@@ -172,24 +176,30 @@ def _accumulate(
         # One product a chunk, batched: XLA shares a batch among cores, one wide product badly.
         copies = jax.tree.map(lambda a: jnp.broadcast_to(a, (together, *a.shape)), factors)
         every, each = jax.vmap(totals)(chunks, by_row, numbers, copies)
-        return jax.tree.map(lambda a: a.sum(0), every), each
+        return jax.tree.map(lambda a: _by_part(a, parts), every), each
 
     def add(carry: tuple, work: tuple) -> tuple[tuple, tuple]:
         new, each = turn(*work)
         return jax.tree.map(jnp.add, carry, new), each
 
     numbers = jnp.arange(turns * together).reshape(turns, together)
-    work = (rows.chunks, None if by_row is None else in_chunks(by_row, shape), numbers)
+    work = (
+        rows.chunks,
+        None if by_row is None else in_chunks(by_row, shape, shards=shards),
+        numbers,
+    )
     first = jax.tree.map(lambda a: a[0], work)
     if turns == 1:
         found, each = turn(*first)
     else:
         zeros = jax.tree.map(jnp.zeros_like, jax.eval_shape(turn, *first)[0])
         found, each = jax.lax.scan(add, zeros, work)
+    if parts > 1:
+        found = jax.tree.map(lambda a: a.sum(0), found)
     objective, counts, sums, pairs = found
     labels, cost, units = each
     if hard:
-        labels, cost = (in_order(a, rows.num_units) for a in (labels, cost))
+        labels, cost = (in_order(a, rows.num_units, shards) for a in (labels, cost))
     units = None if units is None else units[0]  # all rows are one chunk
     kept = {} if units is None else {0: units}
     inner_counts = {}
@@ -203,6 +213,13 @@ def _accumulate(
     sums = {s: total.T for s, total in sums.items()}
     objective = objective + rows.log_base
     return Expectation(objective, counts, inner_counts, sums, kept, labels, cost, pairs)
+
+
+def _by_part(array: jax.Array, parts: int) -> jax.Array:
+    """Chunks (together, ...) added up, those of each part by themselves if there are several."""
+    if parts == 1:
+        return array.sum(0)
+    return array.reshape(parts, -1, *array.shape[1:]).sum(1)
 
 
 def _sums(

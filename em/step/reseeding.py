@@ -34,7 +34,7 @@ def _move(
     k = program.num_components
     assigned, cost = _present(expected.labels), _present(expected.row_objective)
     for labels in rows.chunks.labels.values():
-        cost = jnp.where(in_order(labels, rows.num_units) >= 0, jnp.inf, cost)
+        cost = jnp.where(in_order(labels, rows.num_units, program.shards) >= 0, jnp.inf, cost)
     members = jax.ops.segment_sum(jnp.ones_like(cost), assigned, k)
     # The best-explained row of each component stays, so that none is emptied in turn.
     best = jax.ops.segment_max(jnp.where(jnp.isfinite(cost), cost, -jnp.inf), assigned, k)

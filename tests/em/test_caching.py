@@ -82,7 +82,7 @@ def test_the_same_em_object_runs_again_for_free(fit, watch_jax):
 def test_other_shapes_and_other_static_arguments_are_other_programs(watch_jax):
     with watch_jax() as work:
         three = em.EM(normals, num_restarts=3).run(KEY, jnp.asarray(X), num_components=3)
-    assert "climb" in work.traced
+    assert "leg" in work.traced
     assert three.params["loc"].shape == (3,)
     with watch_jax() as work:
         fewer = run(X[:30])
@@ -189,7 +189,7 @@ def test_models_not_used_lately_give_way_when_memory_maps_run_out(monkeypatch, w
     assert work.compiled == []  # the one in use stays
     with watch_jax() as work:
         again = run(X[:31], k=1)
-    assert "climb" in work.traced  # the oldest did not
+    assert "leg" in work.traced  # the oldest did not
     assert again.log_likelihood == first.log_likelihood
     assert second.summary().equals(run(X[:32], model=scaled).summary())
     monkeypatch.setattr(compiled, "_MAPS", tmp_path / "nowhere")

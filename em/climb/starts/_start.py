@@ -29,6 +29,11 @@ class Start(Protocol):
         """
         return None
 
+    def in_parts(self, parts: int) -> Start:
+        """The same start of rows that lie in so many equal parts, each on a device of its own."""
+        del parts
+        return self
+
     def responsibilities(
         self,
         points: jax.Array,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 
+from ...machine.shards import cumulative, rows_at
 from ._start import Start, softened
 from .random import Random
 
@@ -21,6 +22,11 @@ class KMeansPlusPlus(Start):
     # Regressions that cross are no clusters of points, and proportions of few trials are noise
     # beside those of many. Of few units the groups would always be the same.
     elsewhere = Random()
+    parts: int = 1
+
+    def in_parts(self, parts: int) -> Start:
+        """Sampled part by part."""
+        return KMeansPlusPlus(parts)
 
     def responsibilities(
         self,
@@ -32,7 +38,7 @@ class KMeansPlusPlus(Start):
         hard: bool,
     ) -> jax.Array:
         """(n, k) the groups, softened."""
-        groups = nearest(points, centres_of(points, weights, labels, k, key))
+        groups = nearest(points, centres_of(points, weights, labels, k, key, self.parts))
         return softened(groups, k, hard, weights.dtype)
 
 
@@ -49,7 +55,12 @@ def nearest(points: jax.Array, centres: jax.Array) -> jax.Array:
 
 
 def centres_of(
-    points: jax.Array, weights: jax.Array, labels: jax.Array | None, k: int, key: jax.Array
+    points: jax.Array,
+    weights: jax.Array,
+    labels: jax.Array | None,
+    k: int,
+    key: jax.Array,
+    parts: int = 1,
 ) -> jax.Array:
     """(k, m) centres by greedy k-means++: of several candidates the one that helps most.
 
@@ -67,8 +78,8 @@ def centres_of(
         given = total > 0
         centres = known.T @ points / jnp.where(given, total, 1)[:, None]
     if points.shape[0] > _SEEDING_ROWS:
-        chosen = jax.random.choice(sub, points.shape[0], (_SEEDING_ROWS,), p=weights)
-        points, weights = points[chosen], jnp.ones((_SEEDING_ROWS,), points.dtype)
+        points, parts = _sample(points, weights, sub, parts), 1
+        weights = jnp.ones((_SEEDING_ROWS,), points.dtype)
     far = jnp.asarray(jnp.finfo(points.dtype).max / 4, points.dtype)
     distance = jnp.full(points.shape[:1], far)
     if given is not None:
@@ -80,16 +91,30 @@ def centres_of(
         key, sub = jax.random.split(key)
         # Nothing chosen yet: by weight alone.
         chance = weights * jnp.where(distance >= far, 1.0, distance)
-        chance = jnp.cumsum(jnp.where(chance.sum() > 0, chance, weights))
-        draws = jax.random.uniform(sub, (candidates,), points.dtype) * chance[-1]
+        chance, total = cumulative(jnp.where(chance.sum() > 0, chance, weights), parts)
+        draws = jax.random.uniform(sub, (candidates,), points.dtype) * total
         picks = (chance[:, None] < draws).sum(0).clip(0, len(points) - 1)
-        found = jnp.minimum(distance[:, None], squared_distances(points, points[picks]))
+        picked = rows_at(points, picks, parts)
+        found = jnp.minimum(distance[:, None], squared_distances(points, picked))
         # The first centre is one row at random: restarts are to differ.
         best = jnp.where((distance < far).any(), (weights @ found).argmin(), 0)
-        new, distance_to = points[picks[best]], found[:, best]
+        new, distance_to = picked[best], found[:, best]
         if given is not None:
             new = jnp.where(given[j], centres[j], new)
             distance_to = jnp.where(given[j], distance, distance_to)
         return centres.at[j].set(new), distance_to, key
 
     return jax.lax.fori_loop(0, k, choose, (centres, distance, key))[0]
+
+
+def _sample(points: jax.Array, weights: jax.Array, key: jax.Array, parts: int) -> jax.Array:
+    """Points drawn by weight, with replacement."""
+    n = points.shape[0]
+    if parts == 1:
+        return points[jax.random.choice(key, n, (_SEEDING_ROWS,), p=weights)]
+    # As `jax.random.choice` draws them.
+    up_to, total = cumulative(weights, parts)
+    places = total * (1 - jax.random.uniform(key, (_SEEDING_ROWS,), up_to.dtype))
+    each = up_to.reshape(parts, -1)
+    below = jax.vmap(lambda own: jnp.searchsorted(own, places))(each).sum(0)
+    return rows_at(points, below.clip(0, n - 1), parts)

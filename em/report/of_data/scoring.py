@@ -61,7 +61,9 @@ def score(result: Scored, args: tuple, kwargs: dict) -> tuple[dict[str, jax.Arra
 
     def of(params: Params, arrays: tuple) -> tuple[dict[str, jax.Array], jax.Array]:
         found = posterior(reader, params, arrays)
-        return _shaped(reader, found.marginals(reader)), found.log_density
+        shaped = _shaped(reader, found.marginals(reader)), found.log_density
+        shards = call.shards
+        return shaped if shards is None else jax.tree.map(lambda a: shards.lay(a, 0), shaped)
 
     return reader.compiled("score", lambda: quick_jit(reader, of))(result.free, call.arrays)
 

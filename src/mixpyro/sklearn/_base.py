@@ -20,6 +20,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from ..em import EM
+from ..em.machine.interruption import raising
 from ..em.options import positive
 from ..em.plan.chunks import size_class
 from ..weighted import ROW_WEIGHTS, Weighted, weighted
@@ -106,7 +107,8 @@ class MixtureEstimator(
             progress_bar=bool(self.verbose),
             **self._options(),
         )
-        return fitter.run(key(self.random_state), *args, init_params=given or None, **settings)
+        with raising():  # a search that fits many times is to stop
+            return fitter.run(key(self.random_state), *args, init_params=given or None, **settings)
 
     def _options(self) -> dict[str, Any]:
         """What else `EM` is told."""

@@ -19,6 +19,7 @@ from sklearn.metrics import euclidean_distances, pairwise_distances_argmin
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from .. import em
+from ..em.machine.interruption import raising
 from ._base import in_own_words, key, positive_weights
 from ._double import doubled, in_double
 
@@ -73,15 +74,16 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         given = None if isinstance(self.init, str) else np.asarray(self.init, float)
         if given is None and self.init != "k-means++":
             raise ValueError(f"init must be 'k-means++' or an array of centres, not {self.init!r}")
-        found = em.kmeans(
-            rows,
-            self.n_clusters,
-            key(self.random_state),
-            weights=weights,
-            init=given,
-            num_restarts=self.n_init,
-            max_steps=self.max_iter,
-        )
+        with raising():  # a search that fits many times is to stop
+            found = em.kmeans(
+                rows,
+                self.n_clusters,
+                key(self.random_state),
+                weights=weights,
+                init=given,
+                num_restarts=self.n_init,
+                max_steps=self.max_iter,
+            )
         if given is None:
             found = _in_order(found)
         self.fit_ = doubled(found.fit)

@@ -1,0 +1,107 @@
+"""Climbs that may begin: what is compiled for their plan, and where each begins."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from ..machine.arrays import array as as_jax
+from ..machine.interpret import interpreted
+from ..machine.jit import climbing_jit, loop_jit, quick_jit
+from ..machine.shards import Shards
+from ..plan.chunks import Rows
+from ..plan.program import Params, Program
+from ..step.expectation import Expectation
+from ..step.maximisation import FIRST_STEPS
+from . import engine
+from .accelerations import Accelerate
+from .coordinates import coordinates
+from .loop import leg
+from .outset import all_starts
+from .starts import Start
+from .state import Course, Settings
+
+# More starts are compiled as a loop.
+_FEW = 30
+
+
+class Opening(NamedTuple):
+    """r climbs before their first step; ``memory`` is what an accelerator remembers then."""
+
+    compiled: Any
+    settings: Settings
+    rows: Rows
+    params: Params
+    expected: Expectation
+    keys: jax.Array
+    memory: Any
+    shards: Shards | None = None
+
+    @property
+    def course(self) -> Course:
+        """Where they begin."""
+        course = Course.begun(self.settings, self.params, self.expected, self.memory)
+        return self.laid(course)
+
+    def laid(self, course: Course) -> Course:
+        """A course where its rows are."""
+        if self.shards is None:
+            return course
+        there: Course = jax.tree.map(self.shards.put, course, course.places(self.shards))
+        return there
+
+    def arguments(self, tolerance: float, run: int, course: Course, limit: int) -> tuple:
+        """Those of what is compiled."""
+        bound = np.asarray(tolerance, self.rows.weights.dtype)
+        return (self.rows, course, bound, limit, self.keys, run)
+
+
+def opened(
+    program: Program,
+    rows: Rows,
+    settings: Settings,
+    where: tuple[Start, jax.Array, int, Any],
+    patient: bool,
+) -> Opening:
+    """Climbs from ``where``: a start, its key, how often, and what is given instead.
+
+    ``patient``: NumPy may begin.
+    """
+    start, rng_key, number, given = where
+    assign, accelerate = settings.assign, settings.accelerate
+    rows = engine.given(program, rows)
+    if given is not None and not isinstance(given, dict):
+        added = [(0, rows.num_units - program.num_rows), (0, 0)]
+        given = jax.tree.map(lambda a: as_jax(np.pad(a, added, mode="edge")), given)
+    key = ("start", assign, start, type(given), number)
+    begin = partial(all_starts, program, assign, start, number)
+    # Numeric M-steps take many steps of their own, if only some parameters are given.
+    inner = FIRST_STEPS if isinstance(given, dict) else 2 * program.num_components
+    # Many starts are a loop themselves.
+    starting = partial(quick_jit, times=number * inner) if number <= _FEW else loop_jit
+    begun = engine.compiled(program, key, lambda: starting(program, begin))
+    climb = partial(leg, program, settings)
+    # Progress is shown by a callback from within the loop, which NumPy does not know.
+    jit = climbing_jit if settings.progress is None and patient else loop_jit
+    name = ("climb", settings, jit)
+    compiled = engine.compiled(program, name, lambda: jit(program, climb))
+    params, expected, keys = begun(rows, rng_key, given)
+    memory = None
+    if accelerate is not None:
+        first = partial(_memory, program, accelerate, params, rows)
+        memory = engine.compiled(program, ("memory", accelerate, number), first)
+    return Opening(compiled, settings, rows, params, expected, keys, memory, program.shards)
+
+
+def _memory(program: Program, accelerate: Accelerate, params: Params, rows: Rows) -> Any:
+    """(r, ...) what an accelerator remembers before the first step of each climb."""
+
+    def first(params: Params) -> jax.Array:
+        return jax.vmap(lambda p: coordinates(program, p, rows).vector)(params)
+
+    size = jax.eval_shape(first, params)
+    zeros = np.zeros(size.shape, size.dtype)
+    return jax.tree.map(np.asarray, interpreted(jax.vmap(accelerate.start))(zeros))

@@ -1,0 +1,1 @@
+"""A run written down as it goes, so that it survives its process."""
