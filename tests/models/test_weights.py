@@ -13,8 +13,14 @@ from mixpyro.em.machine.interpret import interpreted
 
 from ..examples import OF_CHAINS, OF_ROWS, every
 
-ONE_UNIT = [models.changepoint, models.hidden_markov]
-WEIGHTED = [e for e in OF_ROWS if e.model not in ONE_UNIT]
+# Of one unit, or of chains, which `handlers.scale` weights from outside.
+WITHOUT = [
+    models.changepoint,
+    models.hidden_markov,
+    models.latent_transition,
+    models.switching_regression,
+]
+WEIGHTED = [e for e in OF_ROWS if e.model not in WITHOUT]
 # One of each way to read rows; the other models differ by their densities.
 READ = [
     models.examples(m)[0]
@@ -106,10 +112,10 @@ def test_a_step_of_em_is_that_of_repeated_units(example, x64):
         np.testing.assert_allclose(one.params[name], value, 1e-5, 1e-7, err_msg=name)
 
 
-def test_data_that_are_one_unit_take_no_weights():
+def test_all_but_chains_and_one_unit_take_weights():
     for model in models.CATALOGUE.values():
-        assert ("weights" in inspect.signature(model).parameters) != (model in ONE_UNIT)
-    assert {e.model for e in OF_CHAINS} <= set(ONE_UNIT)
+        assert ("weights" in inspect.signature(model).parameters) != (model in WITHOUT)
+    assert {e.model for e in OF_CHAINS} <= set(WITHOUT)
 
 
 @pytest.mark.parametrize("weights", [np.ones(5), np.ones((6, 1)), 2.0])
