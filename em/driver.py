@@ -26,7 +26,8 @@ from .climb.starts import Start
 from .climb.status import FitError
 from .machine.garbage import collected_seldom
 from .machine.jit import quick
-from .options import as_key, chosen, positive
+from .options import as_key, chosen, flag, number, whole
+from .options import model as check_model
 from .plan.chunks import Rows
 from .plan.program import Program
 from .programs import prepare, program_for
@@ -91,23 +92,23 @@ class EM:
         throw: bool = False,
         progress_bar: bool = False,
     ) -> None:
-        if not callable(model):
-            raise ValueError(f"model must be a NumPyro model (a callable), not {model!r}")
-        if objective not in ("likelihood", "posterior"):
+        check_model(model)
+        if not isinstance(objective, str) or objective not in ("likelihood", "posterior"):
             raise ValueError(
                 f"objective {objective!r} is not available; use 'likelihood' or 'posterior'"
             )
-        self.search = num_restarts == "auto"
-        number = _STARTS if isinstance(num_restarts, str) and self.search else num_restarts
-        positive("num_restarts", number)
-        positive("max_steps", max_steps)
-        if not (isinstance(tolerance, int | float) and tolerance >= 0 and np.isfinite(tolerance)):
-            raise ValueError(f"tolerance must be a number >= 0, not {tolerance!r}")
+        self.search = isinstance(num_restarts, str) and num_restarts == "auto"
+        starts = _STARTS if isinstance(num_restarts, str) and self.search else num_restarts
+        whole("num_restarts", starts)
+        whole("max_steps", max_steps)
+        number("tolerance", tolerance, least=0)
+        flag("throw", throw)
+        flag("progress_bar", progress_bar)
         self.model = model
         self.objective = objective
         self.assign: Assign = chosen("assign", assign, ASSIGNMENTS, Assign)
         smooth = isinstance(self.assign, Soft)
-        self.plain_first = accelerate == "auto"
+        self.plain_first = isinstance(accelerate, str) and accelerate == "auto"
         if self.plain_first:
             accelerate = "quasi-newton" if smooth else None
         self.accelerate: Accelerate | None = None
@@ -116,7 +117,7 @@ class EM:
         if self.accelerate is not None and not smooth:
             raise ValueError("accelerate needs assign='soft': other climbs are not smooth")
         self.start: Start = chosen("start", start, STARTS, Start)
-        self.num_restarts = int(number)
+        self.num_restarts = int(starts)
         self.max_steps = max_steps
         self.tolerance = tolerance
         self.throw = throw

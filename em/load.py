@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from .options import model as check_model
+from .options import path as check_path
 from .report import storage
 from .report.fit import Fit
 
@@ -15,4 +17,6 @@ def load(path: str | Path, model: Callable) -> Fit:
     Raises:
         ValueError: the file holds no fit, or one whose parameters the model does not have.
     """
+    check_path(path)
+    check_model(model)
     return storage.load(Fit, path, model)

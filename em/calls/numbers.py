@@ -8,6 +8,7 @@ become JAX's own: ``1 - x`` wraps around in uint8, and a logarithm in float16 ha
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import jax
@@ -60,10 +61,8 @@ def plain(value: Any, name: str = "an argument") -> np.ndarray:
     except (ValueError, OverflowError) as error:
         raise ValueError(f"{name} is no array of numbers: {error}") from None
     if array.dtype.kind == "O" and hasattr(value, "to_numpy"):
-        try:
+        with contextlib.suppress(TypeError, ValueError):  # of words
             array = value.to_numpy(dtype=float, na_value=np.nan)
-        except (TypeError, ValueError):
-            pass  # words, say
     _real(array.dtype, value, name)
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
@@ -80,7 +79,7 @@ def _real(dtype: Any, value: Any, name: str) -> None:
             f"{name} has dtype {dtype}: complex numbers have no density here; pass their real and "
             "imaginary parts"
         )
-    if kind not in "biuf" and not jnp.issubdtype(dtype, jnp.number):  # bfloat16 is a number
+    if kind not in "biuf" and not jnp.issubdtype(dtype, jnp.floating):  # bfloat16 is of kind V
         raise ValueError(
             f"{name}, of type {type(value).__name__}, has dtype {dtype}, which JAX cannot hold; "
             "code categories as integers 0, 1, ... and pass numbers"

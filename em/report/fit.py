@@ -16,6 +16,7 @@ from ..climb.state import Outcome
 from ..climb.status import Status
 from ..machine.arrays import array as as_jax
 from ..machine.jit import quick_jit
+from ..options import flag
 from ..plan.chunks import Rows
 from ..plan.program import Program
 from ..step import objective as objective_of
@@ -96,6 +97,8 @@ class Fit(Result):
         Raises:
             ValueError: an unknown kind of interval or error.
         """
+        flag("tests", tests)
+        flag("exponentiate", exponentiate)
         table = tables.summary(self, level, kind, interval)
         return tables.extended(self, table, tests, exponentiate)
 

@@ -13,6 +13,7 @@ from jax.flatten_util import ravel_pytree
 from ..climb.boundary import boundary, inside
 from ..machine.garbage import collected_seldom
 from ..machine.jit import every, quick_jit
+from ..options import one_of
 from ..plan.chunks import Rows
 from ..plan.program import Params, Program
 from ..step import objective
@@ -128,8 +129,7 @@ def covariance(information: Information, kind: str = "observed") -> np.ndarray:
     Raises:
         ValueError: an unknown kind.
     """
-    if kind not in ("observed", "sandwich"):
-        raise ValueError(f"kind must be 'observed' or 'sandwich', not {kind!r}")
+    one_of("kind", kind, ("observed", "sandwich"))
     bread = information.directions.covariance
     return bread if kind == "observed" else bread @ information.gram() @ bread
 

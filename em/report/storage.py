@@ -16,6 +16,7 @@ from ..calls.arguments import split
 from ..calls.call import Call
 from ..climb.selection import Restarts
 from ..climb.status import Status
+from ..options import path as check_path
 from ..programs import prepare, program_for
 from .result import Result
 
@@ -28,6 +29,7 @@ def save(fit: Result, path: str | Path) -> None:
     Raises:
         ValueError: an argument that JSON cannot hold, such as a function.
     """
+    check_path(path)
     marked = fit.call.rebuild(tuple(_Array(i) for i in range(len(fit.call.arrays))))
     found = fit.restart_results
     meta = {

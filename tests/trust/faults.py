@@ -216,8 +216,10 @@ def tuples(x):
 
 @fault
 def ragged(x):
-    return [row[: 1 + n % 2] if isinstance(row, list) else [row] * (1 + n % 2)
-            for n, row in enumerate(x.tolist())]
+    return [
+        row[: 1 + n % 2] if isinstance(row, list) else [row] * (1 + n % 2)
+        for n, row in enumerate(x.tolist())
+    ]
 
 
 @fault
@@ -425,8 +427,10 @@ def a_categorical_series(x):
 
 @fault
 def a_series_with_gaps(x):
-    return pd.Series(np.asarray(x).reshape(len(x), -1)[:, 0]).astype("Float64").mask(
-        np.arange(len(x)) == 3
+    return (
+        pd.Series(np.asarray(x).reshape(len(x), -1)[:, 0])
+        .astype("Float64")
+        .mask(np.arange(len(x)) == 3)
     )
 
 
