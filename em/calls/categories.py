@@ -17,6 +17,7 @@ import jax
 import numpy as np
 
 from .fingerprint import unwrapped
+from .numbers import numbers as as_numbers
 
 Categories = tuple[tuple[Any, tuple[Any, ...]], ...]
 
@@ -52,6 +53,8 @@ def coded(model: Callable, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
         return args, kwargs
     if isinstance(items, np.ma.MaskedArray):
         items = _unmasked(items)
+    if isinstance(items, jax.Array):
+        items = bound.arguments[name] = as_numbers(items, f"argument {name!r}")
     given = bound.arguments.get("num_categories")
     numbers = np.asarray(items).dtype.kind in "biuf"
     framed = hasattr(items, "columns")

@@ -93,6 +93,10 @@ def _held(array: np.ndarray, name: str) -> np.ndarray:
         ValueError: other numbers come of that.
     """
     dtype = _own_dtype(array.dtype)
+    if array.dtype.kind == "f" and array.size:
+        small = np.abs(array) < np.finfo(dtype).tiny
+        if (array[small] != 0).any():
+            array = np.where(small, 0, array)  # as XLA does, but for all to see
     if dtype == array.dtype or array.size == 0 or array.dtype.kind == "b":
         return array.astype(dtype, copy=False)
     how = (
@@ -111,7 +115,6 @@ def _held(array: np.ndarray, name: str) -> np.ndarray:
         return array.astype(dtype)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         rounded = array.astype(dtype)
-        rounded[np.abs(rounded) < np.finfo(dtype).tiny] = 0  # as XLA does
         there = np.isfinite(array)
         lost = there & ~np.isfinite(rounded)
         if lost.any():
