@@ -27,12 +27,12 @@ def as_key(rng_key: Any) -> jax.Array:
     )
 
 
-def whole(name: str, value: Any, least: int = 1) -> None:
-    """Refuse what is no whole number >= ``least``, or is one that JAX cannot count to."""
+def whole(name: str, value: Any, least: int = 1, most: int = 2**31) -> None:
+    """Refuse what is no whole number >= ``least``, or is ``most`` or more: JAX counts to 2^31."""
     if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
         raise ValueError(f"{name} must be a whole number >= {least}, not {value!r}")
-    if value >= 2**31:
-        raise ValueError(f"{name} must be below 2**31, not {value!r}")
+    if value >= most:
+        raise ValueError(f"{name} must be below {most}, not {value!r}")
 
 
 def number(name: str, value: Any, least: float = -math.inf, above: float = -math.inf) -> None:

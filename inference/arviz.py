@@ -105,7 +105,9 @@ def to_arviz(
         run = draws_of_guide(guide, run.params, fit, rng_key, num_samples)
     else:
         name = "draws"
-    return tree(site_draws(run, fit, "run"), fit, method or name, statistics, losses=losses, **output)
+    return tree(
+        site_draws(run, fit, "run"), fit, method or name, statistics, losses=losses, **output
+    )
 
 
 def check_output(output: Mapping[str, Any]) -> None:

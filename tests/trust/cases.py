@@ -76,7 +76,15 @@ def _arrays(problem: Problem) -> dict[str, Any]:
 
 
 def _names(problem: Problem) -> tuple[str, ...]:
-    return f"'{problem.first}'", f"{problem.first},", f"{problem.first} ", "argument", "item ", "'z'", "num_rows"
+    return (
+        f"'{problem.first}'",
+        f"{problem.first},",
+        f"{problem.first} ",
+        "argument",
+        "item ",
+        "'z'",
+        "num_rows",
+    )
 
 
 def _made(make: Callable, x: np.ndarray) -> Any:

@@ -12,9 +12,9 @@ import numpy as np
 import mixpyro
 from mixpyro import em
 
-_OURS = tuple(
-    str((Path(mixpyro.__file__).parent / name).resolve()) for name in ("em", "models", "inference")
-) + (str(Path(mixpyro.__file__).parent.resolve()),)
+_PACKAGE = Path(mixpyro.__file__).parent
+_FOLDERS = [_PACKAGE, *(_PACKAGE / name for name in ("em", "models", "inference"))]
+_OURS = tuple(str(folder.resolve()) for folder in _FOLDERS)
 # The file of the model that a user wrote.
 _USERS_MODEL = str(Path(__file__).with_name("problems.py"))
 # Relative to the size of the numbers, and of the rows: what sums may differ by.

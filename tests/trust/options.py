@@ -195,8 +195,10 @@ OPTIONS = {
         {"model": "function", "z": "nothing"},
     ),
     "load": Options(
-        lambda path="nowhere.npz", model=models.poisson_mixture: em.load(path, model),
-        {"path": "path", "model": "function"},
+        lambda path="nowhere.npz", model=models.poisson_mixture, **more: em.load(
+            path, model, **more
+        ),
+        {"path": "path", "model": "function", "max_bytes": "size"},
     ),
     "Fit.predict": Options(_methods("predict"), {"x": "array"}),
     "Fit.log_prob": Options(_methods("log_prob"), {"x": "array"}),

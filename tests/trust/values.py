@@ -54,6 +54,7 @@ def _real(value: Any) -> bool:
 DOMAINS: dict[str, Callable[[Any], bool]] = {
     "count": lambda v: _whole(v) and v >= 1,
     "count of two": lambda v: _whole(v) and v > 1,
+    "size": lambda v: _whole(v) and 1 <= v < 2**63,
     "whole": lambda v: _whole(v) and v >= 0,
     "bound": lambda v: _real(v) and v >= 0,
     "positive": lambda v: _real(v) and v > 0,
