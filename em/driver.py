@@ -29,7 +29,8 @@ from .identity import identity_of
 from .machine.garbage import collected_seldom
 from .machine.interruption import Interruption
 from .machine.jit import quick
-from .options import as_key, positive
+from .options import as_key, flag, number, whole
+from .options import model as check_model
 from .over_batches import run as run_batches
 from .plan.chunks import Rows
 from .plan.program import Program
@@ -96,28 +97,27 @@ class EM:
         throw: bool = False,
         progress_bar: bool = False,
     ) -> None:
-        if not callable(model):
-            raise ValueError(f"model must be a NumPyro model (a callable), not {model!r}")
-        if objective not in ("likelihood", "posterior"):
+        check_model(model)
+        if not isinstance(objective, str) or objective not in ("likelihood", "posterior"):
             raise ValueError(
                 f"objective {objective!r} is not available; use 'likelihood' or 'posterior'"
             )
-        self.search = num_restarts == "auto"
-        number = _STARTS if isinstance(num_restarts, str) and self.search else num_restarts
-        positive("num_restarts", number)
-        positive("max_steps", max_steps)
-        if not (isinstance(tolerance, int | float) and tolerance >= 0 and np.isfinite(tolerance)):
-            raise ValueError(f"tolerance must be a number >= 0, not {tolerance!r}")
+        self.search = isinstance(num_restarts, str) and num_restarts == "auto"
+        starts = _STARTS if isinstance(num_restarts, str) and self.search else num_restarts
+        whole("num_restarts", starts)
+        whole("max_steps", max_steps)
+        number("tolerance", tolerance, least=0)
+        flag("throw", throw)
+        flag("progress_bar", progress_bar)
         self.model = model
         self.objective = objective
         found = choices(assign, start, accelerate)
         self.assign, self.start, self.accelerate = found.assign, found.start, found.accelerate
         self.plain_first, self.stepwise = found.plain_first, found.stepwise
-        self.num_restarts = int(number)
+        self.num_restarts = int(starts)
         self.max_steps = max_steps
         self.tolerance = tolerance
-        self.throw = throw
-        self.progress_bar = progress_bar
+        self.throw, self.progress_bar = throw, progress_bar
 
     def __getattr__(self, name: str) -> Any:
         if name in ("fit", "fit_predict"):

@@ -12,10 +12,12 @@ import numpyro
 import numpyro.distributions as dist
 from numpyro import handlers
 
+from .calls.numbers import plain
 from .climb.ascent import Way
 from .climb.single_moves import moved
 from .climb.status import Status
 from .driver import EM
+from .options import whole
 from .plan.program import Params, Program
 from .report.fit import Fit
 
@@ -104,29 +106,42 @@ def kmeans(
         ValueError: data that are not finite or not two-dimensional, fewer rows than clusters,
             weights or centroids of another shape.
     """
-    data = np.asarray(x)
+    data = plain(x, "x")
+    if data.dtype.kind == "b":
+        data = data.astype(int)
     if data.ndim == 1:
         data = data[:, None]
     if data.ndim != 2:
         raise ValueError(f"x must have shape (n, d), not {data.shape}")
-    if np.isnan(data).any():
-        row, column = np.argwhere(np.isnan(data))[0]
-        raise ValueError(f"x is missing (NaN) at row {row}, column {column}; drop or impute it")
-    if not isinstance(num_clusters, int | np.integer) or num_clusters < 1:
-        raise ValueError(f"num_clusters must be a whole number >= 1, not {num_clusters!r}")
-    if weights is not None and np.shape(weights) != data.shape[:1]:
-        raise ValueError(f"weights have shape {np.shape(weights)}; x has {data.shape[0]} rows")
-    if init is not None and np.shape(init) != (num_clusters, data.shape[1]):
+    if 0 in data.shape:
+        raise ValueError(f"x is empty: its shape is {data.shape}; give at least one row and column")
+    if not np.isfinite(data).all():
+        row, column = np.argwhere(~np.isfinite(data))[0]
+        missing = "missing (NaN)" if np.isnan(data[row, column]) else str(data[row, column])
+        raise ValueError(f"x is {missing} at row {row}, column {column}; drop or impute it")
+    whole("num_clusters", num_clusters)
+    weights = None if weights is None else plain(weights, "weights")
+    if weights is not None and weights.shape != data.shape[:1]:
+        raise ValueError(f"weights have shape {weights.shape}; x has {data.shape[0]} rows")
+    init = None if init is None else plain(init, "init")
+    if init is not None and init.shape != (num_clusters, data.shape[1]):
         raise ValueError(
-            f"init has shape {np.shape(init)}; {(num_clusters, data.shape[1])} centroids are needed"
+            f"init has shape {init.shape}; {(num_clusters, data.shape[1])} centroids are needed"
         )
     if weights is not None:
         weights = jnp.asarray(weights, jnp.result_type(float))
     # Centring keeps the digits of data far from 0, a unit of the data's size tells what is
     # negligible; a power of two rounds nothing.
-    centre = data.mean(0) if data.size else np.zeros(data.shape[1])
-    size = float(np.sqrt(((data - centre) ** 2).mean())) if data.size else 0.0
-    unit = 2.0 ** round(np.log2(size)) if 0 < size < np.inf else 1.0
+    largest = 2.0 ** np.frexp(np.abs(data.astype(float)).max())[1] or 1.0
+    centre = (data / largest).mean(0) * largest
+    size = float(np.sqrt(((data / largest - centre / largest) ** 2).mean()))
+    unit = 2.0 ** round(np.log2(size)) * largest if size > 0 else 1.0
+    most = min(float(jnp.finfo(jnp.result_type(float)).max) / 4, 1e150)
+    if largest > most or unit < 1 / most:
+        raise ValueError(
+            f"x has numbers of size {min(unit, largest):g}, whose squares or selves are beyond the "
+            "precision of the result; divide x by a unit"
+        )
     centred = jnp.asarray((data - centre) / unit, jnp.result_type(float))
     em = _Partition(
         np.asarray(centred, float),
@@ -134,7 +149,7 @@ def kmeans(
         num_restarts=num_restarts,
         max_steps=max_steps,
     )
-    start = None if init is None else {"centroids": (np.asarray(init) - centre) / unit}
+    start = None if init is None else {"centroids": (init - centre) / unit}
     fit = em.run(
         rng_key, centred, num_clusters=int(num_clusters), weights=weights, init_params=start
     )

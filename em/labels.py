@@ -11,6 +11,9 @@ import numpy as np
 import numpyro
 from numpyro.primitives import Messenger
 
+from .calls.numbers import plain
+from .options import model as check_model
+
 
 def with_labels(model: Callable, **labels: Any) -> Callable:
     r"""The model with evidence on its latent classes: what is known of each row's class.
@@ -30,8 +33,8 @@ def with_labels(model: Callable, **labels: Any) -> Callable:
     Args:
         model: a NumPyro model that does not observe these classes itself.
         labels: {site: evidence}, by the name of the class's site: (..., k) non-negative numbers,
-            or (...) integers from 0 to k - 1, -1 for unknown, where ... are the dimensions of its
-            plates.
+            or (...) integers from 0 to k - 1, -1, masked or NaN for unknown, where ... are the
+            dimensions of its plates.
 
     Raises:
         ValueError: no labels, negative or non-finite evidence, a row without any possible class;
@@ -40,20 +43,20 @@ def with_labels(model: Callable, **labels: Any) -> Callable:
     Example:
         ``em.EM(em.with_labels(model, z=[0, -1, -1, 1])).run(key, x)``
     """
+    check_model(model)
     if not labels:
         raise ValueError("with_labels needs the evidence by site: with_labels(model, z=labels)")
     return _Evidence(model, {name: _as_evidence(name, v) for name, v in labels.items()})
 
 
 def _as_evidence(name: str, given: Any) -> np.ndarray:
-    array = np.asarray(given)
+    array = plain(given, f"the labels of {name!r}")
     if array.dtype.kind in "iu":
         return array
-    if array.dtype.kind not in "fb":
-        raise ValueError(f"the labels of {name!r} have dtype {array.dtype}; give numbers")
     array = array.astype(float)
     if array.ndim < 2:
-        if np.array_equal(array, np.round(array)):
+        array = np.where(np.isnan(array), -1.0, array)  # masked, or a gap of a frame: unknown
+        if np.isfinite(array).all() and np.array_equal(array, np.round(array)):
             return array.astype(int)
         raise ValueError(
             f"the labels of {name!r} have shape {array.shape}; give integers (n,), -1 for unknown, "

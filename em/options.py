@@ -1,8 +1,11 @@
-"""Options, checked."""
+"""Options, checked: each refusal is a ValueError that names the option."""
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Mapping
+from numbers import Integral, Real
 from typing import Any
 
 import jax
@@ -24,10 +27,64 @@ def as_key(rng_key: Any) -> jax.Array:
     )
 
 
-def positive(name: str, value: Any) -> None:
-    """Refuse what is no whole number >= 1."""
-    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{name} must be a whole number >= 1, not {value!r}")
+def whole(name: str, value: Any, least: int = 1, most: int = 2**31) -> None:
+    """Refuse what is no whole number >= ``least``, or is ``most`` or more: JAX counts to 2^31."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < least:
+        raise ValueError(f"{name} must be a whole number >= {least}, not {value!r}")
+    if int(value) >= most:
+        raise ValueError(f"{name} must be below {most}, not {value!r}")
+
+
+def number(name: str, value: Any, least: float = -math.inf, above: float = -math.inf) -> None:
+    """Refuse what is no finite number >= ``least`` and > ``above``."""
+    real = not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(float(value))
+    if not (real and value >= least and value > above):
+        bounds = f" >= {least:g}" if least > -math.inf else ""
+        bounds += f" > {above:g}" if above > -math.inf else ""
+        raise ValueError(f"{name} must be a finite number{bounds}, not {value!r}")
+
+
+def level(value: Any) -> None:
+    """Refuse what is no level of an interval."""
+    if not isinstance(value, Real) or not 0 < float(value) < 1:
+        raise ValueError(f"level must be between 0 and 1, such as 0.95, not {value!r}")
+
+
+def flag(name: str, value: Any) -> None:
+    """Refuse what is neither True nor False."""
+    if not isinstance(value, bool | np.bool):
+        raise ValueError(f"{name} must be True or False, not {value!r}")
+
+
+def one_of(name: str, value: Any, known: Any) -> None:
+    """Refuse what is none of these words."""
+    if not isinstance(value, str) or value not in known:
+        raise ValueError(f"{name} must be {either(known)}, not {value!r}")
+
+
+def function(name: str, value: Any, what: str = "a function") -> None:
+    """Refuse what cannot be called."""
+    if not callable(value):
+        raise ValueError(f"{name} must be {what}, not {value!r}")
+
+
+def model(value: Any) -> None:
+    """Refuse what is no model."""
+    function("model", value, "a NumPyro model (a callable)")
+
+
+def path(value: Any) -> None:
+    """Refuse what names no file."""
+    if not isinstance(value, str | os.PathLike) or not str(value):
+        raise ValueError(f"path must be the name of a file, not {value!r}")
+
+
+def a_fit(name: str, value: Any, kind: type) -> None:
+    """Refuse what is no fit."""
+    if not isinstance(value, kind):
+        raise ValueError(
+            f"{name} must be a fit, what em.EM(model).run(...) returns, not {value!r:.200}"
+        )
 
 
 def chosen(option: str, value: Any, catalogue: Mapping[str, Any], kind: Any) -> Any:

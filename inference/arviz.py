@@ -13,6 +13,7 @@ import numpy as np
 from numpyro import handlers
 
 from ..em import Fit
+from ..em.options import a_fit, whole
 from ..em.plan.program import Params
 from ..em.read.chains.simulated import unobserved
 from .density import deterministics
@@ -89,6 +90,8 @@ def to_arviz(
         ValueError: draws that lack a parameter or have another shape; a missing guide; an unknown
             entry of ``output``.
     """
+    a_fit("fit", fit, Fit)
+    whole("num_samples", num_samples)
     check_output(output)
     statistics: dict[str, np.ndarray] = {}
     losses = None
@@ -102,7 +105,9 @@ def to_arviz(
         run = draws_of_guide(guide, run.params, fit, rng_key, num_samples)
     else:
         name = "draws"
-    return tree(site_draws(run, fit), fit, method or name, statistics, losses=losses, **output)
+    return tree(
+        site_draws(run, fit, "run"), fit, method or name, statistics, losses=losses, **output
+    )
 
 
 def check_output(output: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..em import Fit
+from ..em.options import a_fit
 from .draws import site_draws
 from .groups import classes_of
 from .names import suffixes
@@ -136,11 +137,12 @@ def cross_check(fit: Fit, nuts: Any = None, svi: Any = None, laplace: Any = None
     """
     import pandas as pd
 
+    a_fit("fit", fit, Fit)
     given = {"nuts": nuts, "svi": svi, "laplace": laplace}
     trees = {name: tree for name, tree in given.items() if tree is not None}
     if not trees:
         raise ValueError("give at least one posterior: nuts=..., svi=... or laplace=...")
-    draws = {name: site_draws(tree, fit) for name, tree in trees.items()}
+    draws = {name: site_draws(tree, fit, name) for name, tree in trees.items()}
     quality = {name: float(t.attrs.get("pareto_k", 0.0)) for name, t in trees.items()}
     errors, edges = fit.standard_errors(), fit.boundary
     supports = {p.name: p.constraint for p in fit.program.structure.free}

@@ -15,8 +15,8 @@ def variable(site: str) -> str:
     return site.replace("/", ".")
 
 
-def site_draws(draws: Any, fit: Fit) -> dict[str, np.ndarray]:
-    """The draws of the fit's free parameters, from whatever holds them.
+def site_draws(draws: Any, fit: Fit, name: str = "draws") -> dict[str, np.ndarray]:
+    """The draws of the fit's free parameters, from whatever holds them; ``name`` is the argument.
 
     Raises:
         ValueError: a parameter is missing or has another shape.
@@ -31,13 +31,13 @@ def site_draws(draws: Any, fit: Fit) -> dict[str, np.ndarray]:
         draws = {names.get(n, n): values for n, values in stored.items()}
     if not isinstance(draws, Mapping):
         raise ValueError(
-            "draws must be {site: (chains, draws, ...)}, an MCMC that has run, or a DataTree, not "
-            f"{type(draws).__name__}"
+            f"{name} must be {{site: (chains, draws, ...)}}, an MCMC that has run, or a DataTree, "
+            f"not {type(draws).__name__}"
         )
     found = {}
     for p in fit.program.structure.free:
         if p.name not in draws:
-            raise ValueError(f"the draws have no site {p.name!r}; they have {', '.join(draws)}")
+            raise ValueError(f"{name} has no site {p.name!r}, only {', '.join(map(str, draws))}")
         value = np.asarray(draws[p.name])
         if value.ndim < 2 or value.shape[2:] != p.shape:
             raise ValueError(

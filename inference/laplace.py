@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from ..em import Fit
-from ..em.options import as_key
+from ..em.options import a_fit, as_key, whole
 from .arviz import check_output, tree
 from .density import energies
 from .posterior import Posterior, posterior_of
@@ -48,9 +48,12 @@ def run_laplace(
         ValueError: a parameter without a prior, nothing to sample, or a density without finite
             derivatives at the fit.
     """
+    a_fit("fit", fit, Fit)
+    whole("num_samples", num_samples)
+    rng_key = as_key(rng_key)
     check_output(output)
     posterior = posterior_of(fit)
-    v = np.asarray(jax.random.normal(as_key(rng_key), (num_samples, posterior.size)), float)
+    v = np.asarray(jax.random.normal(rng_key, (num_samples, posterior.size)), float)
     log_q = -0.5 * (v**2).sum(1)
     return from_guide(posterior, posterior.from_white(v), log_q, method="Laplace", **output)
 

@@ -13,6 +13,7 @@ from ..em import Fit
 from ..em.classes.assignments.stochastic import Drawn
 from ..em.classes.chain import smooth
 from ..em.classes.posterior import Classes, posterior
+from ..em.options import a_fit, as_key, flag
 from ..em.plan.program import Params
 from ..em.read.reader import Reader
 from .draws import site_draws
@@ -64,6 +65,9 @@ def draw_latent(
     Raises:
         ValueError: draws that lack a parameter or have another shape.
     """
+    a_fit("fit", fit, Fit)
+    flag("each", each)
+    rng_key = None if rng_key is None else as_key(rng_key)
     found = rows_given(site_draws(draws, fit), fit, rng_key, each=each)
     if len(fit.program.structure.latents) > 1:
         return found

@@ -13,6 +13,7 @@ from numpyro import handlers
 from ..em.calls.arguments import split, with_values
 from ..em.calls.call import Call
 from ..em.machine.recent import Recent
+from ..em.options import model as check_model
 from ..em.programs import cache_key, reading_for
 from ..em.read.chains.steady import serves
 from ..em.read.provenance import dependencies
@@ -50,8 +51,7 @@ def marginalize(model: Callable) -> Callable:
     Raises:
         ValueError: from the call, for models that cannot be read (see `mixpyro.em.EM`).
     """
-    if not callable(model):
-        raise ValueError(f"model must be a NumPyro model (a callable), not {model!r}")
+    check_model(model)
 
     inner = by_rows(model)
 

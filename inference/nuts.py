@@ -15,7 +15,7 @@ from numpyro.infer.util import ParamInfo
 
 from ..em import Fit
 from ..em.machine.jit import loop_jit
-from ..em.options import as_key
+from ..em.options import a_fit, as_key, flag, whole
 from ..em.plan.chunks import Rows
 from ..em.plan.program import Program
 from .arviz import STATISTICS, check_output, prepare, tree
@@ -73,16 +73,18 @@ def run_nuts(
         ValueError: a parameter without a prior, nothing to sample, no steps or chains, or a
             density without finite derivatives at the fit.
     """
-    for name, value, least in (
-        ("num_warmup", num_warmup, 0),
-        ("num_samples", num_samples, 1),
-        ("num_chains", num_chains, 1),
-    ):
-        if value < least:
-            raise ValueError(f"{name} must be a whole number >= {least}, not {value!r}")
+    a_fit("fit", fit, Fit)
+    whole("num_warmup", num_warmup, least=0)
+    whole("num_samples", num_samples)
+    whole("num_chains", num_chains)
+    flag("progress_bar", progress_bar)
+    rng_key = as_key(rng_key)
+    for name, value in (("kernel", kernel), ("mcmc", mcmc)):
+        if value is not None and not isinstance(value, Mapping):
+            raise ValueError(f"{name} takes a dictionary of NumPyro's arguments, not {value!r}")
     check_output(output)
     coordinates(fit)  # complains where there is no posterior
-    key_start, key_run = jax.random.split(as_key(rng_key))
+    key_start, key_run = jax.random.split(rng_key)
     sizes = Sizes(num_warmup, num_samples, num_chains)
     by_numpyro = progress_bar or bool(mcmc)
     with ThreadPoolExecutor(1) as pool:

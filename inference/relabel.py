@@ -13,6 +13,7 @@ import numpy as np
 
 from ..em import Fit
 from ..em.classes.posterior import posterior
+from ..em.options import a_fit, one_of
 from .draws import site_draws
 from .posterior import posterior_of
 from .symmetry import Symmetry, symmetries_of
@@ -96,8 +97,8 @@ def relabel(draws: Any, fit: Fit, by: str = "responsibilities") -> Relabelling:
     Raises:
         ValueError: an unknown ``by``; draws that lack a parameter or have another shape.
     """
-    if by not in _BY:
-        raise ValueError(f"by must be one of {', '.join(map(repr, _BY))}, not {by!r}")
+    a_fit("fit", fit, Fit)
+    one_of("by", by, _BY)
     found = site_draws(draws, fit)
     symmetries = symmetries_of(fit)
     c, s = next(iter(found.values())).shape[:2]

@@ -18,7 +18,7 @@ from numpyro.infer.autoguide import AutoMultivariateNormal
 
 from ..em import Fit
 from ..em.climb.boundary import inside
-from ..em.options import as_key
+from ..em.options import a_fit, as_key, flag, function, number, whole
 from .arviz import check_output, draws_of_guide, tree
 from .density import energy
 from .draws import site_draws
@@ -42,6 +42,7 @@ def init_to_fit(fit: Fit) -> Callable:
     ``AutoNormal(marginalize(model), init_loc_fn=init_to_fit(fit))``. Estimates at the edge of
     their support are moved off it by a hair.
     """
+    a_fit("fit", fit, Fit)
     found = inside(fit.program, jax.device_get(fit.leaves))
     return init_to_value(values={n: jnp.asarray(v) for n, v in found.items()})
 
@@ -92,9 +93,21 @@ def run_svi(
         ValueError: a parameter without a prior, nothing to sample, or a density without finite
             derivatives at the fit.
     """
+    a_fit("fit", fit, Fit)
+    for name, value in (
+        ("num_steps", num_steps),
+        ("num_samples", num_samples),
+        ("num_particles", num_particles),
+    ):
+        whole(name, value)
+    number("step_size", step_size, above=0)
+    flag("progress_bar", progress_bar)
+    if guide is not None:
+        function("guide", guide, "a function of the model")
+    rng_key = as_key(rng_key)
     check_output(output)
     posterior = posterior_of(fit)
-    key_run, key_draw = jax.random.split(as_key(rng_key))
+    key_run, key_draw = jax.random.split(rng_key)
     args: tuple = ()
     kwargs: dict[str, Any] = {}
     if guide is None:

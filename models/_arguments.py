@@ -5,19 +5,39 @@ from __future__ import annotations
 import operator
 from typing import Any
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 
 
 def check_count(name: str, value: Any) -> int:
     """An argument that counts something: an integer of at least 1."""
     try:
-        count = operator.index(value)
+        count = 0 if isinstance(value, bool) else operator.index(value)
     except TypeError:
         count = 0
     if count < 1:
         raise ValueError(f"{name} must be an integer of 1 or more, but it is {value!r}")
     return count
+
+
+def check_positive(name: str, value: Any) -> Any:
+    """A size or an amount of a prior: a finite number above 0, or one being traced."""
+    if np.shape(value):
+        raise ValueError(f"{name} must be one number, but its shape is {np.shape(value)}")
+    return check_sizes(name, value, above=0.0)
+
+
+def check_sizes(name: str, value: Any, above: float) -> Any:
+    """Finite numbers above a bound, or ones being traced."""
+    if isinstance(value, jax.core.Tracer):
+        return value
+    array = np.asarray(value)
+    if array.dtype.kind not in "iuf" or not np.all((array > above) & (array < np.inf)):
+        bound = f" above {above:g}" if above > -np.inf else ""
+        raise ValueError(f"{name} must be finite{bound} everywhere, but it is {value!r}")
+    return value
 
 
 def vector_rows(x: ArrayLike | None, num_rows: int | None) -> int:

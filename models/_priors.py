@@ -11,17 +11,19 @@ in its place keep that size.
 from __future__ import annotations
 
 import jax.numpy as jnp
+import numpy as np
 import numpyro.distributions as dist
 from jax import Array
 from jax.typing import ArrayLike
 
-from ._arguments import shape_of
+from ._arguments import check_positive, check_sizes, shape_of
 
 RELATIVE_VARIANCE = 0.02
 
 
 def weights_prior(num_components: int, concentration: float) -> dist.Distribution:
     """Dirichlet(c, ..., c) on (k,). With c = 1, uniform, its mode leaves the ML fit where it is."""
+    check_positive("weights_concentration", concentration)
     return dist.Dirichlet(concentration * jnp.ones(num_components))
 
 
@@ -122,14 +124,18 @@ def coefficient_prior(
     return dist.Normal(0.0, jnp.where(constant, reach / size, slope)).to_event(1)
 
 
-def mean_of(x: ArrayLike | None, features: tuple[int, ...], given: float | None) -> Array:
-    """The mean of each column of x >= 0, () or (d,); 1 without x and where that is 0; or given."""
-    if given is not None:
-        return jnp.full(features, given, dtype=float)
+def mean_of(x: ArrayLike | None, features: tuple[int, ...], /, **given: float | None) -> Array:
+    """The mean of each column of x >= 0, () or (d,); 1 without x and where that is 0.
+
+    Or the one that is given, by the name of the model's argument for it.
+    """
+    ((name, mean),) = given.items()
+    if mean is not None:
+        return jnp.full(features, check_positive(name, mean), float)
     if x is None:
         return jnp.ones(features)
-    mean = jnp.nanmean(jnp.asarray(x, dtype=float), axis=0)
-    return jnp.where(mean > 0, mean, 1.0)
+    found = jnp.nanmean(jnp.asarray(x, dtype=float), axis=0)
+    return jnp.where(found > 0, found, 1.0)
 
 
 def positive_prior(median: ArrayLike) -> dist.Distribution:
@@ -161,4 +167,5 @@ def _per_column(name: str, given: ArrayLike | None, default: Array) -> Array:
             f"{name} must be one number or an array of shape {default.shape}, one a column of x, "
             f"but its shape is {shape}"
         )
+    check_sizes(name, given, above=0.0 if name == "spread" else -np.inf)
     return jnp.broadcast_to(jnp.asarray(given, dtype=float), default.shape)

@@ -63,7 +63,7 @@ def changepoint(
     n = vector_rows(x, num_rows)
     if n < 2:
         raise ValueError(f"x has {n} rows, but a change needs at least 2; give a longer series")
-    prior = dist.Exponential(1 / mean_of(x, (), mean_rate)).expand([2]).to_event(1)
+    prior = dist.Exponential(1 / mean_of(x, (), mean_rate=mean_rate)).expand([2]).to_event(1)
     rate = numpyro.sample("rate", prior)
     with numpyro.plate("series", 1):
         z = numpyro.sample("z", dist.Categorical(logits=jnp.zeros(n - 1)))

@@ -82,7 +82,7 @@ def exponential_mixture(
 
     weights = numpyro.sample("weights", weights_prior(k, weights_concentration))
     with numpyro.plate("components", k):
-        prior = positive_prior(1 / mean_of(x, features, mean)).to_event(event_rank)
+        prior = positive_prior(1 / mean_of(x, features, mean=mean)).to_event(event_rank)
         rate = numpyro.sample("rate", prior)
     with numpyro.plate("rows", n):
         z = numpyro.sample("z", dist.Categorical(weights))

@@ -87,7 +87,7 @@ def gamma_mixture(
 
     weights = numpyro.sample("weights", weights_prior(k, weights_concentration))
     with numpyro.plate("components", k):
-        size = mean_of(x, features, mean)
+        size = mean_of(x, features, mean=mean)
         shapes = positive_prior(2.0).expand(features).to_event(event_rank)
         concentration = numpyro.sample("concentration", shapes)
         rate = numpyro.sample("rate", positive_prior(2 / size).to_event(event_rank))

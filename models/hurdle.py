@@ -95,7 +95,7 @@ def hurdle_poisson(
     weights = numpyro.sample("weights", weights_prior(k, weights_concentration))
     components = numpyro.plate("components", k)
     with components:
-        prior = dist.Exponential(1 / mean_of(x, features, mean_rate)).to_event(event_rank)
+        prior = dist.Exponential(1 / mean_of(x, features, mean_rate=mean_rate)).to_event(event_rank)
         rate = numpyro.sample("rate", prior)
     if features:
         with components:

@@ -97,7 +97,7 @@ def hurdle_regression(
     weights = numpyro.sample("weights", weights_prior(k, weights_concentration))
     closed = numpyro.sample("gate_coefficients", coefficient_prior(of_gate))
     with numpyro.plate("components", k):
-        prior = coefficient_prior(covariates, jnp.log(mean_of(y, (), mean)))
+        prior = coefficient_prior(covariates, jnp.log(mean_of(y, (), mean=mean)))
         coefficients = numpyro.sample("coefficients", prior)
     gate = jax.nn.sigmoid(linear_predictor(of_gate, closed))
     with numpyro.plate("rows", n):

@@ -68,7 +68,7 @@ def zero_inflated_negative_binomial(
     """
     n = vector_rows(x, num_rows)
     gate = numpyro.sample("gate", dist.Beta(gate_concentration, gate_concentration))
-    mean = numpyro.sample("mean", positive_prior(mean_of(x, (), mean_count)))
+    mean = numpyro.sample("mean", positive_prior(mean_of(x, (), mean_count=mean_count)))
     concentration = numpyro.sample("concentration", positive_prior(2.0))
     with numpyro.plate("rows", n):
         z = numpyro.sample("z", dist.Bernoulli(gate))

@@ -63,7 +63,7 @@ def zero_inflated_poisson(
     """
     n = vector_rows(x, num_rows)
     gate = numpyro.sample("gate", dist.Beta(gate_concentration, gate_concentration))
-    rate = numpyro.sample("rate", dist.Exponential(1 / mean_of(x, (), mean_rate)))
+    rate = numpyro.sample("rate", dist.Exponential(1 / mean_of(x, (), mean_rate=mean_rate)))
     with numpyro.plate("rows", n):
         z = numpyro.sample("z", dist.Bernoulli(gate))
         # A Poisson of rate 0 is 0 for certain.

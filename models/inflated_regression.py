@@ -90,7 +90,7 @@ def zero_inflated_regression(
     check_offset(offset, n)
 
     logits = numpyro.sample("inflation_coefficients", coefficient_prior(inflation))
-    prior = coefficient_prior(covariates, jnp.log(mean_of(y, (), mean)))
+    prior = coefficient_prior(covariates, jnp.log(mean_of(y, (), mean=mean)))
     coefficients = numpyro.sample("coefficients", prior)
     if overdispersed:
         concentration = numpyro.sample("concentration", positive_prior(2.0))

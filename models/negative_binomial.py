@@ -89,7 +89,7 @@ def negative_binomial_mixture(
 
     weights = numpyro.sample("weights", weights_prior(k, weights_concentration))
     with numpyro.plate("components", k):
-        size = positive_prior(mean_of(x, features, mean_count)).to_event(event_rank)
+        size = positive_prior(mean_of(x, features, mean_count=mean_count)).to_event(event_rank)
         mean = numpyro.sample("mean", size)
         prior = positive_prior(2.0).expand(features).to_event(event_rank)
         concentration = numpyro.sample("concentration", prior)

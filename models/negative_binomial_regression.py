@@ -88,7 +88,7 @@ def negative_binomial_regression_mixture(
 
     weights = numpyro.sample("weights", weights_prior(k, weights_concentration))
     with numpyro.plate("components", k):
-        prior = coefficient_prior(covariates, jnp.log(mean_of(y, (), mean)))
+        prior = coefficient_prior(covariates, jnp.log(mean_of(y, (), mean=mean)))
         coefficients = numpyro.sample("coefficients", prior)
         concentration = numpyro.sample("concentration", positive_prior(2.0))
     with numpyro.plate("rows", n):

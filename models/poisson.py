@@ -79,7 +79,7 @@ def poisson_mixture(
 
     weights = numpyro.sample("weights", weights_prior(k, weights_concentration))
     with numpyro.plate("components", k):
-        prior = dist.Exponential(1 / mean_of(x, features, mean_rate)).to_event(event_rank)
+        prior = dist.Exponential(1 / mean_of(x, features, mean_rate=mean_rate)).to_event(event_rank)
         rate = numpyro.sample("rate", prior)
     with numpyro.plate("rows", n):
         z = numpyro.sample("z", dist.Categorical(weights))

@@ -189,7 +189,7 @@ def _positive(name: str, column: ArrayLike | None, _: int) -> Conditional:
 
 
 def _count(name: str, column: ArrayLike | None, _: int) -> Conditional:
-    rate = numpyro.sample(f"{name}_rate", dist.Exponential(1 / mean_of(column, (), None)))
+    rate = numpyro.sample(f"{name}_rate", dist.Exponential(1 / mean_of(column, (), mean=None)))
     return lambda z: dist.Poisson(rate[z])
 
 

@@ -85,7 +85,7 @@ def survival_mixture(
     check_per_row("limit", limit, n)
     weights = numpyro.sample("weights", weights_prior(k, weights_concentration))
     with numpyro.plate("components", k):
-        scale = numpyro.sample("scale", positive_prior(mean_of(x, (), mean)))
+        scale = numpyro.sample("scale", positive_prior(mean_of(x, (), mean=mean)))
         concentration = numpyro.sample("concentration", positive_prior(1.5))
     with numpyro.plate("rows", n):
         z = numpyro.sample("z", dist.Categorical(weights))
@@ -151,7 +151,7 @@ def cure_model(
     n, _ = check_design("covariates", covariates, y)
     check_per_row("limit", limit, n)
     cured = numpyro.sample("cure_coefficients", coefficient_prior(covariates))
-    scale = numpyro.sample("scale", positive_prior(mean_of(y, (), mean)))
+    scale = numpyro.sample("scale", positive_prior(mean_of(y, (), mean=mean)))
     concentration = numpyro.sample("concentration", positive_prior(1.5))
     with numpyro.plate("rows", n):
         z = numpyro.sample("z", dist.Bernoulli(logits=linear_predictor(covariates, cured)))

@@ -88,7 +88,7 @@ def weibull_mixture(
 
     weights = numpyro.sample("weights", weights_prior(k, weights_concentration))
     with numpyro.plate("components", k):
-        size = positive_prior(mean_of(x, features, mean)).to_event(event_rank)
+        size = positive_prior(mean_of(x, features, mean=mean)).to_event(event_rank)
         scale = numpyro.sample("scale", size)
         shapes = positive_prior(1.5).expand(features).to_event(event_rank)
         concentration = numpyro.sample("concentration", shapes)

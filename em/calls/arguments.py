@@ -74,8 +74,8 @@ def with_values(call: Call, attempt: Callable[[Call], Any]) -> tuple[Any, Call]:
     except _NEEDS_VALUES as error:
         first = error
     known = [i for i, a in enumerate(call.arrays) if not isinstance(a, jax.core.Tracer)]
-    for together in [*([i] for i in known), known]:
-        held = call.holding(together)
+    for places in [*([i] for i in known), known]:
+        held = call.holding(places)
         try:
             return attempt(held), held
         except _NEEDS_VALUES:

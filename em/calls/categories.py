@@ -21,6 +21,7 @@ import numpy as np
 
 from .factors import codes, found, plain, unmasked
 from .fingerprint import unwrapped
+from .numbers import numbers as as_numbers
 from .signatures import signature_of
 
 Categories = tuple[tuple[Any, tuple[Any, ...]], ...]
@@ -102,6 +103,8 @@ def _code_table(spec: tuple[str, dict, bool], arguments: dict[str, Any]) -> None
         return
     if isinstance(items, np.ma.MaskedArray):
         items = unmasked(items)
+    if isinstance(items, jax.Array):
+        items = arguments[name] = as_numbers(items, f"argument {name!r}")
     given = arguments.get("num_categories")
     numbers = np.asarray(items).dtype.kind in "biuf"
     framed = hasattr(items, "columns")

@@ -61,7 +61,7 @@ def plain(value: Any, name: str = "an argument") -> np.ndarray:
     except (ValueError, OverflowError) as error:
         raise ValueError(f"{name} is no array of numbers: {error}") from None
     if array.dtype.kind == "O" and hasattr(value, "to_numpy"):
-        with contextlib.suppress(TypeError, ValueError):  # words, say
+        with contextlib.suppress(TypeError, ValueError):  # of words
             array = value.to_numpy(dtype=float, na_value=np.nan)
     _real(array.dtype, value, name)
     if not array.dtype.isnative:
@@ -79,7 +79,7 @@ def _real(dtype: Any, value: Any, name: str) -> None:
             f"{name} has dtype {dtype}: complex numbers have no density here; pass their real and "
             "imaginary parts"
         )
-    if kind not in "biuf" and not jnp.issubdtype(dtype, jnp.number):  # bfloat16 is a number
+    if kind not in "biuf" and not jnp.issubdtype(dtype, jnp.floating):  # bfloat16 is of kind V
         raise ValueError(
             f"{name}, of type {type(value).__name__}, has dtype {dtype}, which JAX cannot hold; "
             "code categories as integers 0, 1, ... and pass numbers"
@@ -93,6 +93,10 @@ def _held(array: np.ndarray, name: str) -> np.ndarray:
         ValueError: other numbers come of that.
     """
     dtype = _own_dtype(array.dtype)
+    if array.dtype.kind == "f" and array.size:
+        small = np.abs(array) < np.finfo(dtype).tiny
+        if (array[small] != 0).any():
+            array = np.where(small, 0, array)  # as XLA does, but for all to see
     if dtype == array.dtype or array.size == 0 or array.dtype.kind == "b":
         return array.astype(dtype, copy=False)
     how = (
@@ -111,7 +115,6 @@ def _held(array: np.ndarray, name: str) -> np.ndarray:
         return array.astype(dtype)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         rounded = array.astype(dtype)
-        rounded[np.abs(rounded) < np.finfo(dtype).tiny] = 0  # as XLA does
         there = np.isfinite(array)
         lost = there & ~np.isfinite(rounded)
         if lost.any():

@@ -215,6 +215,13 @@ def safe_log(p: jax.Array) -> jax.Array:
     return jnp.where(edge, jnp.log(tiny), jnp.log(jnp.where(edge, 1, p)))
 
 
+def safe_log1m(p: jax.Array) -> jax.Array:
+    """``log(1 - p)`` without cancellation for small p, with log 0 as in `safe_log`."""
+    edge = p >= 1
+    tiny = jnp.log(jnp.finfo(p.dtype).tiny)
+    return jnp.where(edge, tiny, jnp.log1p(-jnp.where(edge, 0, p)))
+
+
 def ratio(numerator: jax.Array, denominator: jax.Array, otherwise: jax.Array) -> jax.Array:
     """``numerator / denominator`` where the denominator is positive: an empty component keeps."""
     good = denominator > 0

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from numpyro.distributions import BernoulliLogits, BernoulliProbs
 
-from ._family import Args, Family, Statistics, Ties, ratio, safe_log
+from ._family import Args, Family, Statistics, Ties, ratio, safe_log, safe_log1m
 
 
 class Bernoulli(Family):
@@ -54,7 +54,7 @@ def log_odds(args: Args) -> tuple[jax.Array, jax.Array]:
     """``log p`` and ``log (1 - p)`` from whichever of probs and logits was given."""
     if "logits" in args:
         return jax.nn.log_sigmoid(args["logits"]), jax.nn.log_sigmoid(-args["logits"])
-    return safe_log(args["probs"]), safe_log(1 - args["probs"])
+    return safe_log(args["probs"]), safe_log1m(args["probs"])
 
 
 def proportion(

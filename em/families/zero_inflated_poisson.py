@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpyro.distributions as dist
 from jax.scipy.special import gammaln
 
-from ._family import Args, Family, Statistics, Ties, ratio, safe_log
+from ._family import Args, Family, Statistics, Ties, ratio, safe_log, safe_log1m
 from ._solve import root
 
 
@@ -43,7 +43,7 @@ class ZeroInflatedPoisson(Family):
     def natural(self, args: Args, reference: Args) -> tuple[jax.Array, jax.Array]:
         gate, rate = args["gate"], args["rate"]
         zero = safe_log(gate + (1 - gate) * jnp.exp(-rate))
-        eta = jnp.stack([zero, safe_log(1 - gate) - rate, safe_log(rate)], -1)
+        eta = jnp.stack([zero, safe_log1m(gate) - rate, safe_log(rate)], -1)
         return eta, jnp.zeros_like(rate)
 
     def estimate(

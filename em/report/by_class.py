@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import jax.numpy as jnp
 import numpy as np
 
+from ..calls.numbers import plain
 from ..climb.reach import felt
 from ..step.objective import own_log_likelihood
 from .summary import summary
@@ -101,8 +102,12 @@ def in_order[R: Result](fit: R, by: str | Sequence[int]) -> R:
 
 def _order(fit: Result, by: str | Sequence[int], k: int) -> np.ndarray:
     if not isinstance(by, str):
-        order = np.asarray(by)
-        if sorted(order.tolist()) != list(range(k)):
+        order = plain(by, "by")
+        if (
+            order.shape != (k,)
+            or order.dtype.kind not in "iu"
+            or set(order.tolist()) != {*range(k)}
+        ):
             raise ValueError(f"by must be a permutation of 0, ..., {k - 1}, not {by!r}")
         return order
     if by == "size":

@@ -44,6 +44,8 @@ class Directions(NamedTuple):
     def undetermined(self, jacobian: np.ndarray) -> np.ndarray:
         """Which entries, whose derivatives (entries, m) these are, move along a flat direction."""
         moves = jacobian @ self.basis
+        length = np.abs(moves).max(1, keepdims=True, initial=0)  # first: squares may overflow
+        moves = moves / np.where(length > 0, length, 1)
         length = np.linalg.norm(moves, axis=1, keepdims=True)
         share = (moves / np.where(length > 0, length, 1)) @ self.vectors[:, self.flat]
         return (np.abs(share) > 1e-3).any(-1)
@@ -74,10 +76,11 @@ def directions(
     moves = basis @ vectors
     limit = 1e-9 if np.finfo(np.dtype(dtype)).bits > 32 else 1e-4
     steepest = np.abs(feasible.T @ slope).max()
-    bent = _BENT * steepest * (moves**2).sum(0) if np.isfinite(steepest) else 0.0
-    flat = values < np.maximum(limit, bent)
-    if flat.any():
-        flat &= np.einsum("iq,ij,jq->q", moves, gram(), moves) < _NO_SCORE
+    with np.errstate(over="ignore", invalid="ignore"):  # infinite: the rows' scores decide
+        bent = _BENT * steepest * (moves**2).sum(0) if np.isfinite(steepest) else 0.0
+        flat = values < np.maximum(limit, bent)
+        if flat.any():
+            flat &= np.einsum("iq,ij,jq->q", moves, gram(), moves) < _NO_SCORE
     return Directions(basis, values, vectors, flat)
 
 

@@ -14,6 +14,7 @@ from ..climb.selection import Restarts
 from ..climb.state import Outcome
 from ..climb.status import Status
 from ..machine.arrays import array as as_jax
+from ..options import flag
 from ..plan.chunks import Rows
 from ..plan.program import Program
 from ..rows.streamed import Streamed
@@ -95,6 +96,8 @@ class Fit(Result):
         Raises:
             ValueError: an unknown kind of interval or error.
         """
+        flag("tests", tests)
+        flag("exponentiate", exponentiate)
         table = tables.summary(self, level, kind, interval)
         return tables.extended(self, table, tests, exponentiate)
 

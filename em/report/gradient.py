@@ -85,7 +85,7 @@ def gradient_function(fit: Fitted) -> GradientFunction:
     Raises:
         ValueError: a model whose components differ in more than one number, or in another family
             than Poisson, Bernoulli, binomial, exponential and geometric; one of several levels or
-            with labels.
+            with labels; or all of its components at the edge of the support.
     """
     program = fit.program
     parameter = _parameter(program, fit.call.arrays)
@@ -116,9 +116,14 @@ def gradient_function(fit: Fitted) -> GradientFunction:
         return np.concatenate([np.reshape(np.asarray(p, float), shape) for p in parts])[: len(u)]
 
     def ratio(log_density: np.ndarray) -> np.ndarray:
-        return np.exp(log_density - log_fit)[:, used] @ weights[used] / weights[used].sum()
+        with np.errstate(over="ignore"):  # infinitely far from a maximum
+            share = np.exp(log_density - log_fit)
+        return share[:, used] @ weights[used] / weights[used].sum()
 
     centre = np.asarray(transform.inv(fit.free[parameter.name]), float)
+    centre = centre[np.isfinite(centre)]  # without the edges of the support, a rate of 0 say
+    if not centre.size:
+        raise ValueError(f"every class has {parameter.name!r} at the edge of its support")
     coarse = np.linspace(centre.min() - _WIDE, centre.max() + _WIDE, _COARSE)
     rows = at(coarse)[:, used]
     _check_unimodal(rows, parameter.name)

@@ -13,9 +13,10 @@ from jax.flatten_util import ravel_pytree
 from ..climb.boundary import boundary, inside
 from ..machine.garbage import collected_seldom
 from ..machine.jit import every, quick_jit
+from ..options import one_of
 from ..plan.chunks import Rows
 from ..plan.program import Params, Program
-from ..rows.streamed import Streamed, one_of, over_rows
+from ..rows.streamed import Streamed, one_batch_of, over_rows
 from ..step import objective
 from ..step.prior import curvature
 from .directions import Directions, directions, feasible
@@ -64,7 +65,7 @@ def observed_information(
     found = derivatives(program, inner, rows)
     matrix, slope = -np.asarray(found.hessian, float), np.asarray(found.slope, float)
     if program.posterior:
-        more, bend = curvature(program, inner, one_of(rows))
+        more, bend = curvature(program, inner, one_batch_of(rows))
         matrix, slope = matrix - bend, slope + more
     matrix = (matrix + matrix.T) / 2
     jacobian = {n: np.asarray(j, float) for n, j in found.jacobian.items()}
@@ -133,8 +134,7 @@ def covariance(information: Information, kind: str = "observed") -> np.ndarray:
     Raises:
         ValueError: an unknown kind.
     """
-    if kind not in ("observed", "sandwich"):
-        raise ValueError(f"kind must be 'observed' or 'sandwich', not {kind!r}")
+    one_of("kind", kind, ("observed", "sandwich"))
     bread = information.directions.covariance
     return bread if kind == "observed" else bread @ information.gram() @ bread
 

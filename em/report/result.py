@@ -261,7 +261,7 @@ class Result:
         are masked; `summary` gives the reason.
         """
         factors = [a.name for a in self.program.structure.auxiliary if not a.size]
-        if kind == "sandwich" and factors:
+        if isinstance(kind, str) and kind == "sandwich" and factors:
             raise ValueError(
                 f"the sandwich is of independent observations; the factor {factors[0]!r} is none"
             )

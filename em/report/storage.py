@@ -16,7 +16,10 @@ from ..calls.arguments import split
 from ..calls.call import Call
 from ..climb.selection import Restarts
 from ..climb.status import Status
+from ..options import path as check_path
 from ..programs import prepare, program_for
+from ..rows.checks import check
+from . import archive
 from .result import Result
 
 _FORMAT = 1
@@ -28,6 +31,7 @@ def save(fit: Result, path: str | Path) -> None:
     Raises:
         ValueError: an argument that JSON cannot hold, such as a function.
     """
+    check_path(path)
     marked = fit.call.rebuild(tuple(_Array(i) for i in range(len(fit.call.arrays))))
     found = fit.restart_results
     meta = {
@@ -59,23 +63,46 @@ def save(fit: Result, path: str | Path) -> None:
     if fit.labels is not None:
         arrays["labels"] = np.asarray(fit.labels)
     arrays["meta"] = np.array(json.dumps(meta))
-    with open(path, "wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **arrays)
+    archive.write(path, arrays)
 
 
-def load[R: Result](kind: type[R], path: str | Path, model: Callable) -> R:
+def load[R: Result](kind: type[R], path: str | Path, model: Callable, max_bytes: int) -> R:
     """Read a fit of this kind back; ``model`` is the function that was fitted.
 
     Raises:
         ValueError: the file holds no fit, or one whose parameters the model does not have.
     """
-    with np.load(path, allow_pickle=False) as file:
-        stored = {name: file[name] for name in file.files}
+    stored = archive.read(path, max_bytes)
+    meta = _meta(path, stored)
+    try:
+        return _made(kind, path, model, stored, meta)
+    except (KeyError, IndexError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{path} holds no whole mixpyro fit: {type(error).__name__} {error}"
+        ) from error
+
+
+def _meta(path: str | Path, stored: dict[str, np.ndarray]) -> dict[str, Any]:
+    """What is no array, of a format that this version reads."""
     if "meta" not in stored:
         raise ValueError(f"{path} holds no mixpyro fit")
-    meta = json.loads(str(stored["meta"]))
-    if meta.get("format") != _FORMAT:
-        raise ValueError(f"{path} has format {meta.get('format')!r}; this version reads {_FORMAT}")
+    try:
+        meta = json.loads(str(stored["meta"]))
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise ValueError(f"{path} holds no mixpyro fit: {error}") from None
+    if not isinstance(meta, dict) or meta.get("format") != _FORMAT:
+        found = meta.get("format") if isinstance(meta, dict) else None
+        raise ValueError(f"{path} has format {found!r}; this version reads {_FORMAT}")
+    return meta
+
+
+def _made[R: Result](
+    kind: type[R],
+    path: str | Path,
+    model: Callable,
+    stored: dict[str, np.ndarray],
+    meta: dict[str, Any],
+) -> R:
     arrays = [jnp.asarray(stored[f"arguments/{i}"]) for i in range(_count(stored))]
     args, kwargs = _decode(meta["arguments"], arrays)
     columns = [None if c is None else tuple(c) for c in meta.get("columns", [None] * len(arrays))]
@@ -89,7 +116,8 @@ def load[R: Result](kind: type[R], path: str | Path, model: Callable) -> R:
             f"{path} has the parameters {_shapes(found)}; the model has {_shapes(expected)}. "
             "Give the model that was fitted"
         )
-    rows, _ = prepare(program, call.arrays)
+    rows, seen = prepare(program, call.arrays)
+    check(program, call.arrays, seen)
     restarts = Restarts(
         objective=stored["restarts/objective"],
         num_steps=stored["restarts/num_steps"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import operator
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,10 @@ import numpy as np
 from scipy.stats import norm
 
 from ..climb.boundary import POSITIVE
+from ..options import level as check_level
+from ..options import one_of
 from ..plan.program import Params
-from ..rows.streamed import one_of
+from ..rows.streamed import one_batch_of
 from . import information as info
 from .of_data.deterministic import values as deterministics
 from .profile import profile
@@ -34,8 +37,8 @@ def summary(fit: Result, level: float, kind: str, kind_of_interval: str) -> pd.D
     """One row an entry: estimate, standard error, interval, note (see `Fit.summary`)."""
     import pandas as pd
 
-    if kind_of_interval not in ("wald", "profile"):
-        raise ValueError(f"interval must be 'wald' or 'profile', not {kind_of_interval!r}")
+    one_of("interval", kind_of_interval, ("wald", "profile"))
+    check_level(level)
     quantile = NormalDist().inv_cdf((1 + level) / 2)
     support = {p.name: p.constraint for p in fit.program.structure.free}
     errors, why = fit.standard_errors(kind), info.reasons(fit.information, fit.shapes)
@@ -96,7 +99,7 @@ def derived(fit: Result, kind: str) -> dict[str, tuple[np.ndarray, np.ma.MaskedA
     free = {p.name: fit.leaves[p.name] for p in program.structure.free}
 
     def values_at(free: Params) -> Params:
-        found = deterministics(program, free, one_of(fit.rows).arrays)
+        found = deterministics(program, free, one_batch_of(fit.rows).arrays)
         return {n: found[n] for n in own}
 
     slopes = jax.jacfwd(values_at)(free)
@@ -124,15 +127,18 @@ def profile_interval(
     fit: Result, site: str, index: tuple[int, ...], level: float
 ) -> tuple[float, float]:
     """See `Fit.profile_interval`."""
+    check_level(level)
     errors = fit.standard_errors()
-    if site not in fit.shapes:
-        raise ValueError(f"{site!r} is no free parameter; those are {', '.join(fit.shapes)}")
+    if not isinstance(site, str) or site not in fit.shapes:
+        raise ValueError(f"site {site!r} is no free parameter; those are {', '.join(fit.shapes)}")
     try:
+        given = index if isinstance(index, tuple | list) else (None,)
+        index = tuple(map(operator.index, given))
         error = errors[site][index]
-    except IndexError:
+    except (IndexError, TypeError):
         error = None
     if np.shape(error) or error is None:
-        raise ValueError(f"{index} is no entry of {site!r}, of shape {fit.shapes[site]}")
+        raise ValueError(f"index {index!r} is no entry of {site!r}, of shape {fit.shapes[site]}")
     if error is np.ma.masked:
         reason = info.reasons(fit.information, fit.shapes)[site][index]
         raise ValueError(f"entry {index} of {site!r} has no standard error: {reason}")

@@ -55,6 +55,9 @@ def findings(program: Reader, arrays: tuple) -> dict[str, Any]:
             family = find(site.distribution)
             if family is not None:
                 outside |= ~family.admits(value)
+            if jnp.issubdtype(value.dtype, jnp.floating):
+                infinite = jnp.isinf(value)  # which NumPyro's `positive` takes
+                outside |= infinite.reshape(*outside.shape, -1).any(-1)
             if seen is not None:
                 outside &= seen.reshape(*outside.shape, -1).all(-1)
             found["inside"][site.name] = _first(outside)

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..calls.numbers import numbers, plain
 from ..machine.jit import once_jit
 from ..plan.program import Params, Program
 from ..read import layout
@@ -22,6 +23,8 @@ def check_params(program: Program, given: Mapping[str, Any], arrays: tuple) -> P
     Raises:
         ValueError: an unknown site, a wrong shape, a value not finite or outside the support.
     """
+    if not isinstance(given, Mapping):
+        raise ValueError(f"init_params must be {{site: value}}, not {given!r:.200}")
     sites = {p.name: p for p in program.structure.free}
     params = {}
     for name, value in split(given, program.structure.trees).items():
@@ -30,7 +33,7 @@ def check_params(program: Program, given: Mapping[str, Any], arrays: tuple) -> P
                 f"init_params names {name!r}, which is no free parameter of the model; those are "
                 f"{', '.join(map(repr, sites))}"
             )
-        array = jnp.asarray(value, layout.float_type())
+        array = jnp.asarray(numbers(value, f"init_params[{name!r}]"), layout.float_type())
         if array.shape != sites[name].shape:
             raise ValueError(
                 f"init_params[{name!r}] has shape {array.shape}; the site has {sites[name].shape}"
@@ -62,7 +65,7 @@ def check_responsibilities(program: Program, given: Any) -> jax.Array:
     Raises:
         ValueError: a wrong shape, negative or non-finite entries, a row that sums to 0.
     """
-    array = np.asarray(given, np.dtype(layout.float_type()))
+    array = np.asarray(plain(given, "init_responsibilities"), np.dtype(layout.float_type()))
     shape = (program.num_rows, program.num_components)
     if program.structure.chain is not None and array.ndim > 2:  # as `Fit.responsibilities` has them
         array = array.reshape(-1, array.shape[-1])

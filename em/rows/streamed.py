@@ -208,7 +208,7 @@ def _flattened(*_: Any) -> Any:
 jax.tree_util.register_pytree_node(Streamed, _flattened, _flattened)
 
 
-def one_of(rows: Rows | Streamed) -> Rows:
+def one_batch_of(rows: Rows | Streamed) -> Rows:
     """Rows for what is the same for all: of some batch."""
     return rows if isinstance(rows, Rows) else rows.common
 

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import jax
 import numpy as np
 
-from ..options import positive
+from ..options import whole
 from .kinds import Source, opened
 
 # Rows of a batch: a few megabytes of a few columns, which is what a step wants anyway.
@@ -37,7 +37,7 @@ class Batches:
     """
 
     def __init__(self, source: Any, columns: Any = None, batch_size: int = BATCH_SIZE) -> None:
-        positive("batch_size", batch_size)
+        whole("batch_size", batch_size)
         self.batch_size = int(batch_size)
         self.source: Source = opened(source, columns)
         self._given = source

@@ -15,7 +15,7 @@ from ..classes.posterior import posterior
 from ..machine.jit import quick_jit
 from ..plan.chunks import Rows
 from ..plan.program import Params, Program
-from ..rows.streamed import Streamed, one_of, over_rows
+from ..rows.streamed import Streamed, one_batch_of, over_rows
 from .expectation import Expectation, e_step
 from .prior import log_prior
 
@@ -38,7 +38,7 @@ def objective_at(program: Program, params: Params, rows: Rows | Streamed) -> flo
     total = likelihood_at(program, params, rows)
     if program.posterior:
         compiled = program.compiled("log prior", lambda: quick_jit(program, prior))
-        total += float(compiled(params, one_of(rows)))
+        total += float(compiled(params, one_batch_of(rows)))
     return total
 
 

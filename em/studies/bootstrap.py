@@ -19,7 +19,7 @@ from ..climb.starts.kmeans_plus_plus import KMeansPlusPlus
 from ..climb.state import Outcome, Settings
 from ..climb.status import Status
 from ..machine.jit import loop_jit
-from ..options import as_key
+from ..options import a_fit, as_key, number, one_of, whole
 from ..plan.chunks import Rows
 from ..plan.program import Params, Program
 from ..report.fit import Fit
@@ -106,9 +106,11 @@ def bootstrap(
             one of weighted or labelled rows, or where the observations are no argument of the
             model.
     """
-    if kind not in ("weighted", "parametric"):
-        raise ValueError(f"kind must be 'weighted' or 'parametric', not {kind!r}")
-    at_least_two(num_replicates)
+    a_fit("fit", fit, Fit)
+    one_of("kind", kind, ("weighted", "parametric"))
+    whole("num_replicates", num_replicates, least=2)
+    whole("max_steps", max_steps)
+    number("tolerance", tolerance, least=0)
     program = fit.program
     refuse_auxiliary(program)
     chain = program.structure.chain
@@ -193,7 +195,12 @@ def bootstrap_lrt(
     Raises:
         ValueError: fits of different data, or data that cannot be simulated (see `bootstrap`).
     """
-    at_least_two(num_replicates)
+    a_fit("fit_small", fit_small, Fit)
+    a_fit("fit_big", fit_big, Fit)
+    whole("num_replicates", num_replicates, least=2)
+    whole("num_restarts", num_restarts)
+    whole("max_steps", max_steps)
+    number("tolerance", tolerance, least=0)
     small, big = fit_small.program, fit_big.program
     pairs = itertools.zip_longest(fit_small.call.arrays, fit_big.call.arrays)
     if not all(_same(a, b) for a, b in pairs):
@@ -228,12 +235,6 @@ def from_starts(
     bound = jnp.asarray(tolerance, rows.weights.dtype)
     settings = Settings(Soft(), max_steps)
     return climb(program, settings, rows, params, expected, bound, max_steps, keys)
-
-
-def at_least_two(number: int) -> None:
-    """Raise unless ``number`` is one of replicates."""
-    if not isinstance(number, int | np.integer) or number < 2:
-        raise ValueError(f"num_replicates must be a whole number >= 2, not {number!r}")
 
 
 def _same(a: jax.Array | None, b: jax.Array | None) -> bool:

@@ -15,7 +15,7 @@ from ..climb.search import climb_all
 from ..driver import EM
 from ..machine.arrays import array as as_jax
 from ..machine.garbage import collected_seldom
-from ..options import as_key, positive
+from ..options import as_key, number, whole
 from ..programs import prepare, program_for
 from ..report.of_data.scoring import log_densities
 from ..rows.checks import check
@@ -74,10 +74,14 @@ def cross_validate(
     em = copy.copy(model) if isinstance(model, EM) else EM(model)
     for name, value in (("num_restarts", num_restarts), ("max_steps", max_steps)):
         if value is not None:
-            positive(name, value)
+            whole(name, value)
             setattr(em, name, value)
     em.search = em.search and num_restarts is None
-    em.tolerance = em.tolerance if tolerance is None else tolerance
+    if tolerance is not None:
+        number("tolerance", tolerance, least=0)
+        em.tolerance = tolerance
+    whole("num_folds", num_folds, least=2)
+    rng_key = as_key(rng_key)
     call = split(args, kwargs, em.model)
     program = program_for(em.model, call, em.objective == "posterior")
     rows, found = prepare(program, call.arrays)
@@ -90,9 +94,9 @@ def cross_validate(
             f"cross_validate leaves whole sequences out, and {program.structure.latent.name!r} is "
             "a chain of one: compare by aic or bic"
         )
-    if not isinstance(num_folds, int | np.integer) or not 2 <= num_folds <= n:
+    if num_folds > n:
         raise ValueError(f"num_folds must be a whole number from 2 to {n}, not {num_folds!r}")
-    key, sub = jax.random.split(as_key(rng_key))
+    key, sub = jax.random.split(rng_key)
     seed = np.asarray(jax.random.key_data(key)).ravel()
     folds = np.random.default_rng(seed).permutation(np.arange(n) % num_folds)
     per_row, status = np.zeros(n), np.zeros(num_folds, int)

@@ -12,16 +12,18 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from scipy.stats import norm
 
+from ..calls.numbers import plain
 from ..climb.boundary import inside
+from ..options import a_fit, flag, one_of, whole
+from ..options import level as check_level
 from ..report import information as info
+from ..report.fit import Fit
 from .hypotheses import HypothesisTest, wald
 from .last_step import Given, Way, covariance_of, maximise, objective_of, terms_of
 from .outcomes import OUTCOMES, Outcome
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from ..report.fit import Fit
 
 METHODS = ("ml", "bch", "two-step", "none")
 
@@ -137,7 +139,13 @@ def external(
             a model with groups, several classes or covariates of its own, or BCH weights that
             leave a class without rows.
     """
+    a_fit("fit", fit, Fit)
     _check_options(kind, method, assignment, outcome, covariates)
+    whole("reference", reference, least=0)
+    check_level(level)
+    flag("first_step", first_step)
+    outcome = None if outcome is None else plain(outcome, "outcome")
+    covariates = None if covariates is None else plain(covariates, "covariates")
     program, family = fit.program, OUTCOMES[kind]
     structure = program.structure
     several = len(structure.levels) > 1 or len(structure.latents) > 1
@@ -190,7 +198,7 @@ def _given(
     if covariates is not None:
         z = np.asarray(covariates, float)
         z = z[:, None] if z.ndim == 1 else z
-        if z.shape[0] != n or z.ndim != 2 or not np.isfinite(z).all():
+        if z.ndim != 2 or z.shape[0] != n or not np.isfinite(z).all():
             raise ValueError(
                 f"covariates must be finite and have {n} rows, as the fit; not {z.shape}"
             )
@@ -247,7 +255,6 @@ def _check_options(kind: str, method: str, assignment: str, outcome: Any, covari
         ("method", method, METHODS),
         ("assignment", assignment, ("modal", "proportional")),
     ):
-        if value not in known:
-            raise ValueError(f"{name} must be one of {known}, not {value!r}")
+        one_of(name, value, known)
     if outcome is None and covariates is None:
         raise ValueError("give an outcome, covariates of the classes, or both")

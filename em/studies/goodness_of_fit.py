@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
 
 import jax
 import numpy as np
@@ -12,13 +11,10 @@ from scipy import stats
 
 from ..climb.status import Status
 from ..machine.jit import loop_jit
-from ..options import as_key
+from ..options import a_fit, as_key, number, whole
+from ..report.fit import Fit
 from ..report.items import Items, by_row, items_of, log_probabilities, patterns
-from .bootstrap import at_least_two
 from .replicates import each, from_params, simulator
-
-if TYPE_CHECKING:
-    from ..report.fit import Fit
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,13 +56,19 @@ def goodness_of_fit(
     Raises:
         ValueError: no latent class model of categories, or entries that are missing.
     """
+    a_fit("fit", fit, Fit)
+    whole("num_replicates", num_replicates, least=0)
+    if num_replicates:
+        whole("num_replicates", num_replicates, least=2)
+    whole("max_steps", max_steps)
+    number("tolerance", tolerance, least=0)
+    rng_key = None if rng_key is None else as_key(rng_key)
     items = items_of(fit)
     g_squared, chi_squared, cells = _distances(items)
     df = cells - 1 - fit.num_free_params
     pvalue = float(stats.chi2.sf(g_squared, df)) if df > 0 else np.nan
     if not num_replicates:
         return GoodnessOfFit(g_squared, chi_squared, df, pvalue)
-    at_least_two(num_replicates)
     if rng_key is None:
         raise ValueError("simulating needs a key: goodness_of_fit(fit, rng_key, num_replicates=99)")
     program, simulate = fit.program, simulator(fit, fit.program)
@@ -77,7 +79,7 @@ def goodness_of_fit(
         outcome = climbing(rows, fit.free)
         return outcome.objective, outcome.code, dict(rows.chunks.u)
 
-    keys = jax.random.split(as_key(rng_key), num_replicates)
+    keys = jax.random.split(rng_key, num_replicates)
     objective, code, u = jax.tree.map(
         np.asarray, loop_jit(program, lambda keys: each(program, one, keys))(keys)
     )

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..options import a_fit, function, one_of
 from ..plan.program import Params
 from ..read import layout
 from ..read.trees import join
@@ -40,6 +41,9 @@ def wald_test(
         ValueError: a restriction that is not finite, that touches parameters without a standard
             error (at a boundary, not identified), or parts of which repeat each other.
     """
+    a_fit("fit", fit, Fit)
+    function("restriction", restriction)
+    one_of("kind", kind, ("observed", "sandwich"))
     free = {p.name: fit.leaves[p.name] for p in fit.program.structure.free}
 
     def flat(params: Params) -> jax.Array:
@@ -84,6 +88,8 @@ def likelihood_ratio_test(fit_small: Fit, fit_big: Fit) -> HypothesisTest:
         ValueError: fits of different data or numbers of components, a big model without more
             dimensions, or a big fit that is lower than the small one (a poor local maximum).
     """
+    a_fit("fit_small", fit_small, Fit)
+    a_fit("fit_big", fit_big, Fit)
     small, big = _observations(fit_small), _observations(fit_big)
     for name in sorted(small.keys() | big.keys()):
         one, other = small.get(name), big.get(name)

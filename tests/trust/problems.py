@@ -5,7 +5,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
+import numpyro
+import numpyro.distributions as dist
 from scipy import special, stats
 
 from mixpyro import models
@@ -26,12 +29,31 @@ class Problem:
     kwargs: dict[str, Any] = field(default_factory=lambda: {"num_components": 2})
     first: str = "x"
 
-    def log_likelihood(self, x: Any, params: Any) -> float:
-        """By SciPy, in double precision; a row without any observed entry contributes 0."""
+    def log_prob(self, x: Any, params: Any) -> np.ndarray:
+        """(n,) by SciPy, in double precision; a row without any observed entry contributes 0."""
         params = {n: np.asarray(v, float) for n, v in params.items()}
-        joint = self.log_joint(params, np.asarray(x, float), self.kwargs)
-        joint = np.log(params["weights"]) + joint
-        return float(special.logsumexp(joint, 1).sum())
+        with np.errstate(all="ignore"):
+            joint = self.log_joint(params, self.read(x), self.kwargs)
+            return special.logsumexp(joint + np.log(params["weights"]), axis=1)
+
+    def read(self, x: Any) -> np.ndarray:
+        """What the data are to mean: masked and missing entries are NaN, categories their codes."""
+        if isinstance(x, np.ma.MaskedArray):
+            x = np.ma.filled(x.astype(float), np.nan)
+        if hasattr(x, "to_numpy"):
+            x = x.to_numpy(dtype=float, na_value=np.nan)
+        array = np.asarray(x)
+        if self.name == "latent classes" and array.dtype.kind not in "biuf":
+            return np.column_stack([_codes(column) for column in array.T])
+        return array.astype(jnp.result_type(float)).astype(float)
+
+
+def _codes(column: np.ndarray) -> np.ndarray:
+    """Categories by their order, NaN for None; whole numbers below 3 are their own."""
+    there = sorted({v for v in column.tolist() if v is not None})
+    own = all(isinstance(v, int) for v in there) and there and max(there) < 3
+    code = {v: float(v if own else i) for i, v in enumerate(there)} | {None: np.nan}
+    return np.array([code[v] for v in column.tolist()])
 
 
 def _entries(density: Callable[..., np.ndarray], x: np.ndarray, *args: np.ndarray) -> np.ndarray:
@@ -104,9 +126,21 @@ def _lognormal(params: Any, x: np.ndarray, _: Any) -> np.ndarray:
     return _entries(density, x, params["loc"], params["scale"])
 
 
+def _own(x: Any, num_components: int) -> None:
+    """Normals as a user writes them, who checks nothing."""
+    weights = numpyro.sample("weights", dist.Dirichlet(jnp.ones(num_components)))
+    with numpyro.plate("components", num_components):
+        loc = numpyro.sample("loc", dist.Normal(0, 10))
+        scale = numpyro.sample("scale", dist.HalfNormal(5))
+    with numpyro.plate("rows", x.shape[0]):
+        z = numpyro.sample("z", dist.Categorical(weights))
+        numpyro.sample("x", dist.Normal(loc[z], scale[z]), obs=x)
+
+
 def _regression(params: Any, y: np.ndarray, kwargs: Any) -> np.ndarray:
-    mean = kwargs["covariates"] @ params["coefficients"].T
-    return stats.norm.logpdf(y[:, None], mean, params["scale"])
+    mean = np.asarray(kwargs["covariates"]) @ params["coefficients"].T
+    density = stats.norm.logpdf(y.reshape(-1, 1), mean, params["scale"])
+    return np.where(np.isnan(y).reshape(-1, 1), 0.0, density)
 
 
 _PAIRS = np.column_stack([_HALF * 5.0, _HALF * 3.0]) + _RNG.normal(size=(N, 2))
@@ -124,6 +158,7 @@ PROBLEMS = {
             _normal,
         ),
         Problem("full normals", models.gaussian_mixture, _PAIRS, _full),
+        Problem("own normals", _own, _PAIRS[:, 0], _normal),
         Problem("counts", models.poisson_mixture, _COUNTS, _poisson),
         Problem(
             "items",

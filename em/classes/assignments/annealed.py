@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from ...options import flag, number, whole
 from .soft import Soft
 from .stochastic import Drawn
 
@@ -53,10 +54,13 @@ class Annealed:
     hard: bool = False
 
     def __post_init__(self) -> None:
-        if not (0 < self.start <= 1 and self.growth > 1 and self.every >= 1):
-            raise ValueError(
-                f"annealing needs 0 < start <= 1, growth > 1 and every >= 1, not {self}"
-            )
+        number("start", self.start, above=0)
+        number("growth", self.growth, above=1)
+        whole("every", self.every)
+        number("noise", self.noise, least=0)
+        flag("hard", self.hard)
+        if self.start > 1 or self.noise > 1:
+            raise ValueError(f"annealing needs start <= 1 and noise <= 1, not {self}")
 
     @property
     def num_steps(self) -> int:

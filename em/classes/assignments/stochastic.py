@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from ...options import flag, whole
 from .soft import Soft
 
 
@@ -45,6 +46,10 @@ class Stochastic:
     name = "stochastic"
     num_steps: int = 100
     hard: bool = False
+
+    def __post_init__(self) -> None:
+        whole("num_steps", self.num_steps)
+        flag("hard", self.hard)
 
     def at(self, step: jax.Array, rng_key: jax.Array) -> Drawn:
         """Noise 1, then less and less."""

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from ...options import positive
+from ...options import whole
 from ...plan.program import Params
 from .compiled import Passes
 
@@ -37,7 +37,7 @@ class Stepwise:
     def __post_init__(self) -> None:
         if not 0.5 < self.decay <= 1:
             raise ValueError(f"decay must be above 0.5 and at most 1, not {self.decay!r}")
-        positive("passes", self.passes)
+        whole("passes", self.passes)
 
 
 def stepped(rule: Stepwise, passes: Passes, params: Params) -> Params:

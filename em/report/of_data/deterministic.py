@@ -9,7 +9,7 @@ import jax
 from ...machine.jit import quick_jit
 from ...read.provenance import dependencies
 from ...read.reader import Params, Reader
-from ...rows.streamed import Streamed, one_of
+from ...rows.streamed import Streamed, one_batch_of
 from .scoring import Scored
 
 
@@ -27,7 +27,7 @@ def by_class(reader: Reader, arrays: tuple) -> frozenset[str]:
 def values_of(result: Scored) -> Params:
     """Those of a fit; those by row are left out where these are read batch by batch."""
     rows = result.rows
-    found = values(result.program, result.free, one_of(rows).arrays)
+    found = values(result.program, result.free, one_batch_of(rows).arrays)
     if isinstance(rows, Streamed):
         return {n: v for n, v in found.items() if rows.size not in v.shape}
     return found

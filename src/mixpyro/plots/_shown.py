@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..em.options import positive
+from ..em.options import whole
 from ..em.report.columns import CATEGORY, Columns, columns_of
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def chosen(columns: Columns, wanted: Any, among: Sequence[int], most: int) -> li
     Raises:
         ValueError: a column that is not there, or that this picture does not show.
     """
-    positive("most", most)
+    whole("most", most)
     if wanted is not None:
         asked = [wanted] if isinstance(wanted, str | int | np.integer) else list(wanted)
         places = [_place(columns, name) for name in asked]

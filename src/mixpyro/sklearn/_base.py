@@ -21,7 +21,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from ..em import EM
 from ..em.machine.interruption import raising
-from ..em.options import positive
+from ..em.options import whole
 from ..em.plan.chunks import size_class
 from ..weighted import ROW_WEIGHTS, Weighted, weighted
 from ._double import DoubleFit, doubled, in_double
@@ -92,7 +92,7 @@ class MixtureEstimator(
     def _run(self, *args: np.ndarray, weights: np.ndarray | None = None) -> Fit:
         for name in ("n_components", "max_iter", "n_init"):
             if (value := getattr(self, name, "auto")) != "auto":
-                positive(name, value)
+                whole(name, value)
         model, settings = self._call()
         total = float(len(args[0]))
         if weights is not None:
@@ -179,7 +179,7 @@ class MixtureEstimator(
         """Draw rows from the fitted mixture: (X, their components)."""
         check_is_fitted(self)
         data = np.asarray(self.fit_.call.arrays[0])
-        positive("n_samples", n_samples)
+        whole("n_samples", n_samples)
         like = data[np.arange(n_samples) % len(data)]
         drawn, labels = self._draw(like, **self._beside(like))
         if len(drawn) != 1:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from ..em.options import positive
+from ..em.options import whole
 from ..em.plan.chunks import size_class
 from ._base import MixtureEstimator
 from ._discrete import CATEGORIES, COUNTS, refuse
@@ -193,7 +193,7 @@ class HiddenMarkov(MixtureEstimator):
     def sample(self, n_samples: int = 1) -> tuple[np.ndarray, Int[np.ndarray, " n"]]:
         """Draw one sequence from the fitted model: (X, its states)."""
         check_is_fitted(self)
-        positive("n_samples", n_samples)
+        whole("n_samples", n_samples)
         data = np.asarray(self.fit_.call.arrays[0])
         like = np.broadcast_to(data[:1, :1], (n_samples, 1, data.shape[2]))
         drawn, states = self._draw(like, np.ones((n_samples, 1), bool))
