@@ -16,6 +16,7 @@ from ..em import Fit
 from ..em.options import a_fit, whole
 from ..em.plan.program import Params
 from ..em.read.chains.simulated import unobserved
+from ..em.report.precision import in_precision
 from .density import deterministics
 from .draws import site_draws, variable
 from .groups import attributes_of, classes_of, estimates_of, observations, scored_site
@@ -40,6 +41,7 @@ STATISTICS = {
 _OUTPUT = ("relabel", "log_likelihood", "posterior_predictive", "each", "dims", "coords")
 
 
+@in_precision
 def to_arviz(
     run: Any,
     fit: Fit,

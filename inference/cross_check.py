@@ -12,6 +12,7 @@ import numpy as np
 
 from ..em import Fit
 from ..em.options import a_fit
+from ..em.report.precision import in_precision
 from .draws import site_draws
 from .groups import classes_of
 from .names import suffixes
@@ -111,6 +112,7 @@ class CrossCheck:
         return forest(self, ax)
 
 
+@in_precision
 def cross_check(fit: Fit, nuts: Any = None, svi: Any = None, laplace: Any = None) -> CrossCheck:
     r"""Compare an EM fit with posteriors of the same model, quantity by quantity.
 

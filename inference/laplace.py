@@ -9,6 +9,7 @@ import numpy as np
 
 from ..em import Fit
 from ..em.options import a_fit, as_key, whole
+from ..em.report.precision import in_precision
 from .arviz import check_output, tree
 from .density import energies
 from .posterior import Posterior, posterior_of
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 _FEWEST = 25
 
 
+@in_precision
 def run_laplace(
     fit: Fit, rng_key: jax.Array, *, num_samples: int = 1000, **output: Any
 ) -> DataTree:

@@ -16,6 +16,7 @@ from ..em.classes.posterior import Classes, posterior
 from ..em.options import a_fit, as_key, flag
 from ..em.plan.program import Params
 from ..em.read.reader import Reader
+from ..em.report.precision import in_precision
 from .draws import site_draws
 
 # Numbers that a batch of draws may hold: about 64 MB in double precision.
@@ -46,6 +47,7 @@ class Rows(NamedTuple):
     each: Any = None
 
 
+@in_precision
 def draw_latent(
     draws: Any, fit: Fit, rng_key: jax.Array | None = None, *, each: bool = False
 ) -> Rows:

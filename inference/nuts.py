@@ -18,6 +18,7 @@ from ..em.machine.jit import loop_jit
 from ..em.options import a_fit, as_key, flag, whole
 from ..em.plan.chunks import Rows
 from ..em.plan.program import Program
+from ..em.report.precision import in_precision
 from .arviz import STATISTICS, check_output, prepare, tree
 from .density import Coordinates, coordinates, energy, energy_of
 from .posterior import Posterior, derivatives_at, posterior_of
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 _DRAWN_IN = 20
 
 
+@in_precision
 def run_nuts(
     fit: Fit,
     rng_key: jax.Array,

@@ -14,6 +14,7 @@ import numpy as np
 from ..em import Fit
 from ..em.classes.posterior import posterior
 from ..em.options import a_fit, one_of
+from ..em.report.precision import in_precision
 from .draws import site_draws
 from .posterior import posterior_of
 from .symmetry import Symmetry, symmetries_of
@@ -71,6 +72,7 @@ class Relabelling:
         return " ".join(parts)
 
 
+@in_precision
 def relabel(draws: Any, fit: Fit, by: str = "responsibilities") -> Relabelling:
     r"""Rename the components of each posterior draw so that they match those of the fit.
 

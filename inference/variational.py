@@ -19,6 +19,7 @@ from numpyro.infer.autoguide import AutoMultivariateNormal
 from ..em import Fit
 from ..em.climb.boundary import inside
 from ..em.options import a_fit, as_key, flag, function, number, whole
+from ..em.report.precision import in_precision
 from .arviz import check_output, draws_of_guide, tree
 from .density import energy
 from .draws import site_draws
@@ -47,6 +48,7 @@ def init_to_fit(fit: Fit) -> Callable:
     return init_to_value(values={n: jnp.asarray(v) for n, v in found.items()})
 
 
+@in_precision
 def run_svi(
     fit: Fit,
     rng_key: jax.Array,

@@ -63,7 +63,8 @@ _ADVICE = {
     ),
     Status.LOWERED: (
         "The objective fell, so an M-step did not maximise. Check that the model's log density "
-        "is smooth in its parameters, use float64, or give better init_params."
+        "is smooth in its parameters, use float64 (`with jax.enable_x64(True):` around the call), "
+        "or give better init_params."
     ),
     Status.NOT_FINITE: (
         "The objective is not finite: no component gives some row a positive density at the "
@@ -72,8 +73,8 @@ _ADVICE = {
     Status.NO_INFORMATION: (
         "EM converged, but the log-likelihood has no finite second derivatives there, so it is "
         "not known whether the data determine all parameters, and there are no standard errors. "
-        "Use float64, write the density without branches that are infinite on one side, or use "
-        "em.bootstrap for standard errors."
+        "Use float64 (`with jax.enable_x64(True):` around the call), write the density without "
+        "branches that are infinite on one side, or use em.bootstrap for standard errors."
     ),
     Status.NO_MODE: (
         "The posterior density is infinite at the boundary. Where a probability or a rate is 0, "
@@ -84,8 +85,9 @@ _ADVICE = {
     ),
     Status.MISREAD: (
         "The log-likelihood that was climbed is not the model's own at the estimate, by NumPyro's "
-        "densities: the estimate is not to be trusted. Use float64; if that does not help, this is "
-        "a fault of mixpyro, which is worth a report with the model."
+        "densities: the estimate is not to be trusted. Use float64 (`with jax.enable_x64(True):` "
+        "around the call); if that does not help, this is a fault of mixpyro, which is worth a "
+        "report with the model."
     ),
     Status.STALLED: (
         "EM stands still at a point that is no maximum: some move of its parameters still raises "

@@ -24,6 +24,7 @@ from . import summary as tables
 from .by_class import in_order, profiles
 from .indices import classification_table, indices
 from .items import bivariate_residuals
+from .precision import in_own_precision
 from .result import Result
 from .scores import gram
 
@@ -33,8 +34,12 @@ if TYPE_CHECKING:
     from ...plots import FitPlots
 
 
+@in_own_precision(lambda fit: fit)
 class Fit(Result):
     """A fitted mixture.
+
+    It is asked in the precision that it was made in: one of ``with jax.enable_x64(True):`` stays in
+    double precision outside of it, and no global flag is touched.
 
     Attributes:
         leaves: {parameter: value}, constrained, as `params`, but each leaf of a pytree by itself:

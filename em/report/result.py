@@ -28,6 +28,7 @@ from .of_data.deterministic import values_of
 from .of_data.in_batches import InBatches, Scoring, streamed
 from .of_data.scoring import decoded, score
 from .of_data.simulation import simulated
+from .precision import in_own_precision
 from .scores import clearly_identified, gram
 from .words import entries, few, of_starts
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+@in_own_precision(lambda fit: fit)
 @dataclass(frozen=True, eq=False)
 class Result:
     """A fitted mixture: see `Fit`, which says what the attributes are and adds tables and files."""
@@ -223,8 +225,7 @@ class Result:
     def deterministics(self) -> dict[str, jax.Array]:
         """{site: value} of the ``numpyro.deterministic`` sites that do not depend on z.
 
-        They are functions of the parameters and no parameters themselves, so they are not among
-        ``params``, which is what `numpyro.handlers.substitute` takes.
+        They are functions of the parameters, and so not among ``params``.
         """
         return values_of(self)
 
@@ -235,8 +236,6 @@ class Result:
             ValueError: components that differ in more than one number each.
         """
         return gradient_function(self)
-
-    # ---- uncertainty -----------------------------------------------------------------------
 
     @cached_property
     def information(self) -> info.Information:

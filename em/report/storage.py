@@ -20,6 +20,7 @@ from ..options import path as check_path
 from ..programs import prepare, program_for
 from ..rows.checks import check
 from . import archive
+from .precision import precision_of_numbers
 from .result import Result
 
 _FORMAT = 1
@@ -75,7 +76,8 @@ def load[R: Result](kind: type[R], path: str | Path, model: Callable, max_bytes:
     stored = archive.read(path, max_bytes)
     meta = _meta(path, stored)
     try:
-        return _made(kind, path, model, stored, meta)
+        with precision_of_numbers(stored[f"params/{name}"] for name in meta["parameters"]):
+            return _made(kind, path, model, stored, meta)
     except (KeyError, IndexError, TypeError, AttributeError) as error:
         raise ValueError(
             f"{path} holds no whole mixpyro fit: {type(error).__name__} {error}"
@@ -170,16 +172,17 @@ def restored[R: Result](
     numbers: dict[str, Any],
 ) -> R:
     """The fit of these parts: the model is read again, or found where it was read before."""
-    call = replace(split(args, kwargs), columns=columns)
-    program = program_for(model, call, posterior)
-    return kind(
-        program=program,
-        call=call,
-        rows=prepare(program, call.arrays)[0],
-        leaves={n: jnp.asarray(v) for n, v in leaves.items()},
-        labels=None if labels is None else jnp.asarray(labels),
-        **numbers,
-    )
+    with precision_of_numbers(leaves.values()):
+        call = replace(split(args, kwargs), columns=columns)
+        program = program_for(model, call, posterior)
+        return kind(
+            program=program,
+            call=call,
+            rows=prepare(program, call.arrays)[0],
+            leaves={n: jnp.asarray(v) for n, v in leaves.items()},
+            labels=None if labels is None else jnp.asarray(labels),
+            **numbers,
+        )
 
 
 class _Array:

@@ -23,6 +23,7 @@ from ..options import a_fit, as_key, number, one_of, whole
 from ..plan.chunks import Rows
 from ..plan.program import Params, Program
 from ..report.fit import Fit
+from ..report.precision import in_precision
 from ..report.words import label
 from .replicates import each, from_params, of_rows, refuse_auxiliary, reweighed, simulator
 
@@ -83,6 +84,7 @@ class Bootstrap:
         return pd.DataFrame(table, columns=columns).set_index("parameter")
 
 
+@in_precision
 def bootstrap(
     fit: Fit,
     rng_key: jax.Array,
@@ -175,6 +177,7 @@ class BootstrapTest:
     pvalue: float
 
 
+@in_precision
 def bootstrap_lrt(
     fit_small: Fit,
     fit_big: Fit,

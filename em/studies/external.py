@@ -18,6 +18,7 @@ from ..options import a_fit, flag, one_of, whole
 from ..options import level as check_level
 from ..report import information as info
 from ..report.fit import Fit
+from ..report.precision import in_precision
 from .hypotheses import HypothesisTest, wald
 from .last_step import Given, Way, covariance_of, maximise, objective_of, terms_of
 from .outcomes import OUTCOMES, Outcome
@@ -92,6 +93,7 @@ class External:
         return wald(value, variance)
 
 
+@in_precision
 def external(
     fit: Fit,
     outcome: Any = None,

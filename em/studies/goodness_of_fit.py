@@ -14,6 +14,7 @@ from ..machine.jit import loop_jit
 from ..options import a_fit, as_key, number, whole
 from ..report.fit import Fit
 from ..report.items import Items, by_row, items_of, log_probabilities, patterns
+from ..report.precision import in_precision
 from .replicates import each, from_params, simulator
 
 
@@ -39,6 +40,7 @@ class GoodnessOfFit:
     replicates: np.ndarray = field(default_factory=lambda: np.zeros(0), repr=False)
 
 
+@in_precision
 def goodness_of_fit(
     fit: Fit,
     rng_key: jax.Array | None = None,

@@ -15,6 +15,7 @@ from ..read import layout
 from ..read.trees import join
 from ..report import information as info
 from ..report.fit import Fit
+from ..report.precision import in_precision
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class HypothesisTest:
     pvalue: float
 
 
+@in_precision
 def wald_test(
     fit: Fit, restriction: Callable[[Params], jax.Array], kind: str = "observed"
 ) -> HypothesisTest:
@@ -77,6 +79,7 @@ def wald(value: np.ndarray, variance: np.ndarray) -> HypothesisTest:
     return HypothesisTest(statistic, len(value), _tail(statistic, len(value)))
 
 
+@in_precision
 def likelihood_ratio_test(fit_small: Fit, fit_big: Fit) -> HypothesisTest:
     """Test the small fit within the big one: ``2 (log L_big - log L_small)`` (Wilks 1938).
 

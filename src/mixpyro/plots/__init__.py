@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..em.report.precision import in_own_precision
 from ._shown import Names
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["FitPlots"]
 
 
+@in_own_precision(lambda pictures: pictures._fit)
 class FitPlots:
     """The pictures of one fit: ``fit.plot.density()``.
 
