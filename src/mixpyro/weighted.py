@@ -15,12 +15,12 @@ class Weighted:
     """A model under ``scale``: its log densities count as often as ``row_weights`` (n,) say."""
 
     def __init__(self, model: Callable) -> None:
-        self.model = model
+        self.fn = model  # as in NumPyro's handlers: readers look there for the function
 
     def __call__(self, *args: Any, row_weights: Any, **kwargs: Any) -> Any:
         """The model, scaled."""
         with handlers.scale(scale=row_weights):
-            return self.model(*args, **kwargs)
+            return self.fn(*args, **kwargs)
 
 
 _made: dict[Callable, Weighted] = {}

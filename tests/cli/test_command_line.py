@@ -80,6 +80,8 @@ def test_weights_are_counts_of_rows(tmp_path, capsys):
     assert main(["fit", str(file), *options, "--out", str(tmp_path / "out")]) == 0
     said = json.loads(capsys.readouterr().out)
     assert said["log_likelihood"] == pytest.approx(-293.705, abs=1e-3)
+    assert main(["predict", str(tmp_path / "out"), str(file)]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 21
     # 118 slides, of which none of the three classes has less than a sixth
     assert not any("very few rows" in words for words in said["doubts"])
 

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as compute
 
-from .errors import BadInput, listed
+from .errors import BadInput, listed, meant
 from .files import Table
 
 KINDS = ("number", "positive", "count", "binary", "category", "ignore")
@@ -139,7 +139,7 @@ def find(table: Table, name: str) -> tuple[Column | None, str]:
             return as_kind(table, name, "binary"), ""
         if whole and n >= 10 and there == n and (np.diff(values) == 1).all():
             return None, "it numbers the rows"
-        return Column(name, "count" if whole and there_values.min() == 0 else "number"), ""
+        return Column(name, "count" if whole and _counts(there_values) else "number"), ""
     if distinct > _MOST or distinct > max(there / 2, 2):
         return None, _many_texts(column, distinct)
     return as_kind(table, name, "category"), ""
@@ -156,7 +156,7 @@ def taken_for(columns: Sequence[Column], table: Table) -> list[str]:
         out.append(f"Taken for {'; '.join(parts)}. --types {columns[0].name}=KIND says other.")
     if doubtful := [c.name for c in columns if _may_count(c, table)]:
         out.append(
-            f"Whole numbers without a 0 were taken for measurements: {listed(doubtful)}. If they "
+            f"Whole numbers were taken for measurements: {listed(doubtful)}. If they "
             f"count something, say so by --types {doubtful[0]}=count, or name the model by --model."
         )
     return out
@@ -167,6 +167,14 @@ def _may_count(column: Column, table: Table) -> bool:
     values = column.codes(table)
     there = values[~np.isnan(values)]
     return column.kind == "number" and bool(((there > 0) & (there == np.round(there))).all())
+
+
+def _counts(values: np.ndarray) -> bool:
+    """Whether whole numbers count something: from 0, or from 1 and spread as Poisson's or more.
+
+    Grades from 1 to 5 have less spread.
+    """
+    return bool(values.min() == 0 or (values.min() == 1 and values.var() >= values.mean()))
 
 
 def as_kind(table: Table, name: str, kind: str) -> Column:
@@ -229,8 +237,7 @@ def select(options: Iterable[str], names: Sequence[str], option: str) -> list[st
             there = bool(mark) and all(end in names for end in ends)
             found = list(names[names.index(ends[0]) : names.index(ends[1]) + 1]) if there else []
         if not found:
-            close = [n for n in names if n.lower().strip() == part.lower()]
-            hint = f"did you mean {close[0]!r}?" if close else f"there are {listed(names, 20)}"
+            hint = meant(part, names) or f"there are {listed(names, 20)}"
             raise BadInput(f"{option} names {part!r}, and the table has no such column; {hint}")
         out += [name for name in found if name not in out]
     return out

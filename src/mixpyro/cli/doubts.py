@@ -63,5 +63,8 @@ def doubts(
         if note != "fixed":
             names = listed(list(rows["parameter"]), 4)
             many = f"{len(rows)} estimates" if len(rows) > 1 else "1 estimate"
-            out.append(f"No proper interval for {many} ({names}): {note}.")
+            why = note.replace(
+                "take interval='profile'", "in Python, fit.summary(interval='profile') has one"
+            )
+            out.append(f"No proper interval for {many} ({names}): {why}.")
     return out

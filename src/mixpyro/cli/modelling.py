@@ -14,7 +14,7 @@ import numpy as np
 
 from .. import models
 from .columns import Column, as_kind
-from .errors import BadInput, listed
+from .errors import BadInput, listed, meant
 from .files import Table
 from .recipe import Argument
 
@@ -39,8 +39,11 @@ def load_model(name: str) -> tuple[Callable, str]:
         return models.CATALOGUE[name], ""
     file, mark, function = name.rpartition(":")
     if not mark or not file.endswith(".py"):
-        close = [n for n in models.CATALOGUE if name.lower().replace("-", "_") in n]
-        hint = f"did you mean {close[0]!r}?" if close else "`mixpyro models` lists them;"
+        asked = name.lower().replace("-", "_")
+        within = [n for n in models.CATALOGUE if asked in n]
+        within.sort(key=lambda n: n != f"{asked}_mixture")
+        hint = meant(within[0] if within else asked, list(models.CATALOGUE))
+        hint = hint or "`mixpyro models` lists them;"
         raise BadInput(f"there is no model {name!r}; {hint} your own is file.py:function")
     path = Path(file)
     if not path.is_file():
@@ -64,6 +67,35 @@ def load_model(name: str) -> tuple[Callable, str]:
 def parameters(model: Callable) -> dict[str, inspect.Parameter]:
     """The arguments of a model, by name."""
     return dict(inspect.signature(model).parameters)
+
+
+_REGRESSIONS = {
+    "number": "linear_regression_mixture",
+    "positive": "gamma_regression_mixture",
+    "count": "poisson_regression_mixture",
+    "binary": "logistic_regression_mixture",
+}
+
+
+def regression(columns: Sequence[Column], group: bool) -> str:
+    """The regression that explains these columns.
+
+    Raises:
+        BadInput: several columns, or one of categories.
+    """
+    kind = columns[0].kind
+    if len(columns) > 1 or kind not in _REGRESSIONS or (group and kind not in ("number", "count")):
+        raise BadInput(
+            f"no model is taken by itself for a response of {listed([c.name for c in columns])}"
+            f"{' with groups' if group else ''} ({', '.join(c.kind for c in columns)}); "
+            f"name one by --model: {', '.join(having('covariates'))}"
+        )
+    return "growth_mixture" if group else _REGRESSIONS[kind]
+
+
+def having(argument: str) -> list[str]:
+    """The models of the collection that take such an argument."""
+    return [n for n, m in models.CATALOGUE.items() if argument in parameters(m)]
 
 
 def automatic(columns: Sequence[Column], table: Table) -> str:

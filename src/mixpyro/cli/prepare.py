@@ -17,7 +17,7 @@ from .columns import Column
 from .errors import BadInput, listed
 from .files import Table
 from .fitting import grid
-from .modelling import automatic, first_argument, load_model, parameters
+from .modelling import automatic, first_argument, having, load_model, parameters, regression
 from .options import components, covariances, settings
 from .recipe import Argument, Recipe
 
@@ -73,7 +73,8 @@ def prepare(table: Table, wanted: Wanted) -> Prepared:
         kinds.select([name], table.names, "--weights" if name == wanted.weights else "--group")
     apart = {*special, *by_column.values()}
     dropped = kinds.select(wanted.drop, table.names, "--drop")
-    regression = bool(wanted.response)
+    if wanted.covariates and not wanted.response:
+        raise BadInput("--covariates explain a column; name that by --response")
     responses = kinds.select(wanted.response, table.names, "--response")
     chosen = responses or kinds.select(wanted.columns, table.names, "--columns")
     told_so = bool(chosen)
@@ -97,7 +98,10 @@ def prepare(table: Table, wanted: Wanted) -> Prepared:
         raise BadInput(f"no column is left to fit ({reasons or 'all were dropped'})")
     name = wanted.model
     if name == "auto":
-        name = "gaussian_mixture" if wanted.covariance else automatic(used, table)
+        if wanted.response:
+            name = regression(used, bool(wanted.group))
+        else:
+            name = "gaussian_mixture" if wanted.covariance else automatic(used, table)
         notes.append(f"The model {name} was taken for columns of these kinds; --model says other.")
     model, model_sum = load_model(name)
     own = parameters(model)
@@ -108,7 +112,11 @@ def prepare(table: Table, wanted: Wanted) -> Prepared:
         left[unable] = f"{name} cannot take it"
     notes += kinds.taken_for([c for a in first for c in a.columns if c.name not in given], table)
     arguments = [*first]
-    if regression:
+    if wanted.response:
+        if "covariates" not in own:
+            raise BadInput(
+                f"{name} explains no response; these do: {', '.join(having('covariates'))}"
+            )
         own_names = {c.name for a in first for c in a.columns}
         terms = kinds.select(wanted.covariates, table.names, "--covariates") or [
             n for n in table.names if n not in (*own_names, *apart, *dropped)
@@ -120,7 +128,11 @@ def prepare(table: Table, wanted: Wanted) -> Prepared:
         arguments.append(_argument(argument, source, own, table, given, wanted.intercept, left))
     if wanted.group:
         if "group" not in own:
-            raise BadInput(f"{name} has no groups of rows; `mixpyro models` shows which models do")
+            raise BadInput(
+                f"{name} has no groups of rows; of the collection {listed(having('group'))} "
+                "have (growth_mixture explains a --response), or write a model.py:function with "
+                "the arguments group and num_groups"
+            )
         arguments.append(Argument("group", "groups", (Column(wanted.group, "category"),), True))
     elif "group" in own and own["group"].default is own["group"].empty:
         raise BadInput(f"{name} needs groups of rows; name their column by --group")

@@ -1,0 +1,92 @@
+"""From a file and options to a model: nothing is fitted here."""
+
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from mixpyro.cli import columns, files
+from mixpyro.cli.errors import BadInput
+from mixpyro.cli.prepare import Wanted, prepare
+
+N = 40
+RNG = np.random.default_rng(0)
+DATA = {
+    "id": np.arange(1, N + 1),
+    "length": RNG.normal(size=N).round(3),
+    "visits": 1 + RNG.poisson(4, N) * RNG.integers(0, 2, N) * 2,
+    "grade": 1 + np.arange(N) % 5,
+    "ill": np.arange(N) % 2,
+    "town": np.where(np.arange(N) % 3, "Bern", "Köln"),
+}
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    file = tmp_path_factory.mktemp("data") / "data.csv"
+    rows = zip(*DATA.values(), strict=True)
+    file.write_text("\n".join([",".join(DATA), *(",".join(map(str, row)) for row in rows)]))
+    return files.read(file)
+
+
+def prepared(table, **wanted):
+    with jax.enable_x64(True):
+        return prepare(table, Wanted(Path("data.csv"), "mixpyro fit data.csv", **wanted))
+
+
+def test_kinds_are_found(table):
+    found = {name: columns.find(table, name)[0] for name in table.names}
+    kinds = {name: c.kind if c else None for name, c in found.items()}
+    assert kinds == {
+        "id": None,
+        "length": "number",
+        "visits": "count",  # from 1, and spread more than Poisson's
+        "grade": "number",
+        "ill": "binary",
+        "town": "category",
+    }
+
+
+def test_whole_numbers_that_may_be_counts_are_told(table):
+    notes = prepared(table, columns=["grade", "length", "visits"]).notes
+    assert any("--types grade=count" in note for note in notes)
+    assert not any("visits=count" in note for note in notes)
+    told = prepared(table, columns=["grade", "length"], types=["grade=number"]).notes
+    assert not any("Whole numbers" in note for note in told)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "model"),
+    [
+        ({"columns": ["length"]}, "gaussian_mixture"),
+        ({"columns": ["visits"]}, "poisson_mixture"),
+        ({"columns": ["ill"]}, "bernoulli_mixture"),
+        ({"columns": ["ill", "town"]}, "latent_class"),
+        ({}, "latent_profile"),
+        ({"response": ["length"]}, "linear_regression_mixture"),
+        ({"response": ["visits"]}, "poisson_regression_mixture"),
+        ({"response": ["ill"]}, "logistic_regression_mixture"),
+        ({"response": ["length"], "group": "town"}, "growth_mixture"),
+    ],
+)
+def test_the_model_follows_from_the_columns(table, wanted, model):
+    assert prepared(table, **wanted).recipe.model == model
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        ({"columns": ["lenght"]}, "did you mean 'length'"),
+        ({"model": "gausian_mixture"}, "did you mean 'gaussian_mixture'"),
+        ({"model": "poisson"}, "did you mean 'poisson_mixture'"),
+        ({"covariates": ["length"]}, "name that by --response"),
+        ({"model": "gaussian_mixture", "response": ["length"]}, "explains no response; these do"),
+        ({"group": "town"}, "of the collection .*growth_mixture"),
+        ({"response": ["town"]}, "name one by --model: "),
+        ({"response": ["ill"], "group": "town"}, "with groups"),
+    ],
+)
+def test_what_cannot_be_is_a_sentence(table, wanted, words):
+    with pytest.raises(BadInput, match=words):
+        prepared(table, **wanted)
