@@ -225,8 +225,6 @@ def test_steps_of_a_chain_are_no_independent_rows():
     resp = np.asarray(fit.responsibilities())
     np.testing.assert_allclose(table["estimated"], resp.mean(0), rtol=1e-9)
     for call in (
-        fit.sorted,
-        fit.profiles,
         fit.bivariate_residuals,
         lambda: em.goodness_of_fit(fit),
         lambda: em.external(fit, np.zeros(len(counts))),
