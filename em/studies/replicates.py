@@ -115,13 +115,14 @@ def observed_arguments(fit: Fit) -> dict[str, int]:
     places = {}
     for data in program.structure.data:
         value = np.asarray(trace[data.name]["value"], float)
-        if data.incomplete:  # gaps of counts and categories have numbers in their place there
-            value = np.where(layout.observed(trace[data.name], data), value, np.nan)
+        unseen = np.isnan(value)
+        if data.incomplete:  # what is masked may have any number in its place, here or there
+            unseen |= ~np.asarray(layout.observed(trace[data.name], data))
         same = [
             i
             for i, a in enumerate(arrays)
             if a.size == value.size
-            and np.array_equal(np.asarray(a, float).ravel(), value.ravel(), equal_nan=True)
+            and np.all((np.asarray(a, float).ravel() == value.ravel()) | unseen.ravel())
         ]
         if not same:
             raise ValueError(
