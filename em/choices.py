@@ -36,7 +36,7 @@ def choices(
     own = chosen("assign", assign, ASSIGNMENTS, Assign)
     smooth = isinstance(own, Soft)
     stepwise = accelerate if isinstance(accelerate, Stepwise) else None
-    plain_first = stepwise is not None or accelerate == "auto"
+    plain_first = stepwise is not None or (isinstance(accelerate, str) and accelerate == "auto")
     if plain_first:
         accelerate = "quasi-newton" if smooth else None
     faster: Accelerate | None = None

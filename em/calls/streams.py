@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -34,8 +34,12 @@ class Data:
         return jax.tree.map(
             lambda leaf: given.get(id(leaf), leaf),
             (self.args, dict(self.kwargs)),
-            is_leaf=lambda leaf: leaf is None,
+            is_leaf=_leaf,
         )
+
+
+def _leaf(value: Any) -> bool:
+    return value is None or isinstance(value, Iterator)  # which JAX would warn of
 
 
 def data_of(args: tuple, kwargs: Mapping[str, Any]) -> Data | None:
@@ -43,7 +47,7 @@ def data_of(args: tuple, kwargs: Mapping[str, Any]) -> Data | None:
     streams: dict[int, Batches] = {}
     places: dict[int, int] = {}
     number = 0
-    for leaf in jax.tree.leaves((args, dict(kwargs)), is_leaf=lambda leaf: leaf is None):
+    for leaf in jax.tree.leaves((args, dict(kwargs)), is_leaf=_leaf):
         if isinstance(leaf, Batches) and id(leaf) not in streams:
             streams[id(leaf)], places[id(leaf)] = leaf, number
         elif isinstance(leaf, Batches):

@@ -121,7 +121,7 @@ def test_own_names_for_axes(fit, laplace):
 )
 def test_what_a_tree_cannot_hold_is_refused_before_the_run(fit, run, output, words):
     with pytest.raises(ValueError, match=words):
-        run(fit, None, **output)  # without a key nothing could run
+        run(fit, 0, **output)
 
 
 # ---- labels -------------------------------------------------------------------------------------
@@ -163,5 +163,5 @@ def test_draws_of_another_shape_are_refused(fit):
         inference.relabel({"loc": np.zeros((1, 2, 2))}, fit)
     with pytest.raises(ValueError, match="'weights' have shape"):
         inference.relabel({"weights": np.zeros((2, 2))}, fit)
-    with pytest.raises(ValueError, match="by must be one of"):
+    with pytest.raises(ValueError, match="by must be"):
         inference.relabel({}, fit, by="name")
