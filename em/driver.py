@@ -24,8 +24,8 @@ from .climb.search import climb_all
 from .climb.starts import CATALOGUE as STARTS
 from .climb.starts import Start
 from .climb.status import FitError
-from .machine.garbage import collected_seldom
 from .machine.jit import quick
+from .machine.surroundings import surrounded
 from .options import as_key, chosen, flag, number, whole
 from .options import model as check_model
 from .plan.chunks import Rows
@@ -172,7 +172,7 @@ class EM:
             while ahead:
                 yield self._finish(ahead.popleft())
 
-    @collected_seldom
+    @surrounded
     def _start(
         self,
         pool: Executor,
@@ -232,7 +232,7 @@ class EM:
             self.search and not isinstance(self.assign, Schedule),
         )
 
-    @collected_seldom
+    @surrounded
     def _finish(self, started: Started) -> Fit:
         ascent = started.ascent
         outcome, restarts = climb_all(ascent)

@@ -199,7 +199,7 @@ def _unmasked(items: np.ma.MaskedArray) -> np.ndarray:
     """The entries that are not masked; None, or NaN among numbers, for the others."""
     if items.dtype.kind in "biuf":
         return np.where(np.ma.getmaskarray(items), np.nan, items.data)
-    return items.astype(object).filled(None)
+    return np.ma.filled(np.ma.masked_array(items, dtype=object), None)
 
 
 def _plain(value: Any) -> Any:

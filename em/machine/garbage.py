@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import gc
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import wraps
 
 # So many more objects than were there start a search meanwhile.
 _PUT_OFF = 100_000
@@ -35,14 +34,3 @@ def put_off() -> Iterator[None]:
             before = _inside.pop()
             if not _inside:
                 gc.set_threshold(*before)
-
-
-def collected_seldom[**P, T](function: Callable[P, T]) -> Callable[P, T]:
-    """The same function, with fewer searches for cycles while it runs."""
-
-    @wraps(function)
-    def run(*args: P.args, **kwargs: P.kwargs) -> T:
-        with put_off():
-            return function(*args, **kwargs)
-
-    return run

@@ -10,6 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -73,7 +74,7 @@ def read(path: str | Path, max_bytes: int) -> dict[str, np.ndarray]:
     return found
 
 
-def _array(path: str | Path, name: str, stream: io.BufferedIOBase, size: int) -> np.ndarray:
+def _array(path: str | Path, name: str, stream: IO[bytes], size: int) -> np.ndarray:
     """An array of the entry, whose header is believed only as far as the entry is long."""
     data = stream.read(size + 1)
     if len(data) != size:

@@ -74,7 +74,7 @@ def _gaussian(x: Array, components: Any, covariance: str, _: int) -> Conditional
 
 
 def _poisson(x: Array, components: Any, covariance: str, _: int) -> Conditional:
-    prior = dist.Exponential(1 / mean_of(x, x.shape[1:], None)).to_event(1)
+    prior = dist.Exponential(1 / mean_of(x, x.shape[1:], mean=None)).to_event(1)
     with components:
         rate = numpyro.sample("rate", prior)
     return lambda z: dist.Poisson(rate[z]).to_event(1)
