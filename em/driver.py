@@ -26,9 +26,9 @@ from .climb.search import climb_all
 from .climb.starts import Start
 from .climb.status import FitError
 from .identity import identity_of
-from .machine.garbage import collected_seldom
 from .machine.interruption import Interruption
 from .machine.jit import quick
+from .machine.surroundings import surrounded
 from .options import as_key, flag, number, whole
 from .options import model as check_model
 from .over_batches import run as run_batches
@@ -202,7 +202,7 @@ class EM:
         refuse_aliases(self.model, kwargs)
         return split(args, kwargs, self.model)
 
-    @collected_seldom
+    @surrounded
     def _start(
         self,
         pool: Executor,
@@ -270,7 +270,7 @@ class EM:
             self.search and not isinstance(self.assign, Schedule) and shards is None,
         )
 
-    @collected_seldom
+    @surrounded
     def _finish(self, started: Started) -> Fit:
         outcome, restarts = climb_all(ascent := started.ascent)
         if ascent.checkpoint is not None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from numbers import Integral, Real
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+_REAL = (int, float, np.integer, np.floating)
 
 
 def as_key(rng_key: Any) -> jax.Array:
@@ -29,15 +30,15 @@ def as_key(rng_key: Any) -> jax.Array:
 
 def whole(name: str, value: Any, least: int = 1, most: int = 2**31) -> None:
     """Refuse what is no whole number >= ``least``, or is ``most`` or more: JAX counts to 2^31."""
-    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < least:
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
         raise ValueError(f"{name} must be a whole number >= {least}, not {value!r}")
-    if int(value) >= most:
+    if value >= most:
         raise ValueError(f"{name} must be below {most}, not {value!r}")
 
 
 def number(name: str, value: Any, least: float = -math.inf, above: float = -math.inf) -> None:
     """Refuse what is no finite number >= ``least`` and > ``above``."""
-    real = not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(float(value))
+    real = isinstance(value, _REAL) and not isinstance(value, bool) and math.isfinite(value)
     if not (real and value >= least and value > above):
         bounds = f" >= {least:g}" if least > -math.inf else ""
         bounds += f" > {above:g}" if above > -math.inf else ""
@@ -46,7 +47,7 @@ def number(name: str, value: Any, least: float = -math.inf, above: float = -math
 
 def level(value: Any) -> None:
     """Refuse what is no level of an interval."""
-    if not isinstance(value, Real) or not 0 < float(value) < 1:
+    if not isinstance(value, _REAL) or not 0 < value < 1:
         raise ValueError(f"level must be between 0 and 1, such as 0.95, not {value!r}")
 
 
@@ -59,7 +60,8 @@ def flag(name: str, value: Any) -> None:
 def one_of(name: str, value: Any, known: Any) -> None:
     """Refuse what is none of these words."""
     if not isinstance(value, str) or value not in known:
-        raise ValueError(f"{name} must be {either(known)}, not {value!r}")
+        words = either(known) if len(known) < 3 else f"one of {', '.join(map(repr, known))}"
+        raise ValueError(f"{name} must be {words}, not {value!r}")
 
 
 def function(name: str, value: Any, what: str = "a function") -> None:

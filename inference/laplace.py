@@ -51,9 +51,9 @@ def run_laplace(
             derivatives at the fit.
     """
     a_fit("fit", fit, Fit)
+    check_output(output)
     whole("num_samples", num_samples)
     rng_key = as_key(rng_key)
-    check_output(output)
     posterior = posterior_of(fit)
     v = np.asarray(jax.random.normal(rng_key, (num_samples, posterior.size)), float)
     log_q = -0.5 * (v**2).sum(1)

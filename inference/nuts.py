@@ -76,6 +76,7 @@ def run_nuts(
             density without finite derivatives at the fit.
     """
     a_fit("fit", fit, Fit)
+    check_output(output)
     whole("num_warmup", num_warmup, least=0)
     whole("num_samples", num_samples)
     whole("num_chains", num_chains)
@@ -84,7 +85,6 @@ def run_nuts(
     for name, value in (("kernel", kernel), ("mcmc", mcmc)):
         if value is not None and not isinstance(value, Mapping):
             raise ValueError(f"{name} takes a dictionary of NumPyro's arguments, not {value!r}")
-    check_output(output)
     coordinates(fit)  # complains where there is no posterior
     key_start, key_run = jax.random.split(rng_key)
     sizes = Sizes(num_warmup, num_samples, num_chains)

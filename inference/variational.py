@@ -96,6 +96,7 @@ def run_svi(
             derivatives at the fit.
     """
     a_fit("fit", fit, Fit)
+    check_output(output)
     for name, value in (
         ("num_steps", num_steps),
         ("num_samples", num_samples),
@@ -107,7 +108,6 @@ def run_svi(
     if guide is not None:
         function("guide", guide, "a function of the model")
     rng_key = as_key(rng_key)
-    check_output(output)
     posterior = posterior_of(fit)
     key_run, key_draw = jax.random.split(rng_key)
     args: tuple = ()

@@ -35,6 +35,25 @@ def stirling(a: jax.Array) -> jax.Array:
     return series + jnp.where(small, shift, 0)
 
 
+def log_choose(m: jax.Array, x: jax.Array) -> jax.Array:
+    """``log C(m, x)``, whose log factorials would cancel: of a million trials, all single digits.
+
+    ``x log(m / x) - (m - x) log(1 - x / m) + s(m) - s(x) - s(m - x)``, s(n) being what Stirling's
+    ``n log n - n`` leaves of ``log n!``.
+    """
+    y = m - x
+    share = x / jnp.where(m > 0, m, 1)
+    some = x * jnp.log(jnp.where(x > 0, 1 / jnp.where(x > 0, share, 1), 1))
+    rest = -y * jnp.log1p(-jnp.where(y > 0, share, 0))
+    return some + rest + _of_factorial(m) - _of_factorial(x) - _of_factorial(y)
+
+
+def _of_factorial(n: jax.Array) -> jax.Array:
+    """``log n! - n log n + n``, 0 for n = 0."""
+    there = jnp.where(n > 0, n, 1)
+    return jnp.where(n > 0, stirling(there) + jnp.log(there), 0)
+
+
 def log_minus_digamma(a: jax.Array) -> tuple[jax.Array, jax.Array]:
     """``log a - digamma(a) > 0`` and its derivative ``1 / a - trigamma(a) < 0``."""
     b, small = _shifted(a)

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
-from jax.scipy.special import gammaln
 from numpyro.distributions import BinomialLogits, BinomialProbs
 
 from ._family import Args, Family, Statistics, Ties, shares
+from ._special import log_choose
 from .bernoulli import log_odds, proportion
 
 
@@ -28,8 +28,7 @@ class Binomial(Family):
         return shares(u, known["total_count"], weights)
 
     def base(self, x: jax.Array, known: Args, reference: Args) -> jax.Array:
-        m = known["total_count"]
-        return gammaln(m + 1) - gammaln(x + 1) - gammaln(m - x + 1)
+        return log_choose(jnp.broadcast_to(known["total_count"], x.shape), x)
 
     def natural(self, args: Args, reference: Args) -> tuple[jax.Array, jax.Array]:
         log_p, log_q = log_odds(args)

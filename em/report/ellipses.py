@@ -12,8 +12,8 @@ import numpyro.distributions as dist
 
 from ...distributions import EigenNormal
 from ...distributions.or_uniform import OrUniform
-from ..machine.garbage import collected_seldom
 from ..machine.jit import quick_jit
+from ..machine.surroundings import surrounded
 from ..plan.program import Params
 from ..read import layout
 from ..read.latents import Level
@@ -47,7 +47,7 @@ class Ellipses:
         return self.loc[component, [i, j]], matrix, float(df[0])
 
 
-@collected_seldom
+@surrounded
 def ellipses(fit: Result, columns: Columns) -> Ellipses:
     """The ellipses of a fit's pairs of columns; none where they differ from row to row."""
     program, structure = fit.program, fit.program.structure

@@ -13,8 +13,8 @@ import numpyro.distributions as dist
 from numpyro.distributions import biject_to
 
 from ..climb.reach import felt
-from ..machine.garbage import collected_seldom
 from ..machine.jit import quick_jit
+from ..machine.surroundings import surrounded
 from ..plan.chunks import Rows
 from ..plan.program import Program
 from ..read.reader import Params
@@ -78,7 +78,7 @@ class GradientFunction:
         return self.bound <= _PROVED
 
 
-@collected_seldom
+@surrounded
 def gradient_function(fit: Fitted) -> GradientFunction:
     """The gradient function of a mixture of one parameter (see `GradientFunction`).
 

@@ -14,7 +14,7 @@ from ..calls.arguments import split
 from ..climb.search import climb_all
 from ..driver import EM
 from ..machine.arrays import array as as_jax
-from ..machine.garbage import collected_seldom
+from ..machine.surroundings import surrounded
 from ..options import as_key, number, whole
 from ..programs import prepare, program_for
 from ..report.of_data.scoring import log_densities
@@ -41,7 +41,7 @@ class CrossValidation:
     status: np.ndarray
 
 
-@collected_seldom
+@surrounded
 def cross_validate(
     model: Callable | EM,
     rng_key: jax.Array,
