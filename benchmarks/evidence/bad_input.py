@@ -1,6 +1,6 @@
 """Every case of bad input, and how it ended: the table of docs/evidence.md.
 
-    python benchmarks/evidence/bad_input.py            # all, about ten minutes
+    python benchmarks/evidence/bad_input.py            # all
     python benchmarks/evidence/bad_input.py options    # the options of functions alone
 """
 
