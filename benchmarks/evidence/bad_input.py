@@ -1,6 +1,6 @@
 """Every case of bad input, and how it ended: the table of docs/evidence.md.
 
-python benchmarks/evidence/bad_input.py            # all, about ten minutes
+python benchmarks/evidence/bad_input.py            # all
 python benchmarks/evidence/bad_input.py options    # the options of functions alone
 """
 
@@ -16,10 +16,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 warnings.simplefilter("error")
 
-from trust import cases, options, problems  # noqa: E402
-
 
 def main():
+    from trust import cases, options, problems  # once the folder of tests is found
+
     os.chdir(tempfile.mkdtemp())
     precisions = () if "options" in sys.argv else (False, True)
     groups = {

@@ -93,11 +93,8 @@ def _held(array: np.ndarray, name: str) -> np.ndarray:
         ValueError: other numbers come of that.
     """
     dtype = _own_dtype(array.dtype)
-    if array.dtype.kind == "f" and array.size:
-        small = np.abs(array) < np.finfo(dtype).tiny
-        if (array[small] != 0).any():
-            array = np.where(small, 0, array)  # as XLA does, but for all to see
-    if dtype == array.dtype or array.size == 0 or array.dtype.kind == "b":
+    held = _without_subnormals(array, dtype)
+    if (dtype == array.dtype and held is array) or array.size == 0 or array.dtype.kind == "b":
         return array.astype(dtype, copy=False)
     how = (
         "call jax.config.update('jax_enable_x64', True) before all else, or subtract an offset "
@@ -114,7 +111,7 @@ def _held(array: np.ndarray, name: str) -> np.ndarray:
             )
         return array.astype(dtype)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        rounded = array.astype(dtype)
+        rounded = held.astype(dtype)
         there = np.isfinite(array)
         lost = there & ~np.isfinite(rounded)
         if lost.any():
@@ -125,7 +122,8 @@ def _held(array: np.ndarray, name: str) -> np.ndarray:
             )
         moved = np.where(there, np.abs(rounded.astype(array.dtype) - array), 0.0)
         spread = _spread(np.where(there, array, np.nan))
-        lost = moved > _ROUNDED * spread
+        gone = (rounded == 0) & (array != 0) & np.isinf(spread)  # a tiny constant
+        lost = (moved > _ROUNDED * spread) | gone
     if lost.any():
         place = int(np.argmax(lost))
         raise ValueError(
@@ -134,6 +132,14 @@ def _held(array: np.ndarray, name: str) -> np.ndarray:
             f"{np.broadcast_to(spread, array.shape).ravel()[place]:.3g}; {how}"
         )
     return rounded
+
+
+def _without_subnormals(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """The array with 0 for what XLA takes as 0; itself, if nothing is."""
+    if array.dtype.kind != "f":
+        return array
+    small = np.abs(array) < np.finfo(dtype).tiny
+    return np.where(small, 0, array) if (array[small] != 0).any() else array
 
 
 def _spread(array: np.ndarray) -> np.ndarray:
