@@ -7,10 +7,7 @@ import sys
 import time
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-import numpyro
-import numpyro.distributions as dist
 import pytest
 from scipy.stats import norm
 
@@ -18,6 +15,8 @@ from mixpyro import em
 from mixpyro.em import driver
 from mixpyro.em.climb import legs
 from mixpyro.em.machine.interruption import Interruption
+
+from .two_normals import normals
 
 _rng = np.random.default_rng(2)
 # Two classes so close that EM needs hundreds of steps.
@@ -52,16 +51,6 @@ def pressed(monkeypatch, times=1, patience=0):
     monkeypatch.setattr(driver, "Interruption", Pressed)
     monkeypatch.setattr(legs, "_MOST", 50)
     monkeypatch.setattr(legs, "_BY_NUMPY", 50)
-
-
-def normals(x, num_components):
-    weights = numpyro.sample("weights", dist.Dirichlet(jnp.ones(num_components)))
-    with numpyro.plate("components", num_components):
-        loc = numpyro.sample("loc", dist.Normal(0, 5))
-        scale = numpyro.sample("scale", dist.HalfNormal(3))
-    with numpyro.plate("rows", x.shape[0]):
-        z = numpyro.sample("z", dist.Categorical(weights))
-        numpyro.sample("x", dist.Normal(loc[z], scale[z]), obs=x)
 
 
 def run(**options):
@@ -133,10 +122,10 @@ def test_scikit_learn_is_stopped(monkeypatch):
 LONG = """
 import sys, jax, numpy as np
 from mixpyro import em, models
-x = np.random.default_rng(0).normal(size=(20_000, 2))
+x = np.random.default_rng(0).normal(size=(300_000, 2))
 print("begun", flush=True)
 fit = em.EM(models.gaussian_mixture, tolerance=0, accelerate=None, max_steps=10**6).run(
-    0, x, num_components=4)
+    0, x, num_components=6)
 print(fit.status, fit.num_steps > 0, np.isfinite(fit.log_likelihood), fit.base_status.ok)
 """
 
