@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import jax
 import jax.numpy as jnp
@@ -16,10 +17,10 @@ from ..calls.arguments import split
 from ..calls.call import Call
 from ..climb.selection import Restarts
 from ..climb.status import Status
+from ..machine.files import read_arrays, write_whole
 from ..options import path as check_path
 from ..programs import prepare, program_for
 from ..rows.checks import check
-from . import archive
 from .precision import precision_of_numbers
 from .result import Result
 
@@ -64,7 +65,11 @@ def save(fit: Result, path: str | Path) -> None:
     if fit.labels is not None:
         arrays["labels"] = np.asarray(fit.labels)
     arrays["meta"] = np.array(json.dumps(meta))
-    archive.write(path, arrays)
+
+    def put(file: BinaryIO) -> None:
+        np.savez_compressed(file, allow_pickle=False, **arrays)
+
+    write_whole(path, put, secrets.token_hex(8))
 
 
 def load[R: Result](kind: type[R], path: str | Path, model: Callable, max_bytes: int) -> R:
@@ -73,7 +78,7 @@ def load[R: Result](kind: type[R], path: str | Path, model: Callable, max_bytes:
     Raises:
         ValueError: the file holds no fit, or one whose parameters the model does not have.
     """
-    stored = archive.read(path, max_bytes)
+    stored = read_arrays(path, max_bytes)
     meta = _meta(path, stored)
     try:
         with precision_of_numbers(stored[f"params/{name}"] for name in meta["parameters"]):

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import io
 import json
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from ...machine.files import write_whole
+from ...machine.files import read_arrays, write_whole
 from ...machine.shards import Shards
 from ...machine.together import from_first, is_first
 from ..state import Outcome
 
 _FORMAT = 1
 _NO_FILE, _NO_FOLDER = b"no file", b"no folder"
-_BROKEN = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 _PARTS = {
     "written": "it was written by other versions or on another kind of machine ({})",
     "model": "it is of another model",
@@ -83,12 +80,10 @@ def read(path: Path, identity: Mapping[str, Any], shards: Shards | None = None) 
     if data == _NO_FILE:
         return Recorded([], None)
     try:
-        # As an archive first: NumPy would try other kinds of files.
-        with io.BytesIO(data) as raw, zipfile.ZipFile(raw), np.load(raw) as file:
-            stored = {name: file[name] for name in file.files}
+        stored = read_arrays(path, len(data), io.BytesIO(data))  # nothing in it is compressed
         meta = json.loads(str(stored["meta"]))
         known = meta.get("library") == "mixpyro" and meta.get("holds") == "checkpoint"
-    except _BROKEN as error:
+    except (ValueError, KeyError) as error:
         raise refused(path, "it is no checkpoint of mixpyro, or not all of one") from error
     if not known:
         raise refused(path, "it is no checkpoint of mixpyro")
