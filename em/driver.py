@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-import numpy as np
 
 from .calls.arguments import refuse_aliases, split
 from .calls.call import Call
@@ -38,6 +37,7 @@ from .programs import prepare, program_for
 from .report.fit import Fit, from_outcome, look_ahead
 from .rows.checks import check
 from .rows.given import check_params, check_responsibilities
+from .rows.streamed import total_of
 
 # How many starts there are, and at least if the default says how many.
 _STARTS = 10
@@ -250,10 +250,7 @@ class EM:
         whole = given is not None and not (isinstance(given, dict) and set(given) != free)
         alone = whole or bool(found.get("known", False)) or program.num_components == 1
         number = self.num_restarts if self.start.chance and not alone else 1
-        if program.shards is None:
-            total = float(np.asarray(rows.weights, float).sum())
-        else:
-            total = float(found["total"])
+        total = total_of(rows) if program.shards is None else float(found["total"])
         way = replace(self._way(program), patient=patient and program.shards is None)
         return Ascent(program, rows, way, rng_key, number, given, total)
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..machine.shards import in_parts, laid, on_several, shards_of
 from . import frames
-from .call import SCALARS, Call
+from .call import SCALARS, Call, is_data, is_leaf
 from .categories import coded
 from .numbers import numbers
 from .signatures import signature_of
@@ -35,7 +35,7 @@ def split(args: tuple, kwargs: dict, model: Callable | None = None) -> Call:
     """
     if model is not None:
         args, kwargs = coded(model, args, kwargs)
-    leaves, tree = _leaves(args, kwargs)
+    leaves, tree = leaves_of(args, kwargs)
     arrays: list[jax.Array] = []
     static: list[tuple[int, Hashable]] = []
     columns: list[tuple[Any, ...] | None] = []
@@ -44,7 +44,7 @@ def split(args: tuple, kwargs: dict, model: Callable | None = None) -> Call:
     for place, leaf in enumerate(leaves):
         if isinstance(leaf, SCALARS):
             static.append((place, leaf))
-        elif hasattr(leaf, "__array__"):
+        elif is_data(leaf):
             name = _name(model, tree, place)
             arrays.append(numbers(leaf, name))
             columns.append(frames.columns(leaf))
@@ -98,12 +98,14 @@ def has_gaps(value: Any) -> bool:
     return array.dtype.kind == "f" and bool(np.isnan(array).any())
 
 
-def _leaves(args: tuple, kwargs: dict) -> tuple[list[Any], Any]:
-    """The leaves of the arguments, and their tree; JAX warns of iterators."""
+def leaves_of(args: tuple, kwargs: dict) -> tuple[list[Any], Any]:
+    """The leaves of the arguments, and their tree.
+
+    Raises:
+        ValueError: arguments that JAX cannot take apart.
+    """
     try:
-        return jax.tree.flatten(
-            (args, kwargs), is_leaf=lambda leaf: leaf is None or isinstance(leaf, Iterator)
-        )
+        return jax.tree.flatten((args, kwargs), is_leaf=is_leaf)
     except ValueError as error:
         raise ValueError(f"the model's arguments cannot be taken apart: {error}") from None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,6 +15,16 @@ from .fingerprint import PLAIN
 
 # What is no data: it is static.
 SCALARS = (*PLAIN, np.generic)
+
+
+def is_leaf(value: Any) -> bool:
+    """What is taken as it is where arguments are taken apart: JAX drops None and warns of these."""
+    return value is None or isinstance(value, Iterator)
+
+
+def is_data(leaf: Any) -> bool:
+    """Whether a leaf of the arguments is an array, or becomes one."""
+    return hasattr(leaf, "__array__") and not isinstance(leaf, SCALARS)
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
-import numpy as np
 
 from ..sources.batches import Batches
-from .arguments import split
-from .call import Call
+from .arguments import leaves_of, split
+from .call import Call, is_data, is_leaf
 
 
 @dataclass(frozen=True)
@@ -34,12 +33,8 @@ class Data:
         return jax.tree.map(
             lambda leaf: given.get(id(leaf), leaf),
             (self.args, dict(self.kwargs)),
-            is_leaf=_leaf,
+            is_leaf=is_leaf,
         )
-
-
-def _leaf(value: Any) -> bool:
-    return value is None or isinstance(value, Iterator)  # which JAX would warn of
 
 
 def data_of(args: tuple, kwargs: Mapping[str, Any]) -> Data | None:
@@ -47,14 +42,14 @@ def data_of(args: tuple, kwargs: Mapping[str, Any]) -> Data | None:
     streams: dict[int, Batches] = {}
     places: dict[int, int] = {}
     number = 0
-    for leaf in jax.tree.leaves((args, dict(kwargs)), is_leaf=_leaf):
+    for leaf in leaves_of(args, dict(kwargs))[0]:
         if isinstance(leaf, Batches) and id(leaf) not in streams:
             streams[id(leaf)], places[id(leaf)] = leaf, number
         elif isinstance(leaf, Batches):
             raise ValueError(
                 "one Batches stands for two arguments; give each argument Batches of its own"
             )
-        number += hasattr(leaf, "__array__") and not isinstance(leaf, np.generic)
+        number += is_data(leaf)
     if not streams:
         return None
     return Data(args, kwargs, tuple(streams.values()), tuple(places.values()))

@@ -34,6 +34,8 @@ _TINY = 1e4
 # An evaluation of fewer is carried out by NumPy, so many of them together in less time than XLA
 # takes to compile.
 _MINUTE, _MINUTES = 3e6, 3e7
+# More evaluations than NumPy would do.
+_AGAIN = 1e6
 # What a turn of a loop takes NumPy, in multiplications.
 _TURN = 2e4
 # What NumPy may begin: a step does fewer multiplications for each start, in fewer turns.
@@ -59,6 +61,11 @@ def quick_jit(program: Working, function: Callable, times: float = 1) -> Callabl
     if quick(program, times):
         return interpreted(function)
     return jax.jit(function, compiler_options=_options(_ONCE if _small(program) else {}))
+
+
+def often_jit(program: Working, function: Callable) -> Callable:
+    """`quick_jit` for what runs again and again, but is no loop."""
+    return quick_jit(program, function, _AGAIN)
 
 
 def once_jit(program: Working, function: Callable) -> Any:

@@ -12,16 +12,13 @@ import numpy as np
 
 from ..calls.call import Call
 from ..machine.arrays import array as as_jax
-from ..machine.jit import quick_jit
+from ..machine.jit import often_jit
 from ..plan.chunks import Rows
 from ..plan.program import Program
 from ..sources.batches import Batches, all_at_once
 from ..sources.side_by_side import Batch, batches
 from .checks import check, findings
 from .prepare import find_patterns, prepare
-
-# About how many evaluations of a batch there are: more than NumPy would do.
-_OFTEN = 1e6
 
 
 class Facts(NamedTuple):
@@ -101,7 +98,7 @@ class Streamed:
             rows = prepare(program, arrays, used, reference)
             return rows.chunks, rows.inner, rows.weights, rows.ahead
 
-        compiled = program.compiled("batch", lambda: quick_jit(program, made, _OFTEN))
+        compiled = program.compiled("batch", lambda: often_jit(program, made))
         used = as_jax(batch.used, common.weights.dtype)
         chunks, inner, weights, ahead = compiled(arrays, used, common.reference)
         dtype = common.level.dtype
@@ -128,7 +125,7 @@ class Streamed:
             square = (prepared.weights**2).sum()
             return findings(program, arrays), prepared.log_base, jnp.stack(levels), square
 
-        compiled = program.compiled("look", lambda: quick_jit(program, look, _OFTEN))
+        compiled = program.compiled("look", lambda: often_jit(program, look))
         used = as_jax(batch.used, self.common.weights.dtype)
         seen = jax.tree.map(np.asarray, compiled(arrays, used, self.common.reference))
         found, log_base, levels, square = seen

@@ -17,7 +17,7 @@ import numpy as np
 
 from ...classes.assignments.soft import Soft
 from ...machine.arrays import array as as_jax
-from ...machine.jit import loop_jit, quick_jit
+from ...machine.jit import loop_jit, often_jit
 from ...plan.chunks import Rows
 from ...plan.program import Params, Program
 from ...rows.streamed import Streamed, over_rows
@@ -30,8 +30,6 @@ from ..advance import Ahead, propose, relative_scale, settle
 from ..leap import begin
 from ..state import RUNNING, Flight, Settings, State
 from ..stopping import Bounds
-
-_OFTEN = 1e6
 
 
 class Passes:
@@ -66,12 +64,12 @@ class Passes:
     def m_step(self, params: Params, expected: Expectation) -> Params:
         """The parameters after statistics that need not be of all rows."""
         function = partial(m_step, self.program)
-        return self._compiled("m_step", function, quick)(expected, params, self.common)
+        return self._compiled("m_step", function, often_jit)(expected, params, self.common)
 
     def _with_prior(self, summed: Expectation, params: Params) -> Expectation:
         if not self.program.posterior:
             return summed
-        prior = self._compiled("prior", self._log_prior, quick)(params, self.common)
+        prior = self._compiled("prior", self._log_prior, often_jit)(params, self.common)
         return summed._replace(objective=summed.objective + float(prior))
 
     def rounded(self, summed: Expectation) -> Expectation:
@@ -97,7 +95,7 @@ class Passes:
     def propose(self, state: State) -> Ahead:
         """Where a climb goes next."""
         function = partial(propose, self.program, self.settings)
-        return self._compiled(("propose", self.settings), function, quick)(state, self.common)
+        return self._compiled(("propose", self.settings), function, often_jit)(state, self.common)
 
     def settle(self, state: State, ahead: Ahead, new: Expectation, bounds: Bounds) -> State:
         """The climb after the pass there."""
@@ -110,21 +108,16 @@ class Passes:
             zero = jnp.zeros((), jnp.int32)
             return settle(program, settings, state, ahead, new, slope, zero, bounds, rows)
 
-        compiled = self._compiled(("settle", settings), of, quick)
+        compiled = self._compiled(("settle", settings), of, often_jit)
         return compiled(state, ahead, self.rounded(new), bounds, self.common)
 
     def scales(self, params: Params) -> np.ndarray:
         """(k,) the components' own smallest scales."""
         function = partial(relative_scale, self.program)
-        return np.asarray(self._compiled("scales", function, quick)(params, self.common))
+        return np.asarray(self._compiled("scales", function, often_jit)(params, self.common))
 
     def _compiled(self, name: Any, function: Callable, jit: Callable) -> Any:
         return engine.compiled(self.program, ("passes", name), lambda: jit(self.program, function))
-
-
-def quick(program: Program, function: Callable) -> Callable:
-    """What runs once a pass."""
-    return quick_jit(program, function, _OFTEN)
 
 
 def slope_of(program: Program, params: Params, expected: Expectation, rows: Rows) -> Params:
