@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
+from functools import wraps
 from typing import TYPE_CHECKING, Any, Self
 
 import jax
@@ -24,7 +25,6 @@ from ..em.machine.interruption import raising
 from ..em.options import whole
 from ..em.plan.chunks import size_class
 from ..weighted import ROW_WEIGHTS, Weighted, weighted
-from ._double import DoubleFit, doubled, in_double
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
@@ -36,6 +36,20 @@ if TYPE_CHECKING:
 _TOLERANCE = 1e-8
 
 
+def in_double[**P, R](function: Callable[P, R]) -> Callable[P, R]:
+    """The function with JAX's double precision switched on while it runs, in this thread only.
+
+    scikit-learn's users expect NumPy's precision, and set no flags.
+    """
+
+    @wraps(function)
+    def inner(*args: P.args, **kwargs: P.kwargs) -> R:
+        with jax.enable_x64(True):
+            return function(*args, **kwargs)
+
+    return inner
+
+
 class MixtureEstimator(
     ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseEstimator
 ):
@@ -45,7 +59,7 @@ class MixtureEstimator(
     `_describe`, which sets the attributes. X are the rows, (n_samples, n_features).
     """
 
-    fit_: DoubleFit
+    fit_: Fit
     n_features_in_: int
     # What a kind may take of X besides numbers.
     _missing = False
@@ -115,7 +129,7 @@ class MixtureEstimator(
         return {}
 
     def _finish(self, fit: Fit) -> None:
-        self.fit_ = fit = doubled(self._ordered(fit))
+        self.fit_ = fit = self._ordered(fit)
         self.converged_ = bool(fit.status.ok)
         self.n_iter_ = max(int(fit.num_steps), 1)
         total = fit.total_weight

@@ -20,8 +20,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from .. import em
 from ..em.machine.interruption import raising
-from ._base import in_own_words, key, positive_weights
-from ._double import doubled, in_double
+from ._base import in_double, in_own_words, key, positive_weights
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
@@ -86,7 +85,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
             )
         if given is None:
             found = _in_order(found)
-        self.fit_ = doubled(found.fit)
+        self.fit_ = found.fit
         self.cluster_centers_ = np.asarray(found.centroids)
         self.inertia_ = found.inertia
         self.n_iter_ = max(int(found.num_steps), 1)

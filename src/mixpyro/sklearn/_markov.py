@@ -10,9 +10,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..em.options import whole
 from ..em.plan.chunks import size_class
-from ._base import MixtureEstimator
+from ._base import MixtureEstimator, in_double
 from ._discrete import CATEGORIES, COUNTS, refuse
-from ._double import in_double
 from ._gaussian import COVARIANCES
 from ._sequences import EMISSIONS, layout, sequences
 
