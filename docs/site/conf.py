@@ -11,7 +11,9 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(HERE))
 
+import links  # noqa: E402
 import made  # noqa: E402
+from sphinx.errors import ExtensionError  # noqa: E402
 
 import mixpyro  # noqa: E402
 
@@ -66,8 +68,17 @@ def plain_stars(app, what, name, obj, options, lines):
         formula = formula or line.rstrip().endswith("::")
 
 
+def whole(app, error):
+    """Refuse a site with links that lead nowhere."""
+    if error is not None or app.builder.format != "html":
+        return
+    if lost := links.broken(Path(app.outdir)):
+        raise ExtensionError("links that lead nowhere:\n" + "\n".join(lost))
+
+
 def setup(app):
     """Write what is made, then read."""
     app.connect("source-read", inside)
+    app.connect("build-finished", whole)
     app.connect("autodoc-process-docstring", plain_stars)
     made.write(ROOT / "docs")
