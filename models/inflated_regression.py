@@ -23,7 +23,7 @@ _TRUTH = {"inflation_coefficients": [-0.5, 1.0], "coefficients": [2.0, 0.5]}
 
 @example(params=_TRUTH, covariates=example_design(500, 2))
 @example(
-    params={**_TRUTH, "concentration": 4.0},
+    params=_TRUTH | {"concentration": 4.0},  # Sphinx cannot parse stars in a dictionary here
     covariates=example_design(500, 2),
     overdispersed=True,
     density_rtol=1e-6,
