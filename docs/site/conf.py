@@ -40,7 +40,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = "mixpyro"
 html_theme_options = {"show_prev_next": False, "navigation_with_keys": False}
 html_show_sourcelink = False
-# Excerpts are fetched, which browsers refuse to pages read from a disk; the search itself works there.
+# Excerpts are fetched, which browsers refuse to pages from a disk; the search itself works there.
 html_show_search_summary = False
 # `Fit` in a docstring is prose: what is not found stays in plain letters.
 default_role = "code"
