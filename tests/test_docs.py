@@ -126,3 +126,18 @@ def test_links_that_lead_nowhere_are_found(tmp_path: Path, monkeypatch: pytest.M
     links = "\n".join(f"[words]({link})" for link in f"{good} {bad}".split())
     page.write_text(f"# Here\n{links}\n```\n[no](link.md)\n```\n`[no](code.md)`\n[r]: lost.md\n")
     assert astray(page) == [*bad.split(), "lost.md"]
+
+
+def test_the_links_of_a_site_are_followed(tmp_path: Path) -> None:
+    sys.path.insert(0, str(ROOT / "docs" / "site"))
+    try:
+        import links
+    finally:
+        sys.path.pop(0)
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "index.html").write_text(
+        '<h1 id="top">a</h1><a href="deep/b.html#there">1</a><a href="#top">2</a>'
+        '<a href="https://example.org/none">3</a><img src="none.png"><a href="deep/b.html#no">4</a>'
+    )
+    (tmp_path / "deep" / "b.html").write_text('<p id="there"><a href="../index.html">5</a>')
+    assert links.broken(tmp_path) == ["index.html: deep/b.html#no", "index.html: none.png"]

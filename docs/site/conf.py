@@ -11,7 +11,9 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(HERE))
 
+import links  # noqa: E402
 import made  # noqa: E402
+from sphinx.errors import ExtensionError  # noqa: E402
 
 import mixpyro  # noqa: E402
 
@@ -38,6 +40,8 @@ html_theme = "pydata_sphinx_theme"
 html_title = "mixpyro"
 html_theme_options = {"show_prev_next": False, "navigation_with_keys": False}
 html_show_sourcelink = False
+# Excerpts are fetched, which browsers refuse to pages from a disk; the search itself works there.
+html_show_search_summary = False
 # `Fit` in a docstring is prose: what is not found stays in plain letters.
 default_role = "code"
 # Shapes such as "n k" in annotations are no Python names.
@@ -66,8 +70,17 @@ def plain_stars(app, what, name, obj, options, lines):
         formula = formula or line.rstrip().endswith("::")
 
 
+def whole(app, error):
+    """Refuse a site with links that lead nowhere."""
+    if error is not None or app.builder.format != "html":
+        return
+    if lost := links.broken(Path(app.outdir)):
+        raise ExtensionError("links that lead nowhere:\n" + "\n".join(lost))
+
+
 def setup(app):
     """Write what is made, then read."""
     app.connect("source-read", inside)
+    app.connect("build-finished", whole)
     app.connect("autodoc-process-docstring", plain_stars)
     made.write(ROOT / "docs")

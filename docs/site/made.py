@@ -2,10 +2,14 @@
 
 import html
 import os
+import re
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+import nbformat
+import nbformat.v4 as nbf
 
 # Runs an example, and keeps the picture that it shows.
 RUN = """
@@ -69,11 +73,27 @@ def gallery(examples: Path, out: Path) -> None:
         page = [f"# {title}", "", rest.strip(), "", f"```python\n{code.strip()}\n```", ""]
         page += [f"It prints\n\n```text\n{printed.strip()}\n```", ""]
         page += [f"![its picture]({path.stem}.png)", ""]
+        page += [f"{{download}}`As a notebook <{path.stem}.ipynb>`", ""]
+        nbformat.write(notebook(title, rest.strip(), code.strip()), out / f"{path.stem}.ipynb")
         (out / f"{path.stem}.md").write_text("\n".join(page))
         names.append(path.stem)
     lines = ["# Gallery", "", "Short scripts on real data, as they ran when this was built.", ""]
     lines += ["```{toctree}", ":maxdepth: 1", "", *names, "```", ""]
     (out / "index.md").write_text("\n".join(lines))
+
+
+def notebook(title: str, text: str, code: str) -> nbformat.NotebookNode:
+    """An example as a notebook, not run: its text, and a cell for each part of its code.
+
+    Parts are what blank lines divide before something that is not indented; functions and the
+    code under ``if __name__ == "__main__":`` stay whole.
+    """
+    parts = re.split(r"\n\n+(?=[^\s)\]}])", code)
+    cells = [nbf.new_markdown_cell(f"# {title}\n\n{text}".strip())]
+    cells += [nbf.new_code_cell(part.strip()) for part in parts]
+    for number, cell in enumerate(cells):
+        cell["id"] = f"cell-{number}"  # not by chance, so that builds are alike
+    return nbf.new_notebook(cells=cells)
 
 
 def run(path: Path, picture: Path) -> str:

@@ -1,5 +1,6 @@
 """From a file to a fit and a page."""
 
+import itertools
 import json
 import re
 import shutil
@@ -25,6 +26,8 @@ from mixpyro.cli.saved import loaded
 from mixpyro.data import load_carcinoma, load_old_faithful
 from mixpyro.plots import _shown
 from mixpyro.plots._style import COLOURS, FILL, INK
+
+SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 
 
 @pytest.fixture(scope="module")
@@ -158,24 +161,30 @@ def test_ranges():
 
 
 @pytest.mark.slow
-def test_the_page_in_a_browser(fitted, tmp_path):
+def test_the_page_in_a_browser(fitted):
     browser = shutil.which("chromium")
     if browser is None:
         pytest.skip("there is no chromium")
     sync = pytest.importorskip("playwright.sync_api")
     page_file = Path(fitted / "out" / "report.html")
-    asked, said = [], []
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    asked, said, papers = [], [], set()
     with (
         sync.sync_playwright() as play,
         play.chromium.launch(executable_path=browser, args=["--no-sandbox"]) as chromium,
     ):
-        for width in (1200, 400):
-            page = chromium.new_page(viewport={"width": width, "height": 900})
+        for scheme, width in itertools.product(("light", "dark"), (1200, 400)):
+            page = chromium.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
             page.on("request", lambda r: asked.append(r.url))
             page.on("console", lambda m: said.append(m.text))
+            page.on("pageerror", lambda e: said.append(str(e)))
             page.goto(page_file.as_uri())
             assert page.evaluate("document.documentElement.scrollWidth") <= width
             assert "<script>alert(1)</script>" in page.inner_text("#classes")
-            page.screenshot(path=tmp_path / f"{width}.png", full_page=True)
+            assert page.locator("script").count() == 0
+            assert page.locator("figure svg").count() == page.locator("figure").count() > 5
+            papers.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+            page.screenshot(path=SCREENSHOTS / f"report_{scheme}_{width}.png", full_page=True)
+    assert len(papers) == 2  # a dark page is another than a light one
     assert set(asked) == {page_file.as_uri()}
     assert not said

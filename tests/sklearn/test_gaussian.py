@@ -133,3 +133,9 @@ def test_kmeans(weighted):
     assert ours.score(NEW) == pytest.approx(own.score(NEW), rel=1e-10)
     given = KMeans(3, init=ours.cluster_centers_[[2, 0, 1]]).fit(X, sample_weight=weights)
     np.testing.assert_allclose(given.cluster_centers_, ours.cluster_centers_[[2, 0, 1]], rtol=1e-10)
+
+
+def test_nothing_is_added_to_covariances():
+    assert GaussianMixture(reg_covar=0).get_params()["reg_covar"] == 0
+    with pytest.raises(ValueError, match="reg_covar=1e-06 is not supported: nothing is added"):
+        GaussianMixture(2, reg_covar=1e-6).fit(X)

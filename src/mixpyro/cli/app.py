@@ -14,7 +14,6 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from .. import __version__, enable_compilation_cache
 from .errors import BadInput
@@ -101,6 +100,7 @@ def fit(
 ) -> int:
     """Fit mixtures to a table, choose one, and write a report."""
     from . import files, fitting, prepare
+    from .progress import Bars
 
     if criterion not in fitting.CRITERIA:
         raise BadInput(f"--criterion is one of {', '.join(fitting.CRITERIA)}, not {criterion!r}")
@@ -139,16 +139,10 @@ def fit(
         options: dict[str, Any] = {"max_steps": max_steps}
         options |= {} if restarts is None else {"num_restarts": restarts}
         started = time.monotonic()
-        with _bar(progress_on) as bar:
-            task = bar.add_task("compiling", total=fitting.total(prepared.cells, options))
-
-            def tell(done: int, cell: dict[str, Any]) -> None:
-                words = " ".join(str(v) for v in cell.values()) or "done"
-                bar.update(task, completed=done, description=f"fitted {words}")
-
+        with Bars(progress_on, fitting.total(prepared.cells, options)) as bars:
             arguments = prepared.recipe.build(prepared.table) | prepared.recipe.keywords
             found = fitting.fit_all(
-                prepared.model, seed, arguments, prepared.cells, criterion, options, tell
+                prepared.model, seed, arguments, prepared.cells, criterion, options, bars
             )
         from .output import leave, show
 
@@ -285,15 +279,3 @@ def _write(table: Any, out: Path | None) -> None:
         return
     files.write(table, out)
     print(f"{table.num_rows} rows written to {out}", file=sys.stderr)
-
-
-def _bar(console: Console) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )

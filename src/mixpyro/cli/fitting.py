@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import pandas as pd
@@ -73,6 +73,18 @@ def grid(components: Sequence[int], covariances: Sequence[str]) -> list[dict[str
     ]
 
 
+class Told(Protocol):
+    """Who hears how it goes on."""
+
+    def begun(self, cell: dict[str, Any]) -> None:
+        """A candidate is read, and handed to the compiler."""
+        ...
+
+    def done(self, cell: dict[str, Any]) -> None:
+        """A candidate has climbed."""
+        ...
+
+
 def fit_all(
     model: Callable,
     seed: int,
@@ -80,7 +92,7 @@ def fit_all(
     cells: Sequence[dict[str, Any]],
     criterion: str,
     options: dict[str, Any],
-    tell: Callable[[int, dict[str, Any]], None],
+    told: Told,
 ) -> Candidates:
     """Fit every cell and choose by the criterion among those whose status is ok.
 
@@ -93,19 +105,26 @@ def fit_all(
     key = jax.random.key(seed)
     many = _many(cells, options)
     first = options | ({"num_restarts": STARTS, "tolerance": LOOSE} if many else {})
-    calls = [((), arguments | cell) for cell in cells]
-    fits = []
-    for number, fit in enumerate(EM(model, **first).run_each(key, calls)):
-        fits.append(fit)
-        tell(number + 1, cells[number])
+
+    def run(which: Sequence[int], wanted: dict[str, Any]) -> list[Fit]:
+        def each() -> Iterator[tuple[tuple, dict[str, Any]]]:
+            for i in which:
+                told.begun(cells[i])
+                yield (), arguments | cells[i]
+
+        out = []
+        for i, fit in zip(which, EM(model, **wanted).run_each(key, each()), strict=True):
+            out.append(fit)
+            told.done(cells[i])
+        return out
+
+    fits = run(range(len(cells)), first)
     screened = set(range(len(fits))) if many else set()
     order = sorted(screened, key=lambda i: _rank(fits[i], criterion, first=True))[:BEST]
     while order:
-        again = EM(model, **options).run_each(key, [calls[i] for i in order])
-        for i, fit in zip(order, again, strict=True):
+        for i, fit in zip(order, run(order, options), strict=True):
             fits[i] = fit
             screened.remove(i)
-            tell(len(cells) * 2 - len(screened), cells[i])
         # If those did not end well, the next one is in front.
         order = [i for i in [_best(fits, criterion)] if i in screened]
     chosen = _best(fits, criterion)

@@ -31,6 +31,10 @@ class GaussianMixture(MixtureEstimator):
             or one of mclust's fourteen names (``"EEE"``, ``"VEV"``; see `models.gaussian_mixture`).
         tol: stop when what is left of the climb, by Aitken's estimate, is below this much of the
             mean log-likelihood of a row; None: below 1e-8 of the sum over the rows.
+        reg_covar: 0, and nothing else. With what scikit-learn adds to the diagonals after each
+            M-step EM climbs no objective: its steps may go down, and where it stops is no maximum
+            of a likelihood, so that BIC, standard errors and the choice of a start mean nothing. A
+            prior does it properly: ``Mixture(models.gaussian_mixture, objective="posterior")``.
         max_iter: the bound on EM steps.
         n_init: how many starts; ``"auto"`` goes on until the best optimum was found several times.
         init_params: how they begin: ``"kmeans"`` or ``"k-means++"``, ``"random"`` responsibilities,
@@ -66,6 +70,7 @@ class GaussianMixture(MixtureEstimator):
         *,
         covariance_type: str = "full",
         tol: float | None = None,
+        reg_covar: float = 0.0,
         max_iter: int = 10_000,
         n_init: int | str = "auto",
         init_params: str = "kmeans",
@@ -79,6 +84,7 @@ class GaussianMixture(MixtureEstimator):
         self.n_components = n_components
         self.covariance_type = covariance_type
         self.tol = tol
+        self.reg_covar = reg_covar
         self.max_iter = max_iter
         self.n_init = n_init
         self.init_params = init_params
@@ -90,6 +96,12 @@ class GaussianMixture(MixtureEstimator):
         self.verbose = verbose
 
     def _call(self) -> tuple[Callable, dict[str, Any]]:
+        if self.reg_covar != 0:
+            raise ValueError(
+                f"reg_covar={self.reg_covar!r} is not supported: nothing is added to covariances, "
+                "and fits of an unbounded likelihood are passed over; leave it out, or use a "
+                "prior: Mixture(models.gaussian_mixture, objective='posterior', num_components=...)"
+            )
         covariance = COVARIANCES.get(self.covariance_type, self.covariance_type)
         return models.gaussian_mixture, {
             "num_components": self.n_components,
