@@ -42,7 +42,8 @@ def test_there_are_pages() -> None:
 def test_every_page_is_in_the_contents() -> None:
     folder = ROOT / "docs"
     contents = re.findall(r"```\{toctree\}(.*?)```", (folder / "index.md").read_text(), re.DOTALL)
-    listed = [line for part in contents for line in part.split() if not line.startswith(":")]
+    lines = [line.strip() for part in contents for line in part.splitlines()]
+    listed = [line for line in lines if line and not line.startswith(":")]
     assert sorted(set(listed)) == sorted(listed), "a page twice in the contents"
     pages = {p.relative_to(folder).with_suffix("") for p in folder.rglob("*.md")} - {Path("index")}
     pages = {p for p in pages if p.parts[0] != "made"}
