@@ -184,19 +184,22 @@ class EM:
             return self._finish(started._replace(ascent=ascent))
 
     def run_each(
-        self, rng_key: jax.Array | int, calls: Iterable[tuple[tuple, dict]]
+        self, rng_key: jax.Array | int, calls: Iterable[tuple[tuple, dict]], look: bool = True
     ) -> Iterator[Fit]:
-        """The fits of several calls ``(args, kwargs)``: while one compiles, the next is read."""
+        """The fits of several calls ``(args, kwargs)``: while one compiles, the next is read.
+
+        Without ``look`` their statuses say how the climbs ended, and no more.
+        """
         number = os.cpu_count() or 1
         with ThreadPoolExecutor(number) as pool:
             ahead: deque[Started] = deque()
             for args, kwargs in calls:
                 call = self._call(args, kwargs)
-                ahead.append(self._start(pool, rng_key, call, patient=False))
+                ahead.append(self._start(pool, rng_key, call, patient=False, look=look))
                 if len(ahead) > 2 * number:
-                    yield self._finish(ahead.popleft())
+                    yield self._finish(ahead.popleft(), look)
             while ahead:
-                yield self._finish(ahead.popleft())
+                yield self._finish(ahead.popleft(), look)
 
     def _call(self, args: tuple, kwargs: dict[str, Any]) -> Call:
         refuse_aliases(self.model, kwargs)
@@ -210,6 +213,7 @@ class EM:
         call: Call,
         start: tuple[Mapping[str, Any] | None, Any] = (None, None),
         patient: bool = True,
+        look: bool = True,
     ) -> Started:
         """A run up to its climbs: the pool compiles them."""
         rng_key = as_key(rng_key)
@@ -230,9 +234,8 @@ class EM:
         elif init_responsibilities is not None:
             given = check_responsibilities(program, init_responsibilities)
         ascent = self.ascent(program, rows, rng_key, found, given, patient)
-        compiling = ascent.prepare(pool)
-        size = sum(p.size for p in program.structure.free)
-        if compiling is not None and not compiling.done() and quick(program, 2 * size):
+        compiling, size = ascent.prepare(pool), sum(p.size for p in program.structure.free)
+        if look and compiling and not compiling.done() and quick(program, 2 * size):
             look_ahead(program, rows)
         return Started(call, found, ascent)
 
@@ -268,19 +271,13 @@ class EM:
         )
 
     @surrounded
-    def _finish(self, started: Started) -> Fit:
+    def _finish(self, started: Started, look: bool = True) -> Fit:
         outcome, restarts = climb_all(ascent := started.ascent)
         if ascent.checkpoint is not None:
             ascent.checkpoint.close()
-        fit = from_outcome(
-            ascent.program,
-            started.call,
-            ascent.rows,
-            started.found,
-            outcome,
-            restarts,
-            self.assign.hard,
-        )
+        program, call, rows, found = ascent.program, started.call, ascent.rows, started.found
+        hard = self.assign.hard
+        fit = from_outcome(program, call, rows, found, outcome, restarts, hard, look)
         return self._checked(fit)
 
     def _checked(self, fit: Fit) -> Fit:

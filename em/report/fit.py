@@ -213,8 +213,9 @@ def from_outcome(
     outcome: Outcome,
     restarts: Restarts,
     hard: bool,
+    look: bool = True,
 ) -> Fit:
-    """The fit of the chosen climb."""
+    """The fit of the chosen climb; without ``look`` its status says how that ended, no more."""
     best = restarts.chosen
     free = {name: as_jax(value[best]) for name, value in outcome.params.items()}
     leaves = {
@@ -226,7 +227,7 @@ def from_outcome(
     if hard or program.posterior:
         log_likelihood = objective_of.likelihood_at(program, free, rows)
     status = Status(int(restarts.status[best]))
-    if status.ok:
+    if look and status.ok:
         own = objective_of.own_log_likelihood(program, free, rows)
         if not own.agrees(log_likelihood, np.dtype(rows.weights.dtype)):
             status = Status.MISREAD
@@ -247,4 +248,5 @@ def from_outcome(
         reseeded=int(outcome.reseeded[best]),
         restart_results=restarts,
         labels=None if outcome.labels is None else _labels(program, outcome.labels[best]),
+        looked=look,
     )

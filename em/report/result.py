@@ -55,6 +55,7 @@ class Result:
     reseeded: int
     restart_results: Restarts
     labels: jax.Array | None = None
+    looked: bool = True  # whether `status` looks at more than the climb
 
     @cached_property
     def params(self) -> dict[str, Any]:
@@ -77,11 +78,11 @@ class Result:
     def status(self) -> Status:
         """How the fit ended; ``status.ok`` is True for CONVERGED only.
 
-        The first look checks for directions in which the likelihood is flat, unless that would
-        take long (see ``information.BUDGET``): by the rows' scores, and where those leave doubt
-        by the observed information.
+        The first look checks for directions in which the likelihood is flat, unless that takes
+        long (``information.BUDGET``): by the rows' scores, in doubt by the observed information.
         """
-        if not self.base_status.ok or info.cost(self.program, self.rows) > info.BUDGET:
+        dear = not self.looked or info.cost(self.program, self.rows) > info.BUDGET
+        if dear or not self.base_status.ok:
             return self.base_status
         known = vars(self).get("information")  # if it was worked out, it may save the scores
         if (known is not None and known.regular) or clearly_identified(self._gram):

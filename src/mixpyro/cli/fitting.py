@@ -106,21 +106,21 @@ def fit_all(
     many = _many(cells, options)
     first = options | ({"num_restarts": STARTS, "tolerance": LOOSE} if many else {})
 
-    def run(which: Sequence[int], wanted: dict[str, Any]) -> list[Fit]:
+    def run(which: Sequence[int], wanted: dict[str, Any], look: bool = True) -> list[Fit]:
         def each() -> Iterator[tuple[tuple, dict[str, Any]]]:
             for i in which:
                 told.begun(cells[i])
                 yield (), arguments | cells[i]
 
         out = []
-        for i, fit in zip(which, EM(model, **wanted).run_each(key, each()), strict=True):
+        for i, fit in zip(which, EM(model, **wanted).run_each(key, each(), look), strict=True):
             out.append(fit)
             told.done(cells[i])
         return out
 
-    fits = run(range(len(cells)), first)
+    fits = run(range(len(cells)), first, look=not many)
     screened = set(range(len(fits))) if many else set()
-    order = sorted(screened, key=lambda i: _rank(fits[i], criterion, first=True))[:BEST]
+    order = sorted(screened, key=lambda i: _rank(fits[i], criterion))[:BEST]
     while order:
         for i, fit in zip(order, run(order, options), strict=True):
             fits[i] = fit
@@ -153,9 +153,8 @@ def _best(fits: Sequence[Fit], criterion: str) -> int:
     return min(range(len(fits)), key=lambda i: _rank(fits[i], criterion))
 
 
-def _rank(fit: Fit, criterion: str, first: bool = False) -> tuple[bool, float]:
-    status = fit.base_status if first else fit.status
-    return not status.ok, float(getattr(fit, criterion))
+def _rank(fit: Fit, criterion: str) -> tuple[bool, float]:
+    return not fit.status.ok, float(getattr(fit, criterion))
 
 
 def _row(cell: dict[str, Any], fit: Fit) -> dict[str, Any]:
