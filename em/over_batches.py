@@ -23,6 +23,7 @@ from .climb.selection import Restarts, select
 from .climb.state import Outcome, Settings
 from .climb.status import Status
 from .machine.progress import RowProgress
+from .machine.surroundings import surrounded
 from .plan.chunks import Rows
 from .plan.program import Params, Program
 from .programs import prepare, program_for
@@ -64,6 +65,7 @@ class Fitter(Protocol):
         ...
 
 
+@surrounded
 def run(
     fitter: Fitter,
     data: Data,

@@ -44,7 +44,8 @@ def put_off() -> Iterator[None]:
 
 
 @contextmanager
-def _own() -> Iterator[None]:
+def surroundings() -> Iterator[None]:
+    """Other threads wait, and JAX has its usual settings: this thread's, while it lasts."""
     with (
         _models,
         put_off(),
@@ -58,14 +59,11 @@ def _own() -> Iterator[None]:
 
 
 def surrounded[**P, T](function: Callable[P, T]) -> Callable[P, T]:
-    """The same function, for which other threads wait and JAX has its usual settings.
-
-    Settings are those of this thread and of the call; none that is global changes.
-    """
+    """The same function within `surroundings`."""
 
     @wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> T:
-        with _own():
+        with surroundings():
             return function(*args, **kwargs)
 
     return run

@@ -12,7 +12,6 @@ import numpyro.distributions as dist
 from ..calls.categories import columns_by_name
 from ..classes.posterior import posterior, within_units
 from ..machine.jit import quick_jit
-from ..machine.surroundings import surrounded
 from ..plan.program import Params
 from ..read import layout
 from ..read.structure import Data
@@ -71,7 +70,6 @@ def drawable(data: Data) -> bool:
     return data.event_rank <= 1
 
 
-@surrounded
 def columns_of(fit: Result) -> Columns:
     """The columns of a fit: of the level of rows that has most of them.
 

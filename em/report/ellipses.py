@@ -13,7 +13,6 @@ import numpyro.distributions as dist
 from ...distributions import EigenNormal
 from ...distributions.or_uniform import OrUniform
 from ..machine.jit import quick_jit
-from ..machine.surroundings import surrounded
 from ..plan.program import Params
 from ..read import layout
 from ..read.latents import Level
@@ -47,7 +46,6 @@ class Ellipses:
         return self.loc[component, [i, j]], matrix, float(df[0])
 
 
-@surrounded
 def ellipses(fit: Result, columns: Columns) -> Ellipses:
     """The ellipses of a fit's pairs of columns; none where they differ from row to row."""
     program, structure = fit.program, fit.program.structure

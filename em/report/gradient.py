@@ -14,7 +14,6 @@ from numpyro.distributions import biject_to
 
 from ..climb.reach import felt
 from ..machine.jit import quick_jit
-from ..machine.surroundings import surrounded
 from ..plan.chunks import Rows
 from ..plan.program import Program
 from ..read.reader import Params
@@ -78,7 +77,6 @@ class GradientFunction:
         return self.bound <= _PROVED
 
 
-@surrounded
 def gradient_function(fit: Fitted) -> GradientFunction:
     """The gradient function of a mixture of one parameter (see `GradientFunction`).
 

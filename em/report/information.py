@@ -12,7 +12,6 @@ from jax.flatten_util import ravel_pytree
 
 from ..climb.boundary import boundary, inside
 from ..machine.jit import every, quick_jit
-from ..machine.surroundings import surrounded
 from ..options import one_of
 from ..plan.chunks import Rows
 from ..plan.program import Params, Program
@@ -53,7 +52,6 @@ def cost(program: Program, rows: Rows | Streamed | None = None) -> float:
     return 6.0 * size * times * (program.work + program.num_rows * program.num_components)
 
 
-@surrounded
 def observed_information(
     program: Program, params: Params, rows: Rows | Streamed, gram: Callable[[], np.ndarray]
 ) -> Information:

@@ -14,7 +14,6 @@ import numpyro.distributions as dist
 from ...distributions import EigenNormal
 from ...distributions.or_uniform import NormalOrUniform, OrUniform
 from ..machine.jit import quick_jit
-from ..machine.surroundings import surrounded
 from ..plan.program import Params
 from ..read import layout
 from ..read.latents import Level
@@ -117,7 +116,6 @@ def shares(fit: Result, columns: Columns) -> np.ndarray:
     return np.asarray(compiled(fit.free, fit.call.arrays), float)
 
 
-@surrounded
 def densities(fit: Result, columns: Columns, which: int, grid: np.ndarray) -> np.ndarray:
     """(k, g) each class's part of the density (or probability) of a column at points ``grid``.
 
@@ -171,7 +169,6 @@ def _laid_out(value: jax.Array, cells: int, level: Level, data: Data) -> jax.Arr
     return jnp.broadcast_to(value, tuple(shape))
 
 
-@surrounded
 def means(
     fit: Result, columns: Columns, slopes: bool = False
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:

@@ -1,4 +1,4 @@
-"""A fit is asked in the precision that it was made in, whatever JAX's is where that happens."""
+"""A fit is asked in the precision that it was made in, by one thread, whatever JAX is set to."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 
 import jax
 import numpy as np
+
+from ..machine.surroundings import surroundings
 
 
 def precision_of(fit: Any) -> AbstractContextManager:
@@ -23,27 +25,25 @@ def precision_of_numbers(numbers: Iterable[Any]) -> AbstractContextManager:
 
 
 def in_precision[**P, R](function: Callable[P, R]) -> Callable[P, R]:
-    """The function in the precision of the first fit among its arguments."""
+    """The function in the precision of the first fit among its arguments, one thread at a time."""
 
     @wraps(function)
     def inner(*args: P.args, **kwargs: P.kwargs) -> R:
         fits = (v for v in (*args, *kwargs.values()) if hasattr(v, "restart_results"))
         fit = next(fits, None)
-        if fit is None:
-            return function(*args, **kwargs)
-        with precision_of(fit):
+        with nullcontext() if fit is None else precision_of(fit), surroundings():
             return function(*args, **kwargs)
 
     return inner
 
 
 def in_own_precision[C: type](of: Callable[[Any], Any]) -> Callable[[C], C]:
-    """What is public of a class, in the precision of the fit ``of(self)``."""
+    """What is public of a class, in the precision of the fit ``of(self)``, one thread at a time."""
 
     def within(function: Callable) -> Callable:
         @wraps(function)
         def inner(self: Any, *args: Any, **kwargs: Any) -> Any:
-            with precision_of(of(self)):
+            with precision_of(of(self)), surroundings():
                 return function(self, *args, **kwargs)
 
         return inner

@@ -9,7 +9,6 @@ from jax.flatten_util import ravel_pytree
 
 from ..classes.posterior import posterior
 from ..machine.jit import every, quick_jit
-from ..machine.surroundings import surrounded
 from ..plan.chunks import Rows
 from ..plan.program import Params, Program
 from ..rows.streamed import Streamed, over_rows
@@ -18,7 +17,6 @@ from ..rows.streamed import Streamed, over_rows
 _CLEARLY = 1e-3
 
 
-@surrounded
 def gram(program: Program, params: Params, rows: Rows | Streamed) -> np.ndarray:
     """(m, m) ``G = sum_n w_n s_n s_n'`` with the scores ``s_n = d log p(x_n) / du``.
 

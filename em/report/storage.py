@@ -18,6 +18,7 @@ from ..calls.call import Call
 from ..climb.selection import Restarts
 from ..climb.status import Status
 from ..machine.files import read_arrays, write_whole
+from ..machine.surroundings import surrounded
 from ..options import path as check_path
 from ..programs import prepare, program_for
 from ..rows.checks import check
@@ -72,6 +73,7 @@ def save(fit: Result, path: str | Path) -> None:
     write_whole(path, put, secrets.token_hex(8))
 
 
+@surrounded
 def load[R: Result](kind: type[R], path: str | Path, model: Callable, max_bytes: int) -> R:
     """Read a fit of this kind back; ``model`` is the function that was fitted.
 
@@ -165,6 +167,7 @@ def parts(fit: Result) -> tuple[Any, ...]:
     return (*reading, leaves, labels, numbers)
 
 
+@surrounded
 def restored[R: Result](
     kind: type[R],
     model: Callable,

@@ -73,7 +73,12 @@ def test_four_threads_give_what_one_gives():
         own = np.roll(counts, seed) + seed
         f = fit(models.poisson_mixture, own, seed)
         g = fit(models.gaussian_mixture, x[:, None] * (1 + seed), seed)
-        return [f.log_likelihood, g.log_likelihood, *map(float, f.params["rate"]), f.status]
+        tree = inference.run_laplace(f, seed, num_samples=30)
+        drawn = f.sample(seed, num_rows=60)
+        return [
+            f.log_likelihood, g.log_likelihood, *map(float, f.params["rate"]), f.status,
+            float(drawn["x"].sum()), float(tree["posterior"]["rate"].sum()),
+        ]
     with ThreadPoolExecutor(4) as pool:
         together = list(pool.map(one, range(4)))
     assert together == [one(seed) for seed in range(4)], together

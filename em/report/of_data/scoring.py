@@ -15,7 +15,6 @@ from ...classes.assignments.hard import Hard
 from ...classes.chain import smooth
 from ...classes.posterior import posterior
 from ...machine.jit import once_jit, quick_jit
-from ...machine.surroundings import surrounded
 from ...plan.chunks import Rows
 from ...plan.program import Program
 from ...plan.resize import resized
@@ -51,7 +50,6 @@ class Scored(Protocol):
         ...
 
 
-@surrounded
 def score(result: Scored, args: tuple, kwargs: dict) -> tuple[dict[str, jax.Array], jax.Array]:
     """{latent: (n, k)} responsibilities, and (n,) log densities of the units.
 
@@ -68,7 +66,6 @@ def score(result: Scored, args: tuple, kwargs: dict) -> tuple[dict[str, jax.Arra
     return reader.compiled("score", lambda: quick_jit(reader, of))(result.free, call.arrays)
 
 
-@surrounded
 def decoded(result: Scored, args: tuple, kwargs: dict) -> dict[str, jax.Array]:
     """{latent: the classes of the most probable path} of a chain.
 
