@@ -143,6 +143,19 @@ class Structure:
         own = None if self.chain is None else self.chain.rank(latent.prior)
         return shape if own is None else (shape[0], *shape[1 + len(shape) - own :])
 
+    def own_rows(self, latent: Latent) -> int:
+        """How many values a class has: one a row, but that of whole sequences one for each."""
+        chain = self.chain
+        constant = chain is not None and latent.name in chain.constant
+        return chain.number if chain is not None and constant else latent.num_rows
+
+    def in_shape(self, latent: Latent, values: jax.Array) -> jax.Array:
+        """Values (n, ...) of a chain's class in the shape that it has in the model."""
+        shape = self.natural(latent)
+        if self.own_rows(latent) < latent.num_rows:
+            shape, values = shape[1:], values[: self.own_rows(latent)]
+        return values.reshape(*shape, *values.shape[1:])
+
     def num_priors(self, level: int = 0) -> int:
         """How many combinations of classes the priors of a level's classes tell apart."""
         return self.num_components(level) if self.chain is None else self.num_pairs

@@ -16,7 +16,7 @@ from .over_time import pruned
 Values = dict[str, jax.Array]
 
 
-class _Body(Messenger):
+class Body(Messenger):
     """One step: classes have chosen values, and what it declares is noted instead of scored."""
 
     def __init__(self, fn: Callable, values: Mapping[str, Any]) -> None:
@@ -80,7 +80,7 @@ class Scan:
 
     def step(self, leaves: list, x: Any, values: Values) -> tuple[list, Any, dict[str, dict]]:
         """One step with chosen classes: the leaves of the carry, what it returns, its sites."""
-        body = _Body(self.body, values)
+        body = Body(self.body, values)
         with handlers.block(), handlers.seed(rng_seed=0):
             carry, y = body(jax.tree.unflatten(self.tree, leaves), x)
         self.plates = body.plates
