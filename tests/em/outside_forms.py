@@ -172,8 +172,11 @@ FORMS = {
 }
 
 
-def by_hand(form, params):
-    """The log-likelihood and {z: (t, ..., k)} given all, by NumPyro's own density of each path."""
+def by_hand(form, params, possible=None):
+    """The log-likelihood and {z: (t, ..., k)} given all, by NumPyro's own density of each path.
+
+    ``possible`` says which of {z: (paths, ...)} there may be.
+    """
     sizes = {n: int(np.prod(shape)) for n, (shape, _) in form.hidden.items()}
     states = [k for n, (_, k) in form.hidden.items() for _ in range(sizes[n])]
     every = np.array(list(itertools.product(*map(range, states))))
@@ -190,6 +193,8 @@ def by_hand(form, params):
         return sum(jnp.sum(s["fn"].log_prob(s["value"])) for s in scored.values())
 
     each = np.asarray(jax.jit(jax.vmap(one))({n: jnp.asarray(p) for n, p in paths.items()}))
+    if possible is not None:
+        each = np.where(possible(paths), each, -np.inf)
     masked = sum(len(PAIR) - end for end in form.ends)  # each is counted with all of its states
     total = logsumexp(each) - masked * np.log(2)
     weights = np.exp(each - logsumexp(each))

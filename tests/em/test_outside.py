@@ -1,8 +1,10 @@
 """First states and classes of sequences before a scan: against all paths one by one."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
+from numpyro import handlers
 
 from mixpyro import em
 
@@ -34,3 +36,15 @@ def test_every_form_is_the_sum_over_all_paths(name):
             np.testing.assert_allclose(found[z][:end, s], wanted[:end, s], atol=1e-9)
         if z in form.classes or not form.ends:
             np.testing.assert_allclose(found[z], wanted, atol=1e-9)
+
+
+@pytest.mark.slow
+def test_labels_and_weights_of_sequences():
+    form, weights = FORMS["class of transitions"], np.array([1.0, 3.0])
+    scaled = handlers.scale(form.model, scale=jnp.asarray(weights))
+    model = em.with_labels(scaled, kind=np.array([-1, 1]))
+    fit = em.EM(model, num_restarts=1, max_steps=3, accelerate=None).run(KEY, *form.args)
+    total, smoothed = by_hand(form, fit.params, lambda paths: paths["kind"][:, 1] == 1)
+    np.testing.assert_allclose(fit.log_prob().sum(), total, atol=1e-9)
+    np.testing.assert_allclose(fit.log_likelihood, weights @ fit.log_prob(), atol=1e-9)
+    np.testing.assert_allclose(fit.responsibilities()["kind"], smoothed["kind"], atol=1e-9)

@@ -20,7 +20,7 @@ from ..replay import Replay
 from ..trees import by_leaves
 from .gathered import Outside
 
-_SEEDS = (41, 42)
+_SEEDS = (41, 42, 43)
 
 
 def compare(reader: Reader, written: Callable, outside: Outside, call: Call) -> None:
@@ -46,7 +46,8 @@ def compare(reader: Reader, written: Callable, outside: Outside, call: Call) -> 
         own = {n: path[number] for n, path in paths.items()}
         gathered, plain = map(float, both(jnp.asarray(number), own, call.arrays))
         tolerance = 1e-8 if jnp.result_type(float) == jnp.float64 else 1e-3
-        if not abs(gathered - plain) <= tolerance * (1 + abs(plain)):
+        # Labels may make a path impossible, by both.
+        if gathered != plain and not abs(gathered - plain) <= tolerance * (1 + abs(plain)):
             names = ", ".join(map(repr, sorted(outside.classes)))
             raise ValueError(
                 f"what stands before the scan is not read right: the model's log density at some "

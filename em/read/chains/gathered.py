@@ -17,11 +17,11 @@ import jax
 import jax.numpy as jnp
 import numpyro
 import numpyro.distributions as dist
-from numpyro import handlers
+from numpyro import handlers, primitives
 from numpyro.contrib.control_flow.scan import scan_wrapper
 from numpyro.primitives import Messenger
 
-from .joined import joined, staying
+from .joined import at_first_only, joined, staying
 
 
 @dataclass(frozen=True)
@@ -99,8 +99,12 @@ def until_scan(
     """The model run up to its first scan, with these values; nothing outside sees it."""
     until = _Until(values, default)
     seeded = handlers.seed(rng_seed=0)
+    stack = primitives._PYRO_STACK
+    around = list(stack)
     with suppress(_Stop), handlers.block(), seeded, handlers.trace() as trace, until:
         model(*args, **kwargs)
+    # A handler around the model may stand there twice, and leaves at the first when it is stopped.
+    stack[:] = around
     scan: Any = until.scan
     body, init, xs, *_ = scan
     return Reached(dict(trace), body, init, xs)
@@ -130,14 +134,13 @@ class _Gather(Messenger):
         super().__init__()
         self.model, self.outside, self.args, self.kwargs = model, outside, args, kwargs
         self.values: dict[str, Any] = {}
-        self.done = False
 
     def process_message(self, msg: dict) -> None:
         """Hide a site, or gather at the scan."""
         name = msg.get("name")
         if is_scan(msg):
             self._gather(msg)
-        elif msg["type"] == "sample" and name in self.outside.hidden and not self.done:
+        elif msg["type"] == "sample" and name in self.outside.hidden:
             if name in self.outside.classes:
                 msg["value"] = jnp.zeros(msg["fn"].batch_shape, int)
             msg["stop"] = True
@@ -145,8 +148,9 @@ class _Gather(Messenger):
     def postprocess_message(self, msg: dict) -> None:
         """Note the values of other sites; leave of the scan what the model knows."""
         if is_scan(msg):
-            self.done = True  # the sites of the scan come next
             (length, key, (carry, *_)), (trace, y) = msg["value"]
+            for name in (*self.outside.constant, *self.outside.own):
+                self._declare_outside(trace.trace.pop(name))
             if self.outside.first:
                 y = jax.tree.map(lambda v: v[1:], y)
             msg["value"] = (length, key, carry), (trace, y)
@@ -167,6 +171,17 @@ class _Gather(Messenger):
         begin = (jax.tree.map(jnp.asarray, init), classes, jnp.asarray(0))
         msg["args"] = (self._step, begin, xs, length, reverse)
 
+    def _declare_outside(self, msg: dict) -> None:
+        """Show a site of the scan to the handlers around the model: its own saw it before."""
+        stack = primitives._PYRO_STACK
+        place = stack.index(self)
+        inside = stack[place:]
+        del stack[place:]
+        try:
+            primitives.apply_stack(msg)
+        finally:
+            stack[place:] = inside
+
     def before(self, classes: Mapping[str, Any]) -> Reached:
         """What stands before the scan, given classes (and what is observed there)."""
         return until_scan(self.model, self.args, self.kwargs, {**self.values, **classes})
@@ -180,7 +195,7 @@ class _Gather(Messenger):
             here.values[name] = _declare(site, fn, None)
         for name in self.outside.own:
             site = here.site(name)
-            _declare(site, site["fn"].mask(here.first), site["value"])
+            _declare(site, at_first_only(site["fn"], here.first), site["value"])
         body = self.before(here.values).body
         with here:
             out, y = body(carry, x)
@@ -226,7 +241,9 @@ class _Here(Messenger):
 
 def _declare(site: dict, fn: dist.Distribution, value: Any) -> Any:
     """A site once more, in the plates that it stood in."""
-    with ExitStack() as plates:
+    with ExitStack() as around:
+        if site["scale"] is not None:
+            around.enter_context(handlers.scale(scale=site["scale"]))
         for frame in site["cond_indep_stack"]:
-            plates.enter_context(numpyro.plate(frame.name, frame.size, dim=frame.dim))
+            around.enter_context(numpyro.plate(frame.name, frame.size, dim=frame.dim))
         return numpyro.sample(site["name"], fn, obs=value)

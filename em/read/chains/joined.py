@@ -79,6 +79,14 @@ def staying(fn: Distribution, before: jax.Array, at_first: jax.Array) -> Distrib
     return own.expand(fn.batch_shape)
 
 
+def at_first_only(fn: Distribution, at_first: jax.Array) -> Distribution:
+    """What is observed at the first step, and at no other."""
+    base = unwrap(fn)[0]
+    if isinstance(base, dist.Unit):  # a factor
+        return dist.Unit(jnp.where(at_first, fn.log_prob(jnp.zeros(fn.shape())), 0.0))
+    return fn.mask(at_first)
+
+
 def _probs(fn: Distribution) -> Distribution:
     plain = _PLAIN.get(type(fn))
     return fn if plain is None else plain(fn.probs)
