@@ -21,9 +21,9 @@ def states(k: int, concentration: float, stationary: bool) -> tuple[Array, Array
 def stationary_distribution(transition: Array) -> Array:
     """(k,) with ``pi P = pi`` and sum 1: ``pi (I - P + U) = 1``, U a matrix of ones.
 
-    Zucchini and MacDonald (2009), exercise 8 of chapter 1. Solved by Gauss and Jordan's elimination,
-    which needs no pivots: leading minors of ``I - P`` are 0 or positive, and with U positive if the
-    solution is unique. (LAPACK's solver, one small matrix after another, took most of a fit.)
+    Zucchini and MacDonald (2009), exercise 8 of chapter 1. Solved by elimination without pivots,
+    which are positive wherever the solution is unique: no leading minor of ``I - P`` is negative.
+    (LAPACK's solver takes one small matrix after another.)
     """
     k = transition.shape[-1]
     system = jnp.concatenate([(jnp.eye(k) - transition + 1).T, jnp.ones((k, 1))], 1)
