@@ -84,8 +84,17 @@ def _in_logs(
     return Smoothed(responsibilities, objective, pairs)
 
 
-def _soft_in_logs(length: int, *given: jax.Array) -> Sums:
-    found = _in_logs(Soft(), length, *given)
+def _soft_in_logs(
+    length: int, apart: bool, log_density: jax.Array, log_pairs: jax.Array, weights: jax.Array
+) -> Sums:
+    """As `scaled.smoothed` wants them; ``apart`` the pairs of each sequence, unweighted."""
+    if apart:
+        every = jnp.broadcast_to(log_pairs[:, None], (len(log_pairs), log_density.shape[1]))
+        there = (weights > 0).astype(weights.dtype)
+        found = _in_logs(Soft(), length, log_density, every, there)
+        pairs = found.pairs.reshape(len(log_pairs), length, -1).sum(1).T
+        return found.responsibilities, found.objective, pairs
+    found = _in_logs(Soft(), length, log_density, log_pairs, weights)
     return found.responsibilities, found.objective, found.pairs
 
 

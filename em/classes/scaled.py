@@ -45,17 +45,47 @@ def smoothed(
 ) -> Sums:
     """What ``in_logs`` of the same arguments gives, sooner; arguments as `chain.smooth` has them.
 
-    Its derivatives are those of ``in_logs``.
+    The derivative of the increments is that of their sums by sequence, which are all that is asked
+    of them: the expected logs, so that a gradient takes no other loop. The others are those of
+    ``in_logs``, as all second derivatives are.
     """
-    size = len(log_density) ** 2
-    own = _either(_exact(size), partial(_scaled, length), partial(in_logs, length))
-    found: Sums = own(log_density, log_pairs, weights)
-    return found
+    return _sums(in_logs, length, False, log_density, log_pairs, weights)
 
 
 @smoothed.defjvp
 def _slopes(in_logs: Callable[..., Sums], length: int, given: tuple, tangents: tuple) -> Any:
-    return jax.jvp(partial(in_logs, length), given, tangents)
+    log_density, log_pairs, weights = given
+    found = _apart(in_logs, log_density, log_pairs, weights, length)
+    responsibilities, increments, pairs = found
+    _, slopes = jax.jvp(partial(in_logs, length, False), given, tangents)
+    own = jnp.where(log_density > _NEVER, responsibilities * tangents[0], 0).sum(0)
+    moved = pairs @ jnp.where(log_pairs > _NEVER, tangents[1], 0)
+    own = jnp.where(weights > 0, own, 0).reshape(length, -1).at[0].add(moved)
+    whole = weights.reshape(length, -1)[0] @ pairs
+    return (responsibilities, increments, whole), (slopes[0], own.reshape(-1), slopes[2])
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(0, 4))
+def _apart(
+    in_logs: Callable[..., Sums],
+    log_density: jax.Array,
+    log_pairs: jax.Array,
+    weights: jax.Array,
+    length: int,
+) -> Sums:
+    """The same with the pairs (s, (k + 1) k) of each sequence, unweighted."""
+    return _sums(in_logs, length, True, log_density, log_pairs, weights)
+
+
+@_apart.defjvp
+def _bends(in_logs: Callable[..., Sums], length: int, given: tuple, tangents: tuple) -> Any:
+    return jax.jvp(partial(in_logs, length, True), given, tangents)
+
+
+def _sums(in_logs: Callable[..., Sums], length: int, apart: bool, *given: jax.Array) -> Sums:
+    yes, no = partial(_scaled, length, apart), partial(in_logs, length, apart)
+    found: Sums = _either(_exact(len(given[0]) ** 2), yes, no)(*given)
+    return found
 
 
 def _exact(size: int) -> Callable[..., jax.Array]:
@@ -84,7 +114,13 @@ def _either(here: Callable, yes: Callable, no: Callable) -> Callable:
     return chosen
 
 
-def _scaled(length: int, log_density: jax.Array, log_pairs: jax.Array, weights: jax.Array) -> Sums:
+def _scaled(
+    length: int,
+    apart: bool,
+    log_density: jax.Array,
+    log_pairs: jax.Array,
+    weights: jax.Array,
+) -> Sums:
     k, n = log_density.shape
     number = n // length
     weights = weights.reshape(length, number)
@@ -116,16 +152,18 @@ def _scaled(length: int, log_density: jax.Array, log_pairs: jax.Array, weights: 
 
     b, v = jax.lax.scan(back, jnp.ones_like(begin), (scaled, goes_on), reverse=True)
     responsibilities = jnp.concatenate([(begin / begun * b)[None], moved * v])
-    weighted = v * weights[1:, None]
-    across = (((0, 2), (0, 2)), ((), ()))
+    share = (weights > 0).astype(weights.dtype) if apart else weights
+    weighted = v * share[1:, None]
+    across = (((0,), (0,)), ((2,), (2,))) if apart else (((0, 2), (0, 2)), ((), ()))
     pairs = transition * jax.lax.dot_general(before, weighted, across, precision="highest")
-    start = (responsibilities[0] * weights[0]).sum(1)
+    start = responsibilities[0] * share[0]
+    start = start.T if apart else start.sum(1)
     responsibilities = jnp.where(weights[:, None] > 0, responsibilities, 1 / k)
     found = top + jnp.log(jnp.concatenate([begun[None], totals]))
     return (
         responsibilities.swapaxes(0, 1).reshape(k, n),
         jnp.where(found < _NEVER / 2, -jnp.inf, found).reshape(-1),
-        jnp.concatenate([pairs, start[None]]).ravel(),
+        jnp.concatenate([pairs.reshape(*start.shape[:-1], k * k), start], -1),
     )
 
 

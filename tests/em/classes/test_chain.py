@@ -164,6 +164,27 @@ def test_probabilities_lose_nothing_that_logs_keep(monkeypatch, table):
     np.testing.assert_allclose(fast.pairs, slow.pairs, atol=1e-11)
 
 
+@pytest.mark.parametrize("table", [PAIRS, FORBIDDEN.ravel()], ids=["all", "forbidden"])
+def test_derivatives_in_probabilities_are_those_in_logs(monkeypatch, table):
+    weights = jnp.asarray(np.tile([1.0, 2.5], (T, 1)).ravel()).at[-1].set(0)
+    direction = jnp.asarray(RNG.normal(size=len(table)))
+
+    def total(density, pairs):
+        found = smooth(Soft(), density, pairs, weights, T)
+        return (weights * found.objective).sum()
+
+    def both(density, table):
+        moved = jax.grad(lambda pairs: jax.grad(total, 1)(density, pairs) @ direction)
+        return jax.grad(total, (0, 1))(density, table), moved(table)
+
+    given = jnp.asarray(DENSITY), jnp.asarray(table)
+    expected = jax.jit(both)(*given)
+    monkeypatch.setattr(chain, "_MANY", 0)
+    found = jax.jit(lambda *v: both(*v))(*given)
+    for mine, theirs in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(mine, theirs, atol=1e-10)
+
+
 def test_starts_leave_no_pair_out():
     start = jax.nn.one_hot(jnp.arange(T * S) % K, K).T
     pairs = first_pairs(start, jnp.ones(T * S), T, False)
