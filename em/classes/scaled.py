@@ -98,7 +98,11 @@ def _exact(size: int) -> Callable[..., jax.Array]:
 
 
 def _either(here: Callable, yes: Callable, no: Callable) -> Callable:
-    """``yes`` of arguments that are all fit for it ``here``, else ``no``: one for a whole batch."""
+    """``yes`` of arguments that are all fit for it ``here``, else ``no``: one for a whole batch.
+
+    The entries of a batch go one after the other: side by side, 4 chains of 100 sequences took 3 to
+    8 times as long, for what they hold leaves the cache.
+    """
 
     @custom_vmap
     def chosen(*args: jax.Array) -> Any:
@@ -107,11 +111,29 @@ def _either(here: Callable, yes: Callable, no: Callable) -> Callable:
     @chosen.def_vmap
     def several(size: int, batched: list[bool], *args: jax.Array) -> tuple[Any, Any]:
         axes = [0 if b else None for b in batched]
-        each = [jax.vmap(f, axes, axis_size=size) for f in (here, yes, no)]
-        whole = _either(lambda *a: each[0](*a).all(), each[1], each[2])(*args)
+        fit = jax.vmap(here, axes, axis_size=size)
+        each = [_one_by_one(f, axes) for f in (yes, no)]
+        whole = _either(lambda *a: fit(*a).all(), *each)(*args)
         return whole, jax.tree.map(lambda _: True, whole)
 
     return chosen
+
+
+def _one_by_one(function: Callable, axes: list[int | None]) -> Callable:
+    """As `jax.vmap` with ``axes`` that are 0 or None."""
+
+    def every(*args: jax.Array) -> Any:
+        moving = [a for a, axis in zip(args, axes, strict=True) if axis == 0]
+
+        def one(own: list[jax.Array]) -> Any:
+            given = iter(own)
+            return function(
+                *(next(given) if axis == 0 else a for a, axis in zip(args, axes, strict=True))
+            )
+
+        return jax.lax.map(one, moving)
+
+    return every
 
 
 def _scaled(
@@ -154,10 +176,14 @@ def _scaled(
     responsibilities = jnp.concatenate([(begin / begun * b)[None], moved * v])
     share = (weights > 0).astype(weights.dtype) if apart else weights
     weighted = v * share[1:, None]
-    across = (((0,), (0,)), ((2,), (2,))) if apart else (((0, 2), (0, 2)), ((), ()))
-    pairs = transition * jax.lax.dot_general(before, weighted, across, precision="highest")
     start = responsibilities[0] * share[0]
-    start = start.T if apart else start.sum(1)
+    if apart:  # sequences stay last: a product for each would move all that there is
+        pairs = (before[:, :, None] * weighted[:, None]).sum(0) * transition[..., None]
+        pairs, start = jnp.moveaxis(pairs, 2, 0), start.T
+    else:
+        across = (((0, 2), (0, 2)), ((), ()))
+        pairs = transition * jax.lax.dot_general(before, weighted, across, precision="highest")
+        start = start.sum(1)
     responsibilities = jnp.where(weights[:, None] > 0, responsibilities, 1 / k)
     found = top + jnp.log(jnp.concatenate([begun[None], totals]))
     return (
