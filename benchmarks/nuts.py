@@ -280,7 +280,7 @@ def line(method, result):
 
 
 def geometric(values):
-    return float(np.exp(np.mean(np.log(values))))
+    return float(np.exp(np.mean(np.log(values)))) if values else np.nan
 
 
 if __name__ == "__main__":
