@@ -36,6 +36,12 @@ CHAINS, WARMUP = 4, 500
 def data(name):
     rng = np.random.default_rng(7)
     n = 2000
+    if name == "chain":  # of 20 sequences of 200 steps
+        z = np.zeros((200, 20), int)
+        for t in range(200):
+            anew = rng.integers(5, size=20)
+            z[t] = np.where(rng.random(20) < 0.8, z[t - 1], anew) if t else anew
+        return (rng.normal(np.linspace(-4, 4, 5)[z], 1.0),)
     if name == "normal":
         z = rng.random(n) < 0.4
         return (np.where(z, -2.0, 2.0) + rng.normal(size=n) * np.where(z, 1.0, 1.5),)
@@ -98,6 +104,25 @@ def models(name):
 
         return w, normals, x
 
+    def chain(x):
+        from numpyro.contrib.control_flow import scan
+
+        initial = numpyro.sample("initial", dist.Dirichlet(jnp.ones(5)))
+        with numpyro.plate("states", 5):
+            transition = numpyro.sample("transition", dist.Dirichlet(jnp.ones(5)))
+            loc = numpyro.sample("loc", dist.Normal(0.0, 5.0))
+            scale = numpyro.sample("scale", dist.HalfNormal(2.0))
+
+        def step(carry, x):
+            z, t = carry
+            with numpyro.plate("sequences", x.shape[0]):
+                probs = jnp.where(t == 0, initial, transition[z])
+                z = numpyro.sample("z", dist.Categorical(probs))
+                numpyro.sample("x", dist.Normal(loc[z], scale[z]), obs=x)
+            return (z, t + 1), None
+
+        scan(step, (jnp.zeros(x.shape[1], int), 0), x)
+
     def explicit(*args):
         weights, given, x = declare(*args)
         with numpyro.plate("rows", len(x)):
@@ -111,7 +136,7 @@ def models(name):
             each = dist.MixtureSameFamily(dist.Categorical(weights), every)
             numpyro.sample("x", each, obs=x)
 
-    return explicit, mixture
+    return (chain, None) if name == "chain" else (explicit, mixture)
 
 
 def run(method, name, draws):
@@ -165,10 +190,13 @@ def ordered(draws):
     name = next(n for n in ("loc", "probs", "beta") if n in draws)
     first = draws[name].reshape(*draws[name].shape[:3], -1)[..., 0]
     order = first.argsort(-1)
-    return {
+    found = {
         n: np.take_along_axis(v, order.reshape(*order.shape, *[1] * (v.ndim - 3)), 2)
         for n, v in draws.items()
     }
+    if "transition" in found:  # to states in order as well as from them
+        found["transition"] = np.take_along_axis(found["transition"], order[:, :, None], 3)
+    return found
 
 
 def child(method, name, draws, began):
@@ -188,7 +216,7 @@ def child(method, name, draws, began):
 
 
 def main():
-    names = ("normal", "latent_class", "poisson_regression", "gaussian_5d")
+    names = ("normal", "latent_class", "poisson_regression", "gaussian_5d", "chain")
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--models", nargs="+", default=names, choices=names)
     parser.add_argument("--pairs", type=int, default=1)
@@ -209,7 +237,8 @@ def main():
     ratios = {m: ([], [], []) for m in methods if m != "mixpyro" and "mixpyro" in methods}
     for name in [n for n in options.models for _ in range(options.pairs)]:
         ours = None
-        for method in sorted(methods, key="mixpyro".__ne__):
+        own = [m for m in methods if name != "chain" or m != "mixture"]
+        for method in sorted(own, key="mixpyro".__ne__):
             result = measure(method, name, options.draws, options.limit)
             print(f"{name:<20}{method:<12}" + line(method, result), flush=True)
             if method == "mixpyro":
@@ -221,6 +250,8 @@ def main():
                     theirs = result["ess"] / result["seconds"]
                     ratios[method][1].append(ours["ess"] / ours["seconds"] / theirs)
     for method, (seconds, rates, whole) in ratios.items():
+        if not seconds:
+            continue
         print(
             f"against {method}: {geometric(seconds):.2f} times as fast to the last draw, "
             f"{geometric(rates):.2f} times the smallest ESS per second; {geometric(whole):.2f} "
@@ -249,7 +280,7 @@ def line(method, result):
 
 
 def geometric(values):
-    return float(np.exp(np.mean(np.log(values))))
+    return float(np.exp(np.mean(np.log(values)))) if values else np.nan
 
 
 if __name__ == "__main__":

@@ -221,8 +221,8 @@ def _whole(
                 _by_row(tree["responsibilities"][f"responsibilities{part}{suffix[z.name]}"].values)
                 for part in ("", "_sd")
             )
-            counted = np.asarray(fit.rows.weights_of(z.level)) > 0
             distance = 0.5 * np.abs(means - resp[z.name]).sum(1)
+            counted = np.asarray(fit.rows.weights_of(z.level))[: len(distance)] > 0
             spread = 0.5 * spreads.sum(1)
             place = int(np.where(counted, distance, 0).argmax())
             label = labels[z.name]

@@ -28,7 +28,7 @@ class Rows(NamedTuple):
 
     Where the model has several latent classes, all but ``log_likelihood`` are dictionaries by the
     latents' names. In a chain the rows are its steps, time first, z whole paths, and
-    ``log_likelihood`` that of the sequences.
+    ``log_likelihood`` that of the sequences; a class of whole sequences has these as its rows.
 
     Attributes:
         responsibilities: (n, k) ``p(z_n = k | data)``, the mean over draws of ``p(z_n = k | x_n,
@@ -174,4 +174,7 @@ def _path(reader: Reader, found: Classes, rng_key: jax.Array) -> dict[str, jax.A
     drawn = Drawn(rng_key, jnp.ones((), joint.dtype))
     ones = jnp.ones(joint.shape[1:], joint.dtype)
     path = smooth(drawn, joint, found.log_pairs, ones, reader.structure.chain.length)
-    return reader.structure.classes(path.responsibilities.argmax(0))
+    classes = reader.structure.classes(path.responsibilities.argmax(0))
+    return {
+        z.name: classes[z.name][: reader.structure.own_rows(z)] for z in reader.structure.latents
+    }

@@ -68,8 +68,9 @@ def marginalize(model: Callable) -> Callable:
         def rows(params: Mapping[str, Any]) -> jax.Array:
             return reading.row_log_density(params, call.arrays)
 
+        gathered = reading.reader.structure.chain is not None  # a chain may begin before its scan
         with SumOut(reading, rows, call):
-            inner(*args, **kwargs)
+            (reading.reader.source if gathered else inner)(*args, **kwargs)
 
     return marginal
 

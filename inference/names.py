@@ -73,7 +73,9 @@ class Names:
         found = {}
         for latent, value in values.items():
             rows = [] if name == "permutations" else [self.row[latent]]
-            if rows and self.chain is not None:
+            if rows and self.chain is not None and latent in self.chain.constant:
+                rows = [SEQUENCE]
+            elif rows and self.chain is not None:
                 rows, array = [TIME, SEQUENCE], np.asarray(value)
                 steps = (self.chain.length, self.chain.number)
                 value = array.reshape(*array.shape[:-2], *steps, array.shape[-1])

@@ -186,7 +186,8 @@ def _by_rows(flat: Mapping[str, np.ndarray], fit: Fit) -> dict[str, np.ndarray]:
         return posterior(program, params, arrays).marginals(program)
 
     def costs(draws: dict, fitted: dict, weights: dict, arrays: tuple) -> dict[str, jax.Array]:
-        reference = {n: r.T * weights[n] for n, r in marginals(fitted, arrays).items()}
+        own = marginals(fitted, arrays)
+        reference = {n: r.T * weights[n][: len(r)] for n, r in own.items()}
 
         def one(params: dict) -> dict[str, jax.Array]:
             found = {}

@@ -23,9 +23,13 @@ import jax
 import jax.numpy as jnp
 
 from .assignments import Assign, in_chunk
+from .assignments.soft import Soft
+from .scaled import Sums, smoothed
 
 # So many numbers of pairs of classes are kept for the way back.
 _KEPT = 1 << 22
+# From so many pairs of classes of steps on, compiling a second way to sum pays.
+_MANY = 1 << 16
 # Stands for the log of 0: sums of it are finite, and below all others.
 _NEVER = -1e30
 
@@ -56,7 +60,19 @@ def smooth(
     ((k + 1) k, n) of a class given the one before, the last k without one; ``weights`` (n,), the
     same at all steps of a sequence until it has ended.
     """
+    k, n = log_density.shape
+    if isinstance(assign, Soft) and log_pairs.ndim == 1 and n * k * k >= _MANY:
+        return Smoothed(*smoothed(_soft_in_logs, log_density, log_pairs, weights, length))
+    return _in_logs(assign, length, log_density, log_pairs, weights)
 
+
+def _in_logs(
+    assign: Assign,
+    length: int,
+    log_density: jax.Array,
+    log_pairs: jax.Array,
+    weights: jax.Array,
+) -> Smoothed:
     def forward(log_density: jax.Array, log_pairs: jax.Array) -> jax.Array:
         return increments(assign, log_density, log_pairs, length)
 
@@ -66,6 +82,20 @@ def smooth(
     k = len(log_density)
     responsibilities = jnp.where(used, weighted / jnp.where(used, weights, 1)[None], 1 / k)
     return Smoothed(responsibilities, objective, pairs)
+
+
+def _soft_in_logs(
+    length: int, apart: bool, log_density: jax.Array, log_pairs: jax.Array, weights: jax.Array
+) -> Sums:
+    """As `scaled.smoothed` wants them; ``apart`` the pairs of each sequence, unweighted."""
+    if apart:
+        every = jnp.broadcast_to(log_pairs[:, None], (len(log_pairs), log_density.shape[1]))
+        there = (weights > 0).astype(weights.dtype)
+        found = _in_logs(Soft(), length, log_density, every, there)
+        pairs = found.pairs.reshape(len(log_pairs), length, -1).sum(1).T
+        return found.responsibilities, found.objective, pairs
+    found = _in_logs(Soft(), length, log_density, log_pairs, weights)
+    return found.responsibilities, found.objective, found.pairs
 
 
 def increments(

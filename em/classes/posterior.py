@@ -56,7 +56,10 @@ class Classes(NamedTuple):
     log_pairs: jax.Array | None = None
 
     def marginals(self, reader: Reader) -> dict[str, jax.Array]:
-        """{latent: (n, K)} the posterior probabilities of each latent's classes."""
+        """{latent: (n, K)} the posterior probabilities of each latent's classes.
+
+        Of a class of whole sequences there are as many as sequences.
+        """
         levels = {0: self.units} | {
             level: within_units(reader, self.units, inner, self.owners[level])
             for level, inner in self.given.items()
@@ -65,6 +68,7 @@ class Classes(NamedTuple):
         for latent in reader.structure.latents:
             resp = levels[latent.level]
             classes = reader.structure.classes(jnp.arange(len(resp)), latent.level)[latent.name]
+            resp = resp[:, : reader.structure.own_rows(latent)]
             out[latent.name] = jax.ops.segment_sum(resp, classes, latent.num_components).T
         return out
 

@@ -24,6 +24,7 @@ from ..machine.kept import Compiled
 from ..machine.recent import Recent
 from ..plan.chunks import Rows, in_chunks, in_order
 from ..plan.program import Program
+from ..read.chains.chain import Chain
 from ..read.latents import Latent, Level
 from ..read.structure import Data, Parameter
 
@@ -34,6 +35,7 @@ _OF_ROWS = {
     Data: {"shape", "repeats"},
     Latent: {"rows", "row_dims", "batch_rank"},
     Level: {"rows", "row_dims"},
+    Chain: {"length", "number", "bound"},
     Parameter: {"support"},
 }
 
@@ -63,6 +65,11 @@ def given(program: Program, rows: Rows) -> Rows:
     if more and program.shards is not None:
         fill = program.compiled("filled", lambda: jax.jit(partial(_filled, program)))
         rows = fill(rows)
+    elif more and program.grid is not None:
+        array = np if jax.default_backend() == "cpu" else jnp
+        fill = partial(program.grid.fill, library=array)
+        points = {n: fill(v, "edge") for n, v in rows.points.items()}
+        rows = rows._replace(weights=fill(rows.weights), points=points)
     elif more:
         array = np if jax.default_backend() == "cpu" else jnp
         points = {n: array.pad(v, [(0, 0), (0, more)], mode="edge") for n, v in rows.points.items()}
@@ -90,6 +97,7 @@ def plan_key(program: Program) -> Hashable:
         program.structure.levels,
         program.structure.parameters,
         program.structure.chain,
+        None if program.grid is None else program.grid.room,
         program.sites,
         program.priors,
         program.blocks,

@@ -74,8 +74,7 @@ def opened(
     assign, accelerate = settings.assign, settings.accelerate
     rows = engine.given(program, rows)
     if given is not None and not isinstance(given, dict):
-        added = [(0, rows.num_units - program.num_rows), (0, 0)]
-        given = jax.tree.map(lambda a: as_jax(np.pad(a, added, mode="edge")), given)
+        given = jax.tree.map(partial(_filled, program, rows.num_units), given)
     key = ("start", assign, start, type(given), number)
     begin = partial(all_starts, program, assign, start, number)
     # Numeric M-steps take many steps of their own, if only some parameters are given.
@@ -94,6 +93,13 @@ def opened(
         first = partial(_memory, program, accelerate, params, rows)
         memory = engine.compiled(program, ("memory", accelerate, number), first)
     return Opening(compiled, settings, rows, params, expected, keys, memory, program.shards)
+
+
+def _filled(program: Program, number: int, array: Any) -> jax.Array:
+    """Values (n, k) of the units with those of what fills them up."""
+    if program.grid is not None:
+        return as_jax(program.grid.fill(np.asarray(array).T, "edge", np).T)
+    return as_jax(np.pad(array, [(0, number - program.num_rows), (0, 0)], mode="edge"))
 
 
 def _memory(program: Program, accelerate: Accelerate, params: Params, rows: Rows) -> Any:

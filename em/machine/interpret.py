@@ -33,6 +33,7 @@ _CALLS = {
     "custom_jvp_call": "call_jaxpr",
     "custom_vjp_call": "call_jaxpr",
     "custom_vjp_call_jaxpr": "fun_jaxpr",
+    "custom_vmap_call": "call",
 }
 
 
@@ -289,12 +290,11 @@ def _scan(equation: Any, meter: Meter | None, _inner: bool) -> Callable[..., Any
 
 def _solve(equation: Any, meter: Meter | None, inner: bool) -> Callable[..., Any]:
     p = equation.params
-    lengths = p["const_lengths"]
-    solve = Program(p["jaxprs"].solve, meter, inner)
+    lengths, solve = p["const_lengths"], Program(p["jaxprs"].solve, meter, inner)
     before = lengths.matvec + lengths.vecmat
     after = before + lengths.solve
-    rest = after + lengths.transpose_solve
-    return lambda *arrays: solve([*arrays[before:after], *arrays[rest:]])
+    last = after + lengths.transpose_solve
+    return lambda *arrays: solve([*arrays[before:after], *arrays[last:]])
 
 
 _CONTROL = {"while": _while, "cond": _cond, "scan": _scan, "custom_linear_solve": _solve}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -98,6 +98,42 @@ def size_class(number: int) -> int:
     bits = (number - 1).bit_length()
     step = 1 << max(bits - (2 if number <= _FEW_ROWS else 6), 5)
     return -(-number // step) * step
+
+
+class Grid(NamedTuple):
+    """The steps of a chain as rows, time first: so many of so many sequences.
+
+    ``room`` is what there is room for: steps and sequences that fill up have weight 0.
+    """
+
+    length: int
+    number: int
+    room: tuple[int, int]
+
+    def fill(self, array: Any, mode: Any = "constant", library: Any = jnp) -> Any:
+        """(..., n) with what fills up: 0, or (by "edge") the last steps and sequences."""
+        if self.room == (self.length, self.number):
+            return array
+        outer = array.shape[:-1]
+        apart = library.asarray(array).reshape(*outer, self.length, self.number)
+        more = [(0, self.room[0] - self.length), (0, self.room[1] - self.number)]
+        whole = library.pad(apart, [(0, 0)] * len(outer) + more, mode=mode)
+        return whole.reshape(*outer, self.room[0] * self.room[1])
+
+    def own(self, array: jax.Array) -> jax.Array:
+        """(n, ...) without what fills up."""
+        apart = array.reshape(*self.room, *array.shape[1:])[: self.length, : self.number]
+        return apart.reshape(-1, *array.shape[1:])
+
+
+def grid_class(length: int, number: int) -> tuple[int, int]:
+    """So many steps and sequences, or some more: 4 such numbers to a power of two, 16 if many."""
+    finer = 3 if length * number <= _FEW_ROWS else 5
+    room = []
+    for size in (length, number):
+        step = 1 << max((size - 1).bit_length() - finer, 0)
+        room.append(-(-size // step) * step)
+    return room[0], room[1]
 
 
 def in_chunks(

@@ -19,7 +19,7 @@ from ..machine.shards import Shards
 from ..read.reader import MAX_READERS, Params, Reader
 from ..read.reading import Reading
 from .blocks import Block, FamilySite, Pool, RowSite, Site, StatisticalSite
-from .chunks import Chunk
+from .chunks import Chunk, Grid, grid_class
 from .regression import Linear
 from .site_arguments import arguments
 from .ties import Entries, Layout
@@ -100,6 +100,15 @@ class Program(Reader):
             and not (self.inner_levels or any(b.numeric for b in self.blocks))
             and all(isinstance(s, StatisticalSite) and s.name in self.direct for s in self.priors)
         )
+
+    @cached_property
+    def grid(self) -> Grid | None:
+        """How the steps of a chain lie, filled up where steps of EM need no more than rows."""
+        chain = self.structure.chain
+        if chain is None:
+            return None
+        own = chain.length, chain.number
+        return Grid(*own, grid_class(*own) if self.alone else own)
 
     @property
     def shards(self) -> Shards | None:

@@ -152,7 +152,10 @@ def describe(program: Program, num_rows: int | None = None) -> Spec:
     num_rows = program.num_rows if num_rows is None else num_rows
     hyper = {n for b in program.blocks if b.hyper for n in b.parameters}
     return Spec(
-        latents=tuple(_latent(z, num_rows, program.num_rows) for z in structure.latents),
+        latents=tuple(
+            _latent(z, structure.own_rows(z) * num_rows // program.num_rows)
+            for z in structure.latents
+        ),
         num_components=program.num_components,
         num_rows=num_rows,
         parameters=tuple(_parameter(p, p.name in hyper) for p in structure.parameters),
@@ -163,7 +166,7 @@ def describe(program: Program, num_rows: int | None = None) -> Spec:
     )
 
 
-def _latent(latent: Latent, num_rows: int, own: int) -> LatentSpec:
+def _latent(latent: Latent, num_rows: int) -> LatentSpec:
     observed = "not observed"
     if latent.labels is not None:
         observed = "observed in part" if latent.partly else "observed"
@@ -172,7 +175,7 @@ def _latent(latent: Latent, num_rows: int, own: int) -> LatentSpec:
         plain_name(latent.distribution),
         observed,
         latent.num_components,
-        latent.num_rows * num_rows // own,
+        num_rows,
     )
 
 

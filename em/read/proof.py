@@ -163,7 +163,11 @@ def _patterns(structure: Structure) -> dict[str, np.ndarray]:
         drawn = rng.integers(latent.num_components, size=(_RANDOM, n))
         bits = range(0 if structure.certain else max(1, (n - 1).bit_length()))
         each = [((np.arange(n) >> bit) & 1) * last for bit in bits]
-        out[latent.name] = np.stack([*drawn, *each, *(last - pattern for pattern in each)])
+        found = np.stack([*drawn, *each, *(last - pattern for pattern in each)])
+        if structure.chain is not None and latent.name in structure.chain.constant:
+            number = structure.chain.number
+            found = np.tile(found[:, :number], structure.chain.length)
+        out[latent.name] = found
     most = max(len(v) for v in out.values())
     return {n: v[np.arange(most) % len(v)] for n, v in out.items()}
 

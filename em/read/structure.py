@@ -15,6 +15,14 @@ from .latents import Latent, Level
 from .trees import Tree
 
 
+def apart(number: Any, size: int) -> tuple[Any, Any]:
+    """``divmod`` of what is not negative: in one operation each, where jnp's take a dozen."""
+    if not isinstance(number, jax.Array):
+        return number // size, number % size
+    divisor = jnp.full_like(number, size)
+    return jax.lax.div(number, divisor), jax.lax.rem(number, divisor)
+
+
 @dataclass(frozen=True)
 class Parameter:
     """A parameter site: ``size`` counts its unconstrained dimensions.
@@ -121,14 +129,15 @@ class Structure:
     def classes(self, component: Any, level: int = 0) -> dict[str, Any]:
         """{latent: class} of a component of a level; classes of other levels are 0."""
         inner = 1 if level == 0 else self.levels[level].num_classes
-        rest = {0: component // inner, level: component % inner} if level else {0: component}
+        rest = dict(zip((0, level), apart(component, inner), strict=True))
+        rest = rest if level else {0: component}
         found: dict[str, Any] = {}
         for latent in reversed(self.latents):
             if latent.level not in rest:
                 found[latent.name] = jnp.zeros_like(component)
                 continue
-            found[latent.name] = rest[latent.level] % latent.num_components
-            rest[latent.level] = rest[latent.level] // latent.num_components
+            rest[latent.level], own = apart(rest[latent.level], latent.num_components)
+            found[latent.name] = own
         return {z.name: found[z.name] for z in self.latents}
 
     def forced(self, component: Any, level: int = 0) -> dict[str, jax.Array]:
@@ -142,6 +151,19 @@ class Structure:
         shape = latent.value(0, False).shape
         own = None if self.chain is None else self.chain.rank(latent.prior)
         return shape if own is None else (shape[0], *shape[1 + len(shape) - own :])
+
+    def own_rows(self, latent: Latent) -> int:
+        """How many values a class has: one a row, but that of whole sequences one for each."""
+        chain = self.chain
+        constant = chain is not None and latent.name in chain.constant
+        return chain.number if chain is not None and constant else latent.num_rows
+
+    def in_shape(self, latent: Latent, values: jax.Array) -> jax.Array:
+        """Values (n, ...) of a chain's class in the shape that it has in the model."""
+        shape = self.natural(latent)
+        if self.own_rows(latent) < latent.num_rows:
+            shape, values = shape[1:], values[: self.own_rows(latent)]
+        return values.reshape(*shape, *values.shape[1:])
 
     def num_priors(self, level: int = 0) -> int:
         """How many combinations of classes the priors of a level's classes tell apart."""
@@ -167,7 +189,7 @@ class Structure:
 
     def pair(self, number: Any) -> tuple[Any, Any]:
         """The component before and the component of a pair."""
-        return number // self.num_components(), number % self.num_components()
+        return apart(number, self.num_components())
 
     def before(self, component: Any) -> Before:
         """What a step is given that stands for the component before; k for none."""

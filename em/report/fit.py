@@ -201,8 +201,10 @@ def look_ahead(program: Program, rows: Rows) -> None:
 
 def _labels(program: Program, labels: Any) -> Any:
     """The components of the rows, without what filled them up; of a chain in the shape of z."""
-    own, structure = as_jax(labels[: program.num_rows]), program.structure
-    return own if structure.chain is None else own.reshape(structure.natural(structure.latent))
+    structure = program.structure
+    if program.grid is None:
+        return as_jax(labels[: program.num_rows])
+    return as_jax(program.grid.own(labels)).reshape(structure.natural(structure.latent))
 
 
 def from_outcome(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -93,7 +94,10 @@ def prepare(
     own_reference = {n: f.reference for n, f in found.items()}
     shape = _shape(program, whole[0], own_reference)
     shards = program.shards
-    chunks = jax.tree.map(lambda a: in_chunks(a, shape, "edge", shards), whole[0])
+    grid, filled = program.grid, whole[0]
+    if grid is not None:
+        filled = jax.tree.map(lambda a: grid.fill(a, "edge"), filled)
+    chunks = jax.tree.map(lambda a: in_chunks(a, shape, "edge", shards), filled)
     numbers = jnp.concatenate(modelled)
     location, spread = jnp.zeros(()), jnp.ones(())
     if numbers.size:
@@ -101,7 +105,7 @@ def prepare(
         spread = jnp.sqrt(((numbers - location) ** 2).mean())
     dtype = unit_weights.dtype
     return Rows(
-        chunks=chunks._replace(weights=in_chunks(unit_weights, shape, shards=shards)),
+        chunks=chunks._replace(weights=weights_in_chunks(program, unit_weights, shape)),
         inner={level: Inner(whole[level], owner) for level, owner in owners.items()},
         patterns={},
         reference=own_reference,
@@ -117,6 +121,12 @@ def prepare(
         fixed=point.fixed(program, args),
         prototype=program.prototype(arrays),
     )
+
+
+def weights_in_chunks(program: Program, weights: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    """The weights (n,) of units in chunks; what fills up has none."""
+    own = weights if program.grid is None else program.grid.fill(weights)
+    return in_chunks(own, shape, shards=program.shards)
 
 
 def _pooled(
@@ -250,7 +260,8 @@ def _shape(program: Program, rows: Chunk, reference: Mapping[str, Args]) -> tupl
     All rows in one chunk where something else works row by row anyway.
     """
     if program.structure.chain is not None:  # steps of sequences: their numbers are no others
-        return 1, 1, program.num_rows
+        assert program.grid is not None
+        return 1, 1, math.prod(program.grid.room)
     parts = 1 if program.shards is None else program.shards.number
     # Of rows on several devices: those of one of them.
     n = program.num_rows // parts

@@ -90,13 +90,12 @@ def e_step(program: Program, assign: Assign, params: Params, rows: Rows) -> Expe
         assert factors is not None
         log_joint = joints[0]._replace(factors=factors).of(program, chunk, features, 0)
         log_joint = log_joint if by_row is None else log_joint + by_row
-        if chain is not None:
+        if grid is not None:
             log_pairs = point.log_weights(program, params, rows, 0)
-            return smooth(assign, log_joint, log_pairs, chunk.weights, chain.length)
+            return smooth(assign, log_joint, log_pairs, chunk.weights, grid.room[0])
         return (*in_chunk(assign, number)(log_joint), None)
 
-    chain = program.structure.chain
-
+    grid = program.grid
     contexts = {n: c for joint in joints.values() for n, c in joint.contexts.items()}
     factors, hard = joints[0].factors, assign.hard
     return _accumulate(program, rows, responsibilities, factors, units, given, contexts, hard)
@@ -129,9 +128,9 @@ def statistics_of(
         del features, factors, number
         assert by_row is not None
         pairs = None
-        if program.structure.chain is not None:
+        if program.grid is not None:
             apart = program.prior_by_row(0)
-            pairs = first_pairs(by_row, chunk.weights, program.structure.chain.length, apart)
+            pairs = first_pairs(by_row, chunk.weights, program.grid.room[0], apart)
         return by_row, jnp.zeros(by_row.shape[1:], by_row.dtype), pairs
 
     found = _accumulate(program, rows, responsibilities, None, start, given, None, hard)

@@ -129,7 +129,7 @@ def bootstrap(
         def draw(key: jax.Array, rows: Rows) -> Rows:
             units = program.structure.of_units(rows.weights)
             drawn = exponential_weights(key, units) / jnp.where(units > 0, units, 1)
-            return reweighed(rows, rows.weights * of_rows(program, drawn))
+            return reweighed(program, rows, rows.weights * of_rows(program, drawn))
 
         name = ("bootstrap", kind, max_steps, tolerance)
 

@@ -102,7 +102,7 @@ def cross_validate(
     per_row, status = np.zeros(n), np.zeros(num_folds, int)
     for fold, own in enumerate(jax.random.split(sub, num_folds)):
         held = folds == fold
-        fewer = reweighed(rows, as_jax(np.where(of_rows(program, held), 0, weights)))
+        fewer = reweighed(program, rows, as_jax(np.where(of_rows(program, held), 0, weights)))
         outcome, restarts = climb_all(em.ascent(program, fewer, own, found, patient=False))
         best = restarts.chosen
         params = {name: as_jax(value[best]) for name, value in outcome.params.items()}

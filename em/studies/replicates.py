@@ -14,24 +14,25 @@ from ..classes.assignments.soft import Soft
 from ..climb.loop import climb
 from ..climb.state import Outcome, Settings
 from ..machine.batches import in_batches
-from ..plan.chunks import Rows, in_chunks
+from ..plan.chunks import Rows
 from ..plan.program import Params, Program
 from ..read import layout
 from ..read.chains.simulated import unobserved
 from ..report.fit import Fit
 from ..rows.prepare import prepare as read_rows
+from ..rows.prepare import weights_in_chunks
 from ..step.objective import evaluate
 
 # So many multiplications of an E-step are worth doing side by side.
 _SIDE_BY_SIDE = 2e6
 
 
-def reweighed(rows: Rows, weights: jax.Array) -> Rows:
+def reweighed(program: Program, rows: Rows, weights: jax.Array) -> Rows:
     """The same rows with other weights (n,); a weight of 0 leaves a row out.
 
     ``log_base`` stays: objectives of different weights do not compare.
     """
-    filled = in_chunks(weights, rows.chunks.weights.shape)
+    filled = weights_in_chunks(program, weights, rows.chunks.weights.shape)
     inner = {
         level: part._replace(chunk=part.chunk._replace(weights=weights[part.owner]))
         for level, part in rows.inner.items()

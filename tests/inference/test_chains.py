@@ -14,6 +14,7 @@ from mixpyro import em, inference
 from mixpyro.data import load_earthquakes
 from mixpyro.inference.symmetry import symmetries_of
 
+from ..em import outside_forms
 from ..em.chain_forms import FORMS, all_paths, earthquakes
 
 KEY = jax.random.key(0)
@@ -75,6 +76,34 @@ def test_the_density_is_that_of_numpyros_own_enumeration(name):
     model = enum(config_enumerate(handlers.seed(form.model, 0)), -2)
     theirs, _ = enumerated(model, form.args, {}, params)
     np.testing.assert_allclose(mine, theirs, atol=1e-9)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["ragged and autoregressive", "class and first"])
+def test_what_stands_before_the_scan_is_summed_out(name):
+    form = outside_forms.FORMS[name]
+    plain = handlers.trace(handlers.seed(form.model, 3)).get_trace(*form.args)
+    own = {n: s for n, s in plain.items() if s["type"] == "sample" and not s["is_observed"]}
+    params = {n: s["value"] for n, s in own.items() if n not in form.hidden}
+    prior = sum(own[n]["fn"].log_prob(v).sum() for n, v in params.items())
+    found = log_density(inference.marginalize(form.model), form.args, {}, params)[0]
+    np.testing.assert_allclose(found - prior, outside_forms.by_hand(form, params)[0], atol=1e-9)
+
+
+@pytest.mark.slow
+def test_a_class_of_sequences_has_a_value_for_each():
+    form = outside_forms.FORMS["class of transitions"]
+    fit = em.EM(form.model, num_restarts=1, max_steps=3).run(KEY, *form.args)
+    draws = {n: np.broadcast_to(v, (1, 4000, *v.shape)) for n, v in fit.params.items()}
+    found = inference.draw_latent(draws, fit, KEY)
+    assert {n: v.shape for n, v in found.z.items()} == {"kind": (1, 4000, 2), "z": (1, 4000, 8)}
+    one = fit.responsibilities()["kind"][:, 1]
+    np.testing.assert_allclose(found.z["kind"][0].mean(0), one, atol=0.04)
+    assert {n: v.shape for n, v in fit.sample(KEY).items()} == {
+        "kind": (2,),
+        "z": (4, 2),
+        "x": (4, 2),
+    }
 
 
 @pytest.mark.slow

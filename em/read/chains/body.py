@@ -16,7 +16,7 @@ from .over_time import pruned
 Values = dict[str, jax.Array]
 
 
-class _Body(Messenger):
+class Body(Messenger):
     """One step: classes have chosen values, and what it declares is noted instead of scored."""
 
     def __init__(self, fn: Callable, values: Mapping[str, Any]) -> None:
@@ -80,7 +80,7 @@ class Scan:
 
     def step(self, leaves: list, x: Any, values: Values) -> tuple[list, Any, dict[str, dict]]:
         """One step with chosen classes: the leaves of the carry, what it returns, its sites."""
-        body = _Body(self.body, values)
+        body = Body(self.body, values)
         with handlers.block(), handlers.seed(rng_seed=0):
             carry, y = body(jax.tree.unflatten(self.tree, leaves), x)
         self.plates = body.plates
@@ -162,8 +162,16 @@ class Scan:
             out = self.step(merge(follows, free, rest), x, {})[0]
             return [v for v, f in zip(out, follows, strict=True) if not f]
 
-        alone = pruned(advance, own, self._first_x())
-        return jax.lax.scan(lambda c, x: (alone(c, x), c), own, self.xs, self.length)[1]
+        alone, used = pruned(advance, own, self._first_x())
+        leaves, tree = jax.tree.flatten(self.xs)
+        needed = used[len(own) :]
+        some = [v for v, n in zip(leaves, needed, strict=True) if n]
+
+        def turn(carry: list, x: list) -> tuple[list, list]:
+            given = merge(needed, [0] * len(leaves), x)
+            return alone(carry, jax.tree.unflatten(tree, given)), carry
+
+        return jax.lax.scan(turn, own, some, self.length)[1]
 
     def split(self, given: Mapping[str, Any]) -> tuple[Values, Values]:
         """{class: one value for all steps}, and those that have one for each (T, ...)."""

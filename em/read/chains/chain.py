@@ -18,7 +18,8 @@ class Chain:
     The rows of level 0 are its steps: ``length`` times, of ``number`` sequences side by side.
     ``ranks`` {site of the scan: its batch dimensions within a step}. The priors of the classes that
     are ``steady`` are the same at all steps but the first, and in all sequences; ``bound`` says
-    that this is so by the values of the model's arguments.
+    that this is so by the values of the model's arguments. ``constant`` names the classes of whole
+    sequences, and what is observed before the scan only.
     """
 
     length: int
@@ -26,6 +27,7 @@ class Chain:
     ranks: tuple[tuple[str, int], ...]
     steady: frozenset[str] = frozenset()
     bound: bool = False
+    constant: frozenset[str] = frozenset()
 
     @property
     def sites(self) -> frozenset[str]:
@@ -38,13 +40,22 @@ class Chain:
         return None if found is None else found + 1
 
 
+class ClassesOutside(Exception):
+    """Classes ``inside`` a scan, and others outside of it."""
+
+    def __init__(self, inside: Collection[str], outside: Collection[str]) -> None:
+        super().__init__()
+        self.inside, self.outside = tuple(inside), tuple(outside)
+
+
 def find_chain(
     scans: Sequence[Mapping[str, int]], chained: set[str], latents: Sequence[Latent]
 ) -> Mapping[str, int] | None:
     """The sites of the scan that the classes stand in; None if no class stands in one.
 
     Raises:
-        ValueError: classes in several scans, in and out of one, or observed in one.
+        ValueError: classes in several scans, or observed in one.
+        ClassesOutside: classes in a scan and out of it.
     """
     inside = [z for z in latents if z.prior in chained]
     if not inside:
@@ -55,19 +66,14 @@ def find_chain(
             f"the states {names} are observed within a scan; EM reads chains of latent states: "
             "say what is known of them by mixpyro.em.with_labels"
         )
-    outside = [z for z in latents if z.prior not in chained]
-    if outside:
-        raise ValueError(
-            f"the model has the chain of {names} within a scan and the class "
-            f"{', '.join(repr(z.name) for z in outside)} outside of it; EM reads chains whose "
-            "first state is drawn in the scan too (jnp.where(t == 0, initial, transition[z]) with "
-            "the time t in the carry), and no classes of groups of chains"
-        )
     if len(scans) != 1:
         raise ValueError(
             f"the classes {names} stand in {len(scans)} scans; EM reads one: put the chains into "
             "one step, side by side"
         )
+    outside = [z.name for z in latents if z.prior not in chained]
+    if outside:
+        raise ClassesOutside([z.name for z in inside], outside)
     return scans[0]
 
 

@@ -16,6 +16,8 @@ def going_on(structure: Structure, trace: dict) -> jax.Array:
     assert chain is not None
     there = jnp.zeros((units.num_rows,), bool)
     for latent in structure.latents:
+        if latent.name in chain.constant:  # a sequence has its class without any step
+            continue
         own = jnp.ones((units.num_rows,), bool)
         for mask in masks(trace[latent.prior]["fn"]):
             rows = layout.rows_first(mask, units, latent.batch_rank, 0, 0)

@@ -38,8 +38,11 @@ def over_time(function: Callable, moving: Any, still: Any) -> tuple[Any, list[bo
     return jax.tree.unflatten(jax.tree.structure(shape), out), moves
 
 
-def pruned(function: Callable, *args: Any) -> Callable:
-    """A function without what its results do not need, so that a loop depends on no more."""
+def pruned(function: Callable, *args: Any) -> tuple[Callable, list[bool]]:
+    """A function without what its results do not need, so that a loop depends on no more.
+
+    Also which leaves of its arguments it needs; in the place of others there may be anything.
+    """
     closed, shape = jax.make_jaxpr(function, return_shape=True)(*args)
     jaxpr, used = dce_jaxpr(convert_constvars_jaxpr(closed.jaxpr), [True] * len(closed.out_avals))
 
@@ -48,7 +51,7 @@ def pruned(function: Callable, *args: Any) -> Callable:
         own = [v for v, u in zip(inputs, used, strict=True) if u]
         return jax.tree.unflatten(jax.tree.structure(shape), jax.core.eval_jaxpr(jaxpr, (), *own))
 
-    return run
+    return run, list(used[len(closed.consts) :])
 
 
 def with_time(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
 
 from ...calls.call import Call
-from ...machine.jit import once_jit
+from ...machine.jit import once_jit, quick_jit
 from .. import layout
 from ..examples import example as example_of
 from ..provenance import dependencies
@@ -49,7 +50,11 @@ def serves(reader: Reader, call: Call) -> bool:
     if _traced(call):
         return False
     plain = replace(reader.structure, chain=replace(chain, steady=frozenset()))
-    return not _moves(Reader(replace(reader.reading, structure=plain)), call)
+
+    def make() -> Reader:
+        return Reader(replace(reader.reading, structure=plain))
+
+    return not _moves(reader.compiled("plain", make), call, quick_jit)
 
 
 def _traced(call: Call) -> bool:
@@ -68,7 +73,7 @@ def _of_data(reader: Reader, call: Call) -> bool:
     return any(dependencies(densities, (call.arrays,), labels).outputs.values())
 
 
-def _moves(reader: Reader, call: Call) -> bool:
+def _moves(reader: Reader, call: Call, jit: Callable = once_jit) -> bool:
     """Whether the prior of some pair of components is not the same in all rows."""
 
     def differ(arrays: tuple) -> jax.Array:
@@ -79,7 +84,7 @@ def _moves(reader: Reader, call: Call) -> bool:
             lambda p: jax.lax.map(lambda pair: _pair_moves(reader, p, arrays, pair), pairs), each
         ).any()
 
-    return bool(once_jit(reader, differ)(call.arrays))
+    return bool(reader.compiled("moves", lambda: jit(reader, differ))(call.arrays))
 
 
 def _pair_moves(reader: Reader, params: dict, arrays: tuple, pair: jax.Array) -> jax.Array:

@@ -86,7 +86,7 @@ def decoded(result: Scored, args: tuple, kwargs: dict) -> dict[str, jax.Array]:
         ones = jnp.ones(found.units.shape[1:], found.units.dtype)
         best = smooth(Hard(), found.joints[0], found.log_pairs, ones, chain.length)
         classes = reader.structure.classes(best.responsibilities.argmax(0))
-        return {z.name: classes[z.name].reshape(reader.structure.natural(z)) for z in latents}
+        return {z.name: reader.structure.in_shape(z, classes[z.name]) for z in latents}
 
     latents = reader.structure.latents
     return reader.compiled("decoded", lambda: quick_jit(reader, of))(result.free, call.arrays)
@@ -95,8 +95,8 @@ def decoded(result: Scored, args: tuple, kwargs: dict) -> dict[str, jax.Array]:
 def _shaped(reader: Reader, found: dict[str, jax.Array]) -> dict[str, jax.Array]:
     if reader.structure.chain is None:
         return found
-    shapes = {z.name: reader.structure.natural(z) for z in reader.structure.latents}
-    return {n: v.reshape(*shapes[n], v.shape[-1]) for n, v in found.items()}
+    latents = reader.structure.latents
+    return {z.name: reader.structure.in_shape(z, found[z.name]) for z in latents}
 
 
 def _read_for(result: Scored, args: tuple, kwargs: dict) -> tuple[Reader, Call]:

@@ -30,5 +30,7 @@ def simulated(
     fit.program.unchanged.check(surely=True)
     model = handlers.substitute(unobserved(fit.program.model), data=dict(leaves))
     trace = handlers.trace(handlers.seed(model, rng_key)).get_trace(*positional, **keywords)
-    names = [z.name for z in fit.program.structure.latents] + [s.name for s in fit.program.sites]
-    return {name: trace[name]["value"] for name in names}
+    structure = fit.program.structure
+    names = [z.name for z in structure.latents] + [s.name for s in fit.program.sites]
+    once = frozenset() if structure.chain is None else structure.chain.constant
+    return {n: trace[n]["value"][0] if n in once else trace[n]["value"] for n in names}

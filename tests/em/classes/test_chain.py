@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.special import logsumexp
 
+from mixpyro.em.classes import chain
 from mixpyro.em.classes.assignments.hard import Hard
 from mixpyro.em.classes.assignments.soft import Soft
 from mixpyro.em.classes.assignments.stochastic import Drawn
@@ -35,6 +36,13 @@ def joint(pairs):
     return (density[PATHS, times] + table[before, PATHS, times]).sum(1)
 
 
+@pytest.fixture(params=["in logs", "scaled"])
+def way(request, monkeypatch):
+    """Sums of few steps are taken in logs."""
+    monkeypatch.setattr(chain, "_MANY", 0 if request.param == "scaled" else 1 << 16)
+
+
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("pairs", [PAIRS, ROWWISE], ids=["the same", "by row"])
 def test_soft_is_the_sum_over_paths(pairs):
     each = joint(pairs)
@@ -101,6 +109,7 @@ def test_the_second_derivative_is_that_of_the_sum_over_paths():
     np.testing.assert_allclose(jax.hessian(ours)(pairs), jax.hessian(by_paths)(pairs), atol=1e-10)
 
 
+@pytest.mark.usefixtures("way")
 def test_what_cannot_be_has_no_density():
     density = DENSITY.copy()
     density[:, 4] = -np.inf
@@ -110,6 +119,7 @@ def test_what_cannot_be_has_no_density():
     assert np.isfinite(total[1])
 
 
+@pytest.mark.usefixtures("way")
 def test_states_that_cannot_be_reached_are_none():
     """A forbidden state with a density e^900 times the others' does not take over."""
     with np.errstate(divide="ignore"):
@@ -119,6 +129,60 @@ def test_states_that_cannot_be_reached_are_none():
     found = smooth(Soft(), jnp.asarray(density), jnp.asarray(pairs), jnp.ones(T * S), T)
     np.testing.assert_allclose(found.responsibilities[2], 0, atol=1e-12)
     assert np.isfinite(found.objective).all()
+
+
+FORBIDDEN = np.log(np.array([[0.5, 0.5, 0], [0, 1, 0], [0, 0.1, 0.9], [0.2, 0, 0.8]]) + 1e-320)
+
+
+@pytest.mark.parametrize("table", [PAIRS, FORBIDDEN.ravel()], ids=["all", "forbidden"])
+def test_probabilities_lose_nothing_that_logs_keep(monkeypatch, table):
+    """Densities e^2000 apart, sequences that have ended, steps without any possible class."""
+    rng = np.random.default_rng(4)
+    length, number = 40, 3
+    density = rng.normal(size=(K, length, number)) * 2000
+    density[1, ::7] = -np.inf
+    weights = np.tile([1.0, 2.5, 0.5], (length, 1))
+    weights[25:, 0] = weights[31:, 2] = 0
+    given = [jnp.asarray(v) for v in (density.reshape(K, -1), table, weights.ravel())]
+    table = np.maximum(table, -1e30).reshape(K + 1, K)
+    slow = smooth(Soft(), *given, length)
+    monkeypatch.setattr(chain, "_MANY", 0)
+    both = [given[0], jnp.flip(given[0], 0)], [given[1], given[1] * 1.01]
+    batch = jax.vmap(lambda d, p: smooth(Soft(), d, p, given[2], length))
+    fast = jax.tree.map(lambda v: v[0], jax.jit(batch)(*map(jnp.stack, both)))
+    for s in range(number):
+        log_a, end = table[K] + density[:, 0, s], int((weights[:, s] > 0).sum())
+        for t in range(1, end):
+            log_a = logsumexp(log_a[:, None] + table[:K], 0) + density[:, t, s]
+        for found in (slow, fast):
+            own = found.objective.reshape(length, number)[:end, s].sum()
+            np.testing.assert_allclose(own, logsumexp(log_a), rtol=1e-13)
+    used = weights.ravel() > 0
+    np.testing.assert_allclose(
+        fast.responsibilities[:, used], slow.responsibilities[:, used], atol=1e-12
+    )
+    np.testing.assert_allclose(fast.pairs, slow.pairs, atol=1e-11)
+
+
+@pytest.mark.parametrize("table", [PAIRS, FORBIDDEN.ravel()], ids=["all", "forbidden"])
+def test_derivatives_in_probabilities_are_those_in_logs(monkeypatch, table):
+    weights = jnp.asarray(np.tile([1.0, 2.5], (T, 1)).ravel()).at[-1].set(0)
+    direction = jnp.asarray(RNG.normal(size=len(table)))
+
+    def total(density, pairs):
+        found = smooth(Soft(), density, pairs, weights, T)
+        return (weights * found.objective).sum()
+
+    def both(density, table):
+        moved = jax.grad(lambda pairs: jax.grad(total, 1)(density, pairs) @ direction)
+        return jax.grad(total, (0, 1))(density, table), moved(table)
+
+    given = jnp.asarray(DENSITY), jnp.asarray(table)
+    expected = jax.jit(both)(*given)
+    monkeypatch.setattr(chain, "_MANY", 0)
+    found = jax.jit(lambda *v: both(*v))(*given)
+    for mine, theirs in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(mine, theirs, atol=1e-10)
 
 
 def test_starts_leave_no_pair_out():

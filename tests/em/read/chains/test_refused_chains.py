@@ -67,20 +67,45 @@ def emission_of_a_pair(x):
     scan(step, 0, x)
 
 
-def first_outside(x):
+def first_of_two_plates(x):
     transition, loc = parameters()
-    z = numpyro.sample("z_0", dist.Categorical(jnp.ones(2) / 2))
-    numpyro.sample("x_0", dist.Normal(loc[z], 1.0), obs=x[0])
+    with numpyro.plate("columns", 2):
+        z = numpyro.sample("z_0", dist.Categorical(transition[0]))
 
     def step(z, x):
-        z = numpyro.sample("z", dist.Categorical(transition[z]))
+        z = numpyro.sample("z", dist.Categorical(transition[z[0]]))
         numpyro.sample("x", dist.Normal(loc[z], 1.0), obs=x)
-        return z, None
+        return jnp.stack([z, z]), None
 
     scan(step, z, x[1:])
 
 
-def class_of_the_sequence(x):
+def class_in_the_carry(x):
+    transition, loc = parameters()
+    kind = numpyro.sample("kind", dist.Categorical(jnp.ones(2) / 2))
+
+    def step(carry, x):
+        z, kind = carry
+        z = numpyro.sample("z", dist.Categorical(transition[z]))
+        numpyro.sample("x", dist.Normal(loc[z] + kind, 1.0), obs=x)
+        return (z, kind), None
+
+    scan(step, (0, kind), x)
+
+
+def class_after_the_scan(x):
+    chain(x)
+    numpyro.sample("kind", dist.Categorical(jnp.ones(2) / 2))
+
+
+def class_without_the_chain(x):
+    loc = numpyro.sample("other", dist.Normal(0, 5).expand([2]))
+    kind = numpyro.sample("kind", dist.Categorical(jnp.ones(2) / 2))
+    numpyro.sample("y", dist.Normal(loc[kind], 1.0), obs=0.3)
+    chain(x)
+
+
+def seen_after_the_scan(x):
     transition, loc = parameters()
     kind = numpyro.sample("kind", dist.Categorical(jnp.ones(2) / 2))
 
@@ -90,6 +115,7 @@ def class_of_the_sequence(x):
         return z, None
 
     scan(step, 0, x)
+    numpyro.sample("y", dist.Normal(loc[kind], 1.0), obs=0.3)
 
 
 def states_observed(x):
@@ -185,8 +211,11 @@ REFUSED = {
     "second order": (second_order, "first order"),
     "a carry that remembers": (counts_its_visits, "first order"),
     "an emission of two states": (emission_of_a_pair, "'x'.*the step before"),
-    "a first state outside": (first_outside, "'z_0'.*first state"),
-    "a class of the sequence": (class_of_the_sequence, "'kind' outside"),
+    "a first state of other plates": (first_of_two_plates, "'z'.*begins before the scan"),
+    "a class in the carry": (class_in_the_carry, "'kind' out of the carry"),
+    "a class after the scan": (class_after_the_scan, "'kind' stands after the scan"),
+    "a class without the chain": (class_without_the_chain, "'kind' outside of it"),
+    "what is seen after the scan": (seen_after_the_scan, "'y'.*stands after the scan"),
     "observed states": (states_observed, "'z'.*with_labels"),
     "two scans": (two_scans, "'za' and 'zb' stand in 2 scans"),
     "a continuous latent of each step": (latent_of_each_step, "'error'.*move parameters out"),
