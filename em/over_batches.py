@@ -90,7 +90,7 @@ def run(
     size = min(batch_size_of(data.streams), seen.num_rows)
     call = data.call(_first(data.streams, size, seen.dtypes), seen.gaps)
     program = program_for(model, call, posterior)
-    check_streamable(program, model, call, data.places, size)
+    check_streamable(program, model, call, data.places, size, fitter.stepwise is not None)
     sample_call = data.call(seen.sample, seen.gaps)
     sample_program = program_for(model, sample_call, posterior)
     sample, found = prepare(sample_program, sample_call.arrays)

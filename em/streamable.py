@@ -12,20 +12,28 @@ import numpy as np
 from .calls.call import Call
 from .classes.posterior import posterior
 from .machine.jit import once_jit
-from .plan.program import Program, by_row
+from .plan.program import Program
 from .plan.resize import resized
 from .read.examples import example as example_of
 from .read.model import read_model
 from .read.reader import Params, Reader
 from .step.prior import log_prior
+from .step.quadratic import dimensions, without_statistics
 
 # So many rows are looked at in other company.
 _ROWS = 61
 _SEED = 5
+# A Hessian of so many parameters costs about as many passes.
+_DIMENSIONS = 64
 
 
 def check_streamable(
-    program: Program, model: Callable, call: Call, places: Sequence[int], size: int
+    program: Program,
+    model: Callable,
+    call: Call,
+    places: Sequence[int],
+    size: int,
+    stepwise: bool = False,
 ) -> None:
     """Refuse a model whose fit to batches would not be that to all rows.
 
@@ -55,16 +63,20 @@ def check_streamable(
             "Batches each of their rows is one independent unit (a row, or a whole group of rows "
             "as an array of its own), because a batch holds any number of them"
         )
-    for block in program.blocks:
-        own = [s for s in (*program.priors, *program.sites) if s.name in block.sites]
-        slow = [s.name for s in own if by_row(program, s)]
-        if slow or block.rung.rowwise:
+    for number in without_statistics(program):
+        block = program.blocks[number]
+        if (together := dimensions(program, block)) > _DIMENSIONS:
             names = ", ".join(map(repr, block.parameters))
             raise ValueError(
-                f"site {(slow or [s.name for s in own])[0]!r} has no sufficient statistics, so "
-                f"that the M-step of {names} needs all rows at once and cannot be done on Batches; "
-                "give a sample of the rows as an array, or use a distribution with statistics "
-                "whose arguments vary by no row"
+                f"site {block.sites[0]!r} has no sufficient statistics, and the M-step of {names} "
+                f"takes {together} parameters at once: on Batches it may take {_DIMENSIONS}, whose "
+                "second derivatives every row is asked for. Give a sample of the rows as an array, "
+                "or use a distribution with statistics whose arguments vary by no row"
+            )
+        if stepwise:
+            raise ValueError(
+                f"site {block.sites[0]!r} has no sufficient statistics, which stepwise EM averages "
+                "from batch to batch; use accelerate='auto'"
             )
     _check_company(program, model, call, places, size)
 

@@ -25,6 +25,7 @@ from ...step.expectation import Expectation, e_step
 from ...step.expected import expected_log_likelihood
 from ...step.maximisation import m_step
 from ...step.prior import log_prior
+from ...step.quadratic import with_quadratics, without_statistics
 from .. import engine
 from ..advance import Ahead, propose, relative_scale, settle
 from ..leap import begin
@@ -39,6 +40,7 @@ class Passes:
         self.settings, self.rows, self.program = settings, rows, rows.program
         self.common = engine.given(self.program, rows.common)
         self.dtype = np.dtype(rows.common.weights.dtype)
+        self.curved = without_statistics(self.program)
 
     def expectations(self, places: Sequence[Params]) -> list[Expectation]:
         """The E-step of all rows at several parameters, by one pass."""
@@ -55,10 +57,12 @@ class Passes:
 
         def of(params: Params, rows: Rows) -> Expectation:
             found = e_step(program, Soft(), params, rows)
+            if self.curved:
+                found = with_quadratics(program, found, params, rows, self.curved)
             # By row they are of one batch only, and no M-step here asks for them.
             return found._replace(responsibilities={})
 
-        own = batch._replace(arrays=()) if program.alone else batch
+        own = engine.given(program, batch)
         return self._compiled("pass", of, loop_jit)(params, own)
 
     def m_step(self, params: Params, expected: Expectation) -> Params:
@@ -90,7 +94,8 @@ class Passes:
         gain = as_jax(np.inf, self.dtype)
         expected = self.rounded(expected)
         code = as_jax(RUNNING, np.int32)
-        return State(params, expected, gain, zero, code, zero, flight)
+        reach = as_jax(1.0, self.dtype) if self.curved else None
+        return State(params, expected, gain, zero, code, zero, flight, reach)
 
     def propose(self, state: State) -> Ahead:
         """Where a climb goes next."""
@@ -125,9 +130,9 @@ def slope_of(program: Program, params: Params, expected: Expectation, rows: Rows
 
     Fisher's identity: it is that of Q, in whose part each block's own parameters enter.
     """
-    slope = jax.tree.map(jnp.zeros_like, params)
+    slope = jax.tree.map(jnp.zeros_like, params) | (expected.slopes or {})
     for block in program.blocks:
-        if block.sites:
+        if block.sites and not set(block.parameters) <= set(expected.slopes or {}):
             found = jax.grad(expected_log_likelihood(program, block, expected, rows))(params)
             slope |= {n: found[n] for n in block.parameters}
     if program.posterior:
