@@ -22,6 +22,7 @@ from .climb.search import climb_all
 from .climb.selection import Restarts, select
 from .climb.state import Outcome, Settings
 from .climb.status import Status
+from .in_double import in_double
 from .machine.progress import RowProgress
 from .plan.chunks import Rows
 from .plan.program import Params, Program
@@ -88,7 +89,8 @@ def run(
     seed = int(np.asarray(jax.random.key_data(rng_key)).ravel()[-1])
     seen = survey(data.streams, _SAMPLE, seed)
     size = min(batch_size_of(data.streams), seen.num_rows)
-    call = data.call(_first(data.streams, size, seen.dtypes), seen.gaps)
+    first = _first(data.streams, size, seen.dtypes)
+    call = data.call(first, seen.gaps)
     program = program_for(model, call, posterior)
     check_streamable(program, model, call, data.places, size, fitter.stepwise is not None)
     sample_call = data.call(seen.sample, seen.gaps)
@@ -128,6 +130,8 @@ def run(
             settings, rows, starts, fitter.tolerance, progress.passed, fitter.stepwise
         )
     assert rows.facts is not None
+    if np.dtype(common.weights.dtype).itemsize < 8:
+        climbed = in_double(model, data, first, seen.gaps, rows, climbed)
     chosen = select(program, climbed, common, rows.facts.total)
     elsewhere: list[Any] = list(call.arrays)
     for place, stream in zip(data.places, data.streams, strict=True):

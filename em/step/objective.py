@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -31,23 +32,37 @@ def evaluate(program: Program, assign: Assign, params: Params, rows: Rows) -> Ex
 
 def objective_at(program: Program, params: Params, rows: Rows | Streamed) -> float:
     """The objective of soft EM at some parameters, of all rows."""
+    return objectives_at(program, [params], rows)[0]
+
+
+def objectives_at(program: Program, places: Sequence[Params], rows: Rows | Streamed) -> list[float]:
+    """Those at several parameters, by one pass over the rows if they are read one by one."""
 
     def prior(params: Params, rows: Rows) -> jax.Array:
         return log_prior(program, params, rows.arrays)
 
-    total = likelihood_at(program, params, rows)
+    found = _likelihoods(program, places, rows)
     if program.posterior:
         compiled = program.compiled("log prior", lambda: quick_jit(program, prior))
-        total += float(compiled(params, one_batch_of(rows)))
-    return total
+        common = one_batch_of(rows)
+        found = [v + float(compiled(p, common)) for v, p in zip(found, places, strict=True)]
+    return found
 
 
 def likelihood_at(program: Program, params: Params, rows: Rows | Streamed) -> float:
     """`log_likelihood`, of all batches if they are read one by one."""
+    return _likelihoods(program, [params], rows)[0]
+
+
+def _likelihoods(program: Program, places: Sequence[Params], rows: Rows | Streamed) -> list[float]:
     of = partial(log_likelihood, program)
     compiled = program.compiled("likelihood", lambda: quick_jit(program, of))
-    total = float(over_rows(compiled, params, rows))
-    return total + (rows.base if isinstance(rows, Streamed) else 0.0)
+
+    def every(places: Sequence[Params], rows: Rows) -> list[jax.Array]:
+        return [compiled(params, rows) for params in places]
+
+    found = [float(v) for v in over_rows(every, places, rows)]
+    return [v + rows.base for v in found] if isinstance(rows, Streamed) else found
 
 
 def log_likelihood(program: Program, params: Params, rows: Rows) -> jax.Array:
