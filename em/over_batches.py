@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Protocol
 
 import jax
@@ -17,12 +18,16 @@ from .classes.assignments.soft import Soft
 from .climb.accelerations import Accelerate
 from .climb.ascent import Ascent
 from .climb.passes.climbs import climb_passes
+from .climb.passes.journal import Journal
 from .climb.passes.stepwise import Stepwise
+from .climb.record.checkpoint import Checkpoint
 from .climb.search import climb_all
 from .climb.selection import Restarts, select
 from .climb.state import Outcome, Settings
 from .climb.status import Status
+from .identity import identity_of
 from .in_double import in_double
+from .machine.interruption import Interruption
 from .machine.progress import RowProgress
 from .plan.chunks import Rows
 from .plan.program import Params, Program
@@ -60,6 +65,7 @@ class Fitter(Protocol):
         rng_key: jax.Array,
         found: Mapping[str, Any],
         given: Any = None,
+        patient: bool = True,
     ) -> Ascent:
         """The climbs of a sample that is read already."""
         ...
@@ -71,23 +77,23 @@ def run(
     rng_key: jax.Array,
     init_params: Mapping[str, Any] | None,
     init_responsibilities: Any,
-    checkpoint: Any,
+    checkpoint: str | Path | None,
+    checkpoint_every: float,
 ) -> Fit:
     """The fit of a model to `Batches`.
 
     Raises:
-        ValueError: what needs all rows at once, or is not there for batches.
+        ValueError: what needs all rows at once, or is not there for batches; a checkpoint of
+            another run.
     """
     model, posterior = fitter.model, fitter.objective == "posterior"
     refuse_aliases(model, dict(data.kwargs))
     if init_responsibilities is not None:
         raise ValueError("init_responsibilities are of all rows at once; give init_params")
-    if checkpoint is not None:
-        raise ValueError("a checkpoint is of rows in memory; fits of Batches have none")
     if fitter.assign.hard:
         raise ValueError("hard assignment needs all rows at once; Batches take soft EM")
     seed = int(np.asarray(jax.random.key_data(rng_key)).ravel()[-1])
-    seen = survey(data.streams, _SAMPLE, seed)
+    seen = survey(data.streams, _SAMPLE, seed, checkpoint is not None)
     size = min(batch_size_of(data.streams), seen.num_rows)
     first = _first(data.streams, size, seen.dtypes)
     call = data.call(first, seen.gaps)
@@ -116,18 +122,34 @@ def run(
         for _ in rows:  # which names the row as it is read
             pass
         raise
+    keeper = None
+    if checkpoint is not None:
+        digests = dict(zip(data.places, seen.digests, strict=True))
+        identity = identity_of(
+            model, vars(fitter), call, rng_key, (init_params, None), digests, size
+        )
+        keeper = Checkpoint(checkpoint, checkpoint_every, identity)
     given = None if init_params is None else check_params(program, init_params, call.arrays)
     free = {p.name for p in program.structure.free}
     if given is not None and set(given) == free:
         starts = [given]
     else:
-        outcome, restarts = climb_all(fitter.ascent(sample_program, sample, rng_key, found, given))
-        starts = _finalists(outcome, restarts)
+        patient = keeper is None
+        ascent = fitter.ascent(sample_program, sample, rng_key, found, given, patient)
+        starts = _finalists(*climb_all(ascent.kept(Interruption(), keeper)))
     settings = Settings(Soft(), fitter.max_steps, None, fitter.accelerate)
-    with RowProgress(seen.num_rows, fitter.progress_bar) as progress:
+    what = [float(fitter.tolerance), int(fitter.max_steps), "passes"]
+    progress = RowProgress(seen.num_rows, fitter.progress_bar)
+    with Interruption() as stop, progress:
         rows.progress = progress.rows
         climbed = climb_passes(
-            settings, rows, starts, fitter.tolerance, progress.passed, fitter.stepwise
+            settings,
+            rows,
+            starts,
+            fitter.tolerance,
+            progress.passed,
+            fitter.stepwise,
+            Journal(keeper, stop, what),
         )
     assert rows.facts is not None
     if np.dtype(common.weights.dtype).itemsize < 8:

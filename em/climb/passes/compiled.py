@@ -20,7 +20,7 @@ from ...machine.arrays import array as as_jax
 from ...machine.jit import loop_jit, often_jit
 from ...plan.chunks import Rows
 from ...plan.program import Params, Program
-from ...rows.streamed import Streamed, over_rows
+from ...rows.streamed import Keeper, Streamed, over_rows
 from ...step.expectation import Expectation, e_step
 from ...step.expected import expected_log_likelihood
 from ...step.maximisation import m_step
@@ -42,28 +42,37 @@ class Passes:
         self.dtype = np.dtype(rows.common.weights.dtype)
         self.curved = without_statistics(self.program)
 
-    def expectations(self, places: Sequence[Params]) -> list[Expectation]:
-        """The E-step of all rows at several parameters, by one pass."""
+    def expectations(
+        self,
+        places: Sequence[Params],
+        keeper: Keeper | None = None,
+        so_far: tuple[int, Any] = (0, None),
+    ) -> list[Expectation]:
+        """The E-step of all rows at several parameters, by one pass: see `over_rows`."""
 
         def every(places: Sequence[Params], batch: Rows) -> list[Expectation]:
             return [self.e_step(params, batch) for params in places]
 
-        found = over_rows(every, places, self.rows)
+        so_far = (so_far[0], (so_far[1] or [])[: len(places)])
+        found = over_rows(every, places, self.rows, keeper, so_far)
         return [self._with_prior(e, p) for e, p in zip(found, places, strict=True)]
 
     def e_step(self, params: Params, batch: Rows) -> Expectation:
         """That of one batch."""
-        program = self.program
+        own = engine.given(self.program, batch)
+        return self._compiled("pass", self._of_batch, loop_jit)(params, own)
 
-        def of(params: Params, rows: Rows) -> Expectation:
-            found = e_step(program, Soft(), params, rows)
-            if self.curved:
-                found = with_quadratics(program, found, params, rows, self.curved)
-            # By row they are of one batch only, and no M-step here asks for them.
-            return found._replace(responsibilities={})
+    def _of_batch(self, params: Params, rows: Rows) -> Expectation:
+        found = e_step(self.program, Soft(), params, rows)
+        if self.curved:
+            found = with_quadratics(self.program, found, params, rows, self.curved)
+        # By row they are of one batch only, and no M-step here asks for them.
+        return found._replace(responsibilities={})
 
-        own = engine.given(program, batch)
-        return self._compiled("pass", of, loop_jit)(params, own)
+    def nothing(self, params: Params) -> Expectation:
+        """The sums over no rows."""
+        found = jax.eval_shape(self._of_batch, params, self.common)
+        return jax.tree.map(lambda v: np.zeros(v.shape), found)
 
     def m_step(self, params: Params, expected: Expectation) -> Params:
         """The parameters after statistics that need not be of all rows."""
