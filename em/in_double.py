@@ -16,11 +16,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from .calls.streams import Data
+from .classes.assignments import Assign
 from .climb.state import Outcome
 from .plan.program import Params, Program
 from .programs import prepare, program_for
 from .rows.streamed import Streamed
-from .step.objective import objectives_at
+from .step.objective import likelihoods_at, prior_at
 
 
 def in_double(
@@ -29,11 +30,13 @@ def in_double(
     first: Sequence[np.ndarray],
     gaps: bool,
     rows: Streamed,
+    assign: Assign,
     outcome: Outcome,
-) -> Outcome:
+) -> tuple[Outcome, np.ndarray]:
     """The climbs with the objectives that their parameters have in double precision.
 
-    Their traces are moved along. ``first`` are the arrays of the first batch. It takes one pass.
+    Their traces are moved along. Also (r,) the log-likelihoods there. ``first`` are the arrays of
+    the first batch. It takes one pass, for hard assignment two.
     """
     with jax.enable_x64(True):
         dtypes = [np.dtype(float) if a.dtype.kind == "f" else a.dtype for a in first]
@@ -52,11 +55,13 @@ def in_double(
             progress=None,
         )
         places = [_place(program, outcome.params, i) for i in range(len(outcome.objective))]
-        values = np.array(objectives_at(program, places, own))
+        likelihoods = np.array(likelihoods_at(program, places, own, assign))
+        values = likelihoods + [prior_at(program, p, own) for p in places]
+        if assign.hard:
+            likelihoods = np.array(likelihoods_at(program, places, own))
     moved = np.where(np.isfinite(values - outcome.objective), values - outcome.objective, 0)
-    return outcome._replace(
-        objective=outcome.objective + moved, trace=outcome.trace + moved[:, None]
-    )
+    objective, trace = outcome.objective + moved, outcome.trace + moved[:, None]
+    return outcome._replace(objective=objective, trace=trace), likelihoods
 
 
 def _place(program: Program, params: dict[str, Any], number: int) -> Params:

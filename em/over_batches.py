@@ -90,8 +90,6 @@ def run(
     refuse_aliases(model, dict(data.kwargs))
     if init_responsibilities is not None:
         raise ValueError("init_responsibilities are of all rows at once; give init_params")
-    if fitter.assign.hard:
-        raise ValueError("hard assignment needs all rows at once; Batches take soft EM")
     seed = int(np.asarray(jax.random.key_data(rng_key)).ravel()[-1])
     seen = survey(data.streams, _SAMPLE, seed, checkpoint is not None)
     size = min(batch_size_of(data.streams), seen.num_rows)
@@ -115,6 +113,7 @@ def run(
             reference=sample.reference, location=sample.location, spread=sample.spread
         ),
         found=own,
+        hard=fitter.assign.hard,
     )
     try:
         check(sample_program, sample_call.arrays, found)
@@ -137,7 +136,9 @@ def run(
         patient = keeper is None
         ascent = fitter.ascent(sample_program, sample, rng_key, found, given, patient)
         starts = _finalists(*climb_all(ascent.kept(Interruption(), keeper)))
-    settings = Settings(Soft(), fitter.max_steps, None, fitter.accelerate)
+    # What is drawn or tempered at first is so on the sample.
+    assign = fitter.assign if fitter.assign.hard else Soft()
+    settings = Settings(assign, fitter.max_steps, None, fitter.accelerate)
     what = [float(fitter.tolerance), int(fitter.max_steps), "passes"]
     progress = RowProgress(seen.num_rows, fitter.progress_bar)
     with Interruption() as stop, progress:
@@ -152,9 +153,13 @@ def run(
             Journal(keeper, stop, what),
         )
     assert rows.facts is not None
+    likelihoods: Any = None
     if np.dtype(common.weights.dtype).itemsize < 8:
-        climbed = in_double(model, data, first, seen.gaps, rows, climbed)
+        climbed, likelihoods = in_double(model, data, first, seen.gaps, rows, assign, climbed)
     chosen = select(program, climbed, common, rows.facts.total)
+    likelihood = None if likelihoods is None else float(likelihoods[chosen.chosen])
+    if likelihood is not None and not np.isfinite(likelihood):
+        likelihood = None
     elsewhere: list[Any] = list(call.arrays)
     for place, stream in zip(data.places, data.streams, strict=True):
         elsewhere[place] = stream
@@ -165,7 +170,8 @@ def run(
         own | {"observations": rows.facts.observations},
         climbed,
         chosen,
-        False,
+        assign.hard,
+        likelihood,
     )
 
 

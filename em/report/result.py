@@ -99,7 +99,8 @@ class Result:
             for moves in combinations(self.information, self.shapes)[:3]:
                 parts.append(f"Nothing changes when these move together: {moves}.")
         parts += of_starts(self.restart_results)
-        if self.status.ok and self.labels is None:
+        hard = isinstance(self.rows, Streamed) and self.rows.hard
+        if self.status.ok and self.labels is None and not hard:
             parts += proof(self)
         if self.reseeded:
             parts.append(f"Emptied clusters were re-seeded {self.reseeded} times.")

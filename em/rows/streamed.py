@@ -53,7 +53,7 @@ class Streamed:
     ``call`` has the batches' program's arguments, some of whose arrays, at ``places``, are the
     ``streams``; ``common`` are the first batch's rows, of which what does not differ between
     batches is taken. `facts` are there after one pass, which checks the data too. ``progress`` is
-    told how many rows were read.
+    told how many rows were read; ``hard`` says that each row has one class of the fit.
     """
 
     program: Program
@@ -66,6 +66,7 @@ class Streamed:
     common: Rows
     found: dict[str, Any]
     level: float = 0.0
+    hard: bool = False
     facts: Facts | None = None
     seen: Facts = field(default_factory=Facts)
     progress: Callable[[int], None] | None = field(default=None)

@@ -6,6 +6,8 @@ import numpyro
 import numpyro.distributions as dist
 import pytest
 from numpyro import handlers
+from scipy.special import logsumexp
+from scipy.stats import norm
 
 from mixpyro import em
 
@@ -83,6 +85,27 @@ def test_known_labels_are_the_closed_form(x64):
         np.testing.assert_allclose(fit.params["probs"][k], (k == Z).mean())
 
 
+def test_hard_assignment_is_classification_em(x64):
+    """Celeux & Govaert (1992): each row to its best class, the classes' own estimates, again."""
+    fit = em.EM(normals, assign="hard").run(0, *batches(X), init_params=START)
+    p = dict(START)
+    while True:
+        joint = np.log(p["probs"]) + norm.logpdf(X[:, None], p["loc"], p["scale"])
+        own = [X[joint.argmax(1) == k] for k in (0, 1)]
+        new = {"probs": np.array([len(o) / N for o in own])}
+        new |= {"loc": np.array([o.mean() for o in own]), "scale": np.array([o.std() for o in own])}
+        if all(np.allclose(new[n], p[n], rtol=1e-12) for n in p):
+            break
+        p = new
+    assert fit.status == em.Status.CONVERGED
+    for name, value in p.items():
+        np.testing.assert_allclose(fit.params[name], value)
+    np.testing.assert_allclose(fit.objective, joint.max(1).sum())
+    np.testing.assert_allclose(fit.log_likelihood, logsumexp(joint, axis=1).sum())
+    np.testing.assert_array_equal(np.concatenate(list(fit.predict())), joint.argmax(1))
+    assert "gradient" not in fit.message
+
+
 @pytest.mark.parametrize("posterior", [False, True])
 def test_whole_groups_are_rows_of_their_own(x64, posterior):
     """Three numbers of a group share its class; EM by hand, with one class each."""
@@ -118,8 +141,6 @@ def test_refused_models(model, arrays, words):
 
 
 def test_refused_options():
-    with pytest.raises(ValueError, match="hard assignment needs all rows at once"):
-        em.EM(normals, assign="hard").run(0, *batches(X))
     with pytest.raises(ValueError, match="init_responsibilities are of all rows at once"):
         em.EM(normals).run(0, *batches(X), init_responsibilities=np.ones((N, 2)))
     with pytest.raises(ValueError, match="batches of 4 rows are too few for 2 components"):

@@ -15,7 +15,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ...classes.assignments.soft import Soft
 from ...machine.arrays import array as as_jax
 from ...machine.jit import loop_jit, often_jit
 from ...plan.chunks import Rows
@@ -60,14 +59,15 @@ class Passes:
     def e_step(self, params: Params, batch: Rows) -> Expectation:
         """That of one batch."""
         own = engine.given(self.program, batch)
-        return self._compiled("pass", self._of_batch, loop_jit)(params, own)
+        name = ("pass", self.settings.assign)
+        return self._compiled(name, self._of_batch, loop_jit)(params, own)
 
     def _of_batch(self, params: Params, rows: Rows) -> Expectation:
-        found = e_step(self.program, Soft(), params, rows)
+        found = e_step(self.program, self.settings.assign, params, rows)
         if self.curved:
             found = with_quadratics(self.program, found, params, rows, self.curved)
         # By row they are of one batch only, and no M-step here asks for them.
-        return found._replace(responsibilities={})
+        return found._replace(responsibilities={}, labels=None, row_objective=None)
 
     def nothing(self, params: Params) -> Expectation:
         """The sums over no rows."""
