@@ -42,11 +42,6 @@ def check_streamable(
     """
     structure = program.structure
     first = structure.latent.name
-    if structure.chain is not None:
-        raise ValueError(
-            f"the classes of {first!r} are a chain, whose steps cannot be read in batches: give "
-            "the sequences as an array"
-        )
     if program.template.concrete:
         raise ValueError(
             "the model needs the values of an array in Python, and with Batches it sees one batch "
@@ -57,11 +52,13 @@ def check_streamable(
             f"site {structure.auxiliary[0].name!r} stands beside the rows of {first!r}, and would "
             "count once in each batch: give all data as arrays, or leave the site out"
         )
-    if any(z.level == 0 and z.rows != (size,) for z in structure.latents):
+    steps = 0 if structure.chain is None else 1
+    if any(z.level == 0 and z.rows[steps:] != (size,) for z in structure.latents):
         raise ValueError(
             f"{first!r} has {structure.latent.rows} values for a batch of {size} rows; with "
-            "Batches each of their rows is one independent unit (a row, or a whole group of rows "
-            "as an array of its own), because a batch holds any number of them"
+            "Batches each of their rows is one independent unit (a row, or a whole group or "
+            "sequence as an array of its own), because a batch holds any number of them. "
+            "em.Batches(..., by=COLUMN) makes such units of a long table"
         )
     for number in without_statistics(program):
         block = program.blocks[number]
@@ -98,7 +95,8 @@ def _check_company(
     for half, part in zip(halves, parts[1:], strict=True):
         for name, value in half.items():
             other = whole[name][part] if name in ("density", "weight") else whole[name]
-            if not np.allclose(value, other, tolerance, tolerance, equal_nan=True):
+            same = np.shape(value) == np.shape(other)
+            if not (same and np.allclose(value, other, tolerance, tolerance, equal_nan=True)):
                 raise ValueError(
                     f"the model gives rows another {_WORDS[name]} when it is called with other "
                     "rows beside them, or with another number of rows: it uses something of all "
@@ -152,7 +150,7 @@ def _values(
         apart = [jnp.ravel(v) for v in sites if size not in v.shape]
         return {
             "density": posterior(reader, params, arrays).log_density,
-            "weight": reader.row_weights(arrays),
+            "weight": reader.structure.of_units(reader.row_weights(arrays)),
             "prior": _log_prior(program, reader, params, arrays),
             "deterministic": jnp.concatenate([jnp.zeros(0), *apart]),
             "fixed": jnp.concatenate(

@@ -6,6 +6,7 @@ import numpyro
 import numpyro.distributions as dist
 import pytest
 from numpyro import handlers
+from numpyro.contrib.control_flow import scan
 from scipy.special import logsumexp
 from scipy.stats import norm
 
@@ -73,6 +74,21 @@ def groups(x):
             numpyro.sample("x", dist.Normal(loc[z], 1.0), obs=x)
 
 
+def chains(x, there):
+    with numpyro.plate("states", 2):
+        move = numpyro.sample("move", dist.Dirichlet(jnp.ones(2)))
+        loc = numpyro.sample("loc", dist.Normal(0, 5))
+
+    def step(z, now):
+        value, there = now
+        with numpyro.plate("sequences", x.shape[0]), handlers.mask(mask=there):
+            z = numpyro.sample("z", dist.Categorical(move[z]))
+            numpyro.sample("x", dist.Normal(loc[z], 1.0), obs=value)
+        return z, None
+
+    scan(step, jnp.zeros(x.shape[0], int), (x.T, there.T))
+
+
 def batches(*arrays, size=SIZE):
     return [em.Batches(a, batch_size=size) for a in arrays]
 
@@ -104,6 +120,40 @@ def test_hard_assignment_is_classification_em(x64):
     np.testing.assert_allclose(fit.log_likelihood, logsumexp(joint, axis=1).sum())
     np.testing.assert_array_equal(np.concatenate(list(fit.predict())), joint.argmax(1))
     assert "gradient" not in fit.message
+
+
+@pytest.mark.slow
+def test_sequences_are_rows_of_their_own(x64):
+    """Baum-Welch by all 16 paths of four steps, some of them shorter, from a long table."""
+    length = RNG.integers(2, 5, 60)
+    there = np.arange(4) < length[:, None]
+    x = RNG.normal(size=there.shape) + RNG.integers(0, 2, (60, 1))
+    table = np.c_[np.repeat(np.arange(60), length), x[there]]
+    rows = em.Batches(table, 1, batch_size=25, by=0)
+    init = {"move": np.array([[0.6, 0.4], [0.3, 0.7]]), "loc": np.array([-1.0, 1.0])}
+    fit = em.EM(chains, accelerate=None, max_steps=2).run(0, rows, rows.present, init_params=init)
+    paths = np.indices((2,) * 4).reshape(4, -1).T
+    before = np.concatenate([np.zeros((16, 1), int), paths[:, :-1]], 1)
+    move, loc = init["move"], init["loc"]
+
+    def log_joint():
+        terms = np.log(move[before, paths]) + norm.logpdf(x[:, None], loc[paths])
+        return (terms * there[:, None]).sum(2) - np.log(2.0) * (4 - length)[:, None]
+
+    for _ in range(2):
+        log = log_joint()
+        weight = np.exp(log - logsumexp(log, axis=1, keepdims=True))[..., None] * there[:, None]
+        flow = np.array(
+            [[(weight * ((before == j) & (paths == k))).sum() for k in (0, 1)] for j in (0, 1)]
+        )
+        move = flow / flow.sum(1, keepdims=True)
+        at = [(weight * (paths == k)).sum(1) for k in (0, 1)]
+        loc = np.array([(a * x).sum() / a.sum() for a in at])
+    np.testing.assert_allclose(fit.params["move"], move)
+    np.testing.assert_allclose(fit.params["loc"], loc)
+    np.testing.assert_allclose(fit.log_likelihood, logsumexp(log_joint(), axis=1).sum())
+    np.testing.assert_allclose(np.concatenate(list(fit.log_prob())), logsumexp(log_joint(), axis=1))
+    assert [r.shape for r in fit.responsibilities()] == [(4, 25, 2), (4, 25, 2), (4, 10, 2)]
 
 
 @pytest.mark.parametrize("posterior", [False, True])
