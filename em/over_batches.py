@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -36,8 +35,7 @@ from .report.fit import Fit, from_outcome
 from .rows.checks import check
 from .rows.given import check_params
 from .rows.streamed import Streamed
-from .sources.batches import Batches, Elsewhere
-from .sources.side_by_side import batch_size_of, survey, together
+from .sources.side_by_side import batch_size_of, first_batch, survey
 from .streamable import check_streamable
 
 # Rows of the sample that decides where climbs begin, and how many of its climbs go on.
@@ -93,7 +91,7 @@ def run(
     seed = int(np.asarray(jax.random.key_data(rng_key)).ravel()[-1])
     seen = survey(data.streams, _SAMPLE, seed, checkpoint is not None)
     size = min(batch_size_of(data.streams), seen.num_rows)
-    first = _first(data.streams, size, seen.dtypes)
+    first = first_batch(data.streams, size, seen.dtypes)
     call = data.call(first, seen.gaps)
     program = program_for(model, call, posterior)
     check_streamable(program, model, call, data.places, size, fitter.stepwise is not None)
@@ -160,12 +158,9 @@ def run(
     likelihood = None if likelihoods is None else float(likelihoods[chosen.chosen])
     if likelihood is not None and not np.isfinite(likelihood):
         likelihood = None
-    elsewhere: list[Any] = list(call.arrays)
-    for place, stream in zip(data.places, data.streams, strict=True):
-        elsewhere[place] = stream
     return from_outcome(
         program,
-        replace(call, arrays=Elsewhere(elsewhere)),
+        data.elsewhere(call),
         rows,
         own | {"observations": rows.facts.observations},
         climbed,
@@ -173,11 +168,6 @@ def run(
         assign.hard,
         likelihood,
     )
-
-
-def _first(streams: Sequence[Batches], size: int, dtypes: Sequence[np.dtype]) -> list[np.ndarray]:
-    _, arrays = next(together(streams))
-    return [np.ascontiguousarray(a[:size], d) for a, d in zip(arrays, dtypes, strict=True)]
 
 
 def _finalists(outcome: Outcome, restarts: Restarts) -> list[Params]:

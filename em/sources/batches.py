@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 from copy import copy
 from typing import Any, NoReturn
 
@@ -62,6 +63,7 @@ class Batches:
         elif length is not None:
             raise ValueError("length= is that of groups, which by= tells")
         self._given = source
+        self._told = {"columns": columns, "batch_size": self.batch_size, "by": by, "length": length}
 
     @property
     def present(self) -> Batches:
@@ -77,7 +79,29 @@ class Batches:
             raise ValueError("present is of Batches with by=; here all rows are there")
         new = copy(self)
         new.source = Grouped(own.ids, own.ids, own.length, True)
+        new._told = self._told | {"present": True}
         return new
+
+    def told(self) -> dict[str, Any]:
+        """What `retold` makes the same `Batches` of, as JSON holds it.
+
+        Raises:
+            ValueError: rows that are not in files.
+        """
+        given = self._given if isinstance(self._given, list | tuple) else [self._given]
+        if not all(isinstance(g, str | os.PathLike) for g in given):
+            raise ValueError(
+                f"em.Batches of a {type(self._given).__name__} cannot be written down, those of "
+                "files can: give a path; fit.params can be saved by numpy.savez"
+            )
+        paths = [os.path.abspath(g) for g in given]
+        return {"source": paths if len(paths) > 1 else paths[0], **self._told}
+
+    @classmethod
+    def retold(cls, told: Mapping[str, Any]) -> Batches:
+        """The `Batches` of what was written down."""
+        new = cls(**{n: v for n, v in told.items() if n != "present"})
+        return new.present if told.get("present") else new
 
     @property
     def num_rows(self) -> int | None:

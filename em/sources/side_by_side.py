@@ -90,6 +90,14 @@ def batches(
     return ahead(read())
 
 
+def first_batch(
+    streams: Sequence[Batches], size: int, dtypes: Sequence[np.dtype]
+) -> list[np.ndarray]:
+    """The arrays of the first ``size`` rows."""
+    _, arrays = next(together(streams))
+    return [np.ascontiguousarray(a[:size], d) for a, d in zip(arrays, dtypes, strict=True)]
+
+
 def survey(streams: Sequence[Batches], most: int, seed: int, digested: bool = False) -> Survey:
     """One pass over the rows, and ``most`` of them drawn at random, in their order.
 
