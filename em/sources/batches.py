@@ -59,7 +59,7 @@ class Batches:
         self.batch_size = int(batch_size)
         self.source: Source = opened(source, columns)
         if by is not None:
-            self.source = Grouped(self.source, opened(source, by), length, False)
+            self.source = Grouped(self.source, opened(source, by), length)
         elif length is not None:
             raise ValueError("length= is that of groups, which by= tells")
         self._given = source
@@ -78,7 +78,7 @@ class Batches:
         if not isinstance(own, Grouped):
             raise ValueError("present is of Batches with by=; here all rows are there")
         new = copy(self)
-        new.source = Grouped(own.ids, own.ids, own.length, True)
+        new.source = Grouped(own.ids, own.ids, mask_of=own)
         new._told = self._told | {"present": True}
         return new
 

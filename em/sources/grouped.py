@@ -19,16 +19,24 @@ class Grouped(Source):
     """A row for each group: an array (length, ...) of its rows, NaN after the last of them.
 
     ``ids`` tells by row which group it is; groups follow one another in ascending order, so that
-    none is cut. ``present`` gives True for rows and False for what fills up instead.
+    none is cut. With ``mask_of``, that of the rows, True for these and False for what fills up.
     """
 
-    def __init__(self, rows: Source, ids: Source, length: int | None, present: bool) -> None:
-        self.rows, self.ids, self.present = rows, ids, present
+    def __init__(
+        self,
+        rows: Source,
+        ids: Source,
+        length: int | None = None,
+        mask_of: Grouped | None = None,
+    ) -> None:
+        self.rows, self.ids, self.mask_of = rows, ids, mask_of
         self._given = length
 
     @cached_property
     def length(self) -> int:
         """The rows of the longest group, or as many as were asked for."""
+        if self.mask_of is not None:
+            return self.mask_of.length
         most = max((int(sizes.max()) for _, sizes in self._groups() if len(sizes)), default=1)
         if self._given is None:
             return most
@@ -62,7 +70,7 @@ class Grouped(Source):
 
     def _filled(self, rows: np.ndarray, sizes: np.ndarray, length: int) -> np.ndarray:
         there = np.arange(length) < sizes[:, None]
-        if self.present:
+        if self.mask_of is not None:
             return there
         kind = rows.dtype if rows.dtype.kind == "f" else np.dtype(float)
         out = np.full((len(sizes), length, *rows.shape[1:]), np.nan, kind)
