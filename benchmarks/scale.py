@@ -1,7 +1,6 @@
 """Rows a second in memory and in batches, and the memory that each takes.
 
     python benchmarks/scale.py --rows 1000000 10000000 --formats npy parquet
-    python benchmarks/scale.py --devices 1 2 4 8
 
 Rows of 8 columns in single precision are made in a folder, block by block. Each measurement is a
 process of its own: its peak is what the kernel says of it (``ru_maxrss``). A pass is what one more
@@ -12,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import resource
 import subprocess
 import sys
@@ -94,10 +92,11 @@ def measure(path: Path, way: str) -> None:
             numpyro.sample("x", dist.MultivariateNormal(loc[z], covariance[z]), obs=x)
 
     def fitted(steps: int, data: Any) -> Any:
-        run = em.EM(model, max_steps=steps, accelerate=None, tolerance=0.0)
+        options = {"max_steps": steps, "accelerate": None, "tolerance": 0.0}
+        run = em.EM(model, **options)
         return run.run(0, data, init_params=start())
 
-    given = {"memory": np.load, "batches": em.Batches}.get(way, lambda p: em.shard_rows(np.load(p)))
+    given = em.Batches if way == "batches" else np.load
     for steps in (FEW, MANY):  # these compile: a batch's program is that of any number of batches
         fitted(steps, em.Batches(next(blocks(BLOCK))) if way == "batches" else given(path))
     taken, fit = {}, None
@@ -112,26 +111,11 @@ def measure(path: Path, way: str) -> None:
     print(json.dumps({"pass_s": a_pass, "peak_mb": peak, "objective": value}), flush=True)
 
 
-def child(path: Path, way: str, devices: int = 1) -> dict:
-    """What a process of its own, that sees so many devices, measures."""
+def child(path: Path, way: str) -> dict:
+    """What a process of its own measures."""
     command = [sys.executable, __file__, "--one", str(path), way]
-    flags = {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"}
-    environment = os.environ | (flags if way == "devices" else {})
-    ran = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    ran = subprocess.run(command, check=True, capture_output=True, text=True)
     return json.loads(ran.stdout.splitlines()[-1])
-
-
-def by_devices(folder: Path, numbers: list[int]) -> None:
-    """The same rows on more devices (strong), and as many on each (weak)."""
-    print("| devices | 1e6 rows: s a pass | 250,000 rows on each: s a pass |")
-    print("| --- | --- | --- |")
-    for number in numbers:
-        found = []
-        for rows in (10**6, 250_000 * number):
-            path = folder / f"{rows}.npy"
-            make(path, rows)
-            found.append(child(path, "devices", number)["pass_s"])
-        print(f"| {number} | {found[0]:.3f} | {found[1]:.3f} |", flush=True)
 
 
 def main() -> None:
@@ -141,16 +125,12 @@ def main() -> None:
     parser.add_argument("--formats", nargs="+", default=["npy", "parquet"])
     parser.add_argument("--folder", type=Path, default=None)
     parser.add_argument("--in-memory-up-to", type=int, default=10**7)
-    parser.add_argument("--devices", type=int, nargs="+", default=None)
     parser.add_argument("--one", nargs=2, default=None, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
         measure(Path(options.one[0]), options.one[1])
         return
     folder = options.folder or Path(tempfile.mkdtemp())
-    if options.devices:
-        by_devices(folder, options.devices)
-        return
     print("| rows | source | Mrows/s | peak MB | objective after the last step |")
     print("| --- | --- | --- | --- | --- |")
     for rows in options.rows:
