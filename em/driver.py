@@ -166,7 +166,8 @@ class EM:
         data = data_of(args, kwargs)
         if data is not None:
             key = as_key(rng_key)
-            fit = run_batches(self, data, key, init_params, init_responsibilities, checkpoint)
+            given = (init_params, init_responsibilities)
+            fit = run_batches(self, data, key, *given, checkpoint, checkpoint_every)
             return self._checked(fit)
         if self.stepwise is not None:
             raise ValueError("em.Stepwise is for em.Batches; rows in memory take accelerate='auto'")

@@ -27,10 +27,14 @@ def identity_of(
     call: Call,
     rng_key: jax.Array,
     given: tuple[Any, Any],
+    streams: Mapping[int, str] | None = None,
+    batch_size: int | None = None,
 ) -> dict[str, Any]:
     """{part: {name: value}} of a run, as JSON holds it.
 
-    ``options`` are the attributes of the `EM`, ``given`` is what it starts from.
+    ``options`` are the attributes of the `EM`, ``given`` is what it starts from. ``streams``
+    {place: digest} are what is read batch by batch, of which the call has the first ``batch_size``
+    rows.
     """
     names = {place: name for name, place in places(model, call).items()}
     plain = (type(None), bool, int, float, str)
@@ -41,6 +45,9 @@ def identity_of(
     }
     starts = zip(("init_params", "init_responsibilities"), given, strict=True)
     settings |= {name: None if value is None else _digest(value) for name, value in starts}
+    if batch_size is not None:
+        settings["batch_size"] = batch_size
+    own = dict(streams or {})
     return {
         "written": {
             "mixpyro": __version__,
@@ -55,7 +62,8 @@ def identity_of(
         },
         "model": {"code and what it reads": digest_of(model)},
         "data": {
-            names.get(i, f"array {i}"): " ".join(from_each(call.shards, digest_of_array(a)))
+            names.get(i, f"array {i}"): own.get(i)
+            or " ".join(from_each(call.shards, digest_of_array(a)))
             for i, a in enumerate(call.arrays)
         },
         "settings": settings

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
 import jax
@@ -17,11 +17,16 @@ from .classes.assignments.soft import Soft
 from .climb.accelerations import Accelerate
 from .climb.ascent import Ascent
 from .climb.passes.climbs import climb_passes
+from .climb.passes.journal import Journal
 from .climb.passes.stepwise import Stepwise
+from .climb.record.checkpoint import Checkpoint
 from .climb.search import climb_all
 from .climb.selection import Restarts, select
 from .climb.state import Outcome, Settings
 from .climb.status import Status
+from .identity import identity_of
+from .in_double import in_double
+from .machine.interruption import Interruption
 from .machine.progress import RowProgress
 from .machine.surroundings import surrounded
 from .plan.chunks import Rows
@@ -31,8 +36,7 @@ from .report.fit import Fit, from_outcome
 from .rows.checks import check
 from .rows.given import check_params
 from .rows.streamed import Streamed
-from .sources.batches import Batches, Elsewhere
-from .sources.side_by_side import batch_size_of, survey, together
+from .sources.side_by_side import batch_size_of, first_batch, survey
 from .streamable import check_streamable
 
 # Rows of the sample that decides where climbs begin, and how many of its climbs go on.
@@ -60,6 +64,7 @@ class Fitter(Protocol):
         rng_key: jax.Array,
         found: Mapping[str, Any],
         given: Any = None,
+        patient: bool = True,
     ) -> Ascent:
         """The climbs of a sample that is read already."""
         ...
@@ -72,27 +77,26 @@ def run(
     rng_key: jax.Array,
     init_params: Mapping[str, Any] | None,
     init_responsibilities: Any,
-    checkpoint: Any,
+    checkpoint: str | Path | None,
+    checkpoint_every: float,
 ) -> Fit:
     """The fit of a model to `Batches`.
 
     Raises:
-        ValueError: what needs all rows at once, or is not there for batches.
+        ValueError: what needs all rows at once, or is not there for batches; a checkpoint of
+            another run.
     """
     model, posterior = fitter.model, fitter.objective == "posterior"
     refuse_aliases(model, dict(data.kwargs))
     if init_responsibilities is not None:
         raise ValueError("init_responsibilities are of all rows at once; give init_params")
-    if checkpoint is not None:
-        raise ValueError("a checkpoint is of rows in memory; fits of Batches have none")
-    if fitter.assign.hard:
-        raise ValueError("hard assignment needs all rows at once; Batches take soft EM")
     seed = int(np.asarray(jax.random.key_data(rng_key)).ravel()[-1])
-    seen = survey(data.streams, _SAMPLE, seed)
+    seen = survey(data.streams, _SAMPLE, seed, checkpoint is not None)
     size = min(batch_size_of(data.streams), seen.num_rows)
-    call = data.call(_first(data.streams, size, seen.dtypes), seen.gaps)
+    first = first_batch(data.streams, size, seen.dtypes)
+    call = data.call(first, seen.gaps)
     program = program_for(model, call, posterior)
-    check_streamable(program, model, call, data.places, size)
+    check_streamable(program, model, call, data.places, size, fitter.stepwise is not None)
     sample_call = data.call(seen.sample, seen.gaps)
     sample_program = program_for(model, sample_call, posterior)
     sample, found = prepare(sample_program, sample_call.arrays)
@@ -109,6 +113,7 @@ def run(
             reference=sample.reference, location=sample.location, spread=sample.spread
         ),
         found=own,
+        hard=fitter.assign.hard,
     )
     try:
         check(sample_program, sample_call.arrays, found)
@@ -116,38 +121,55 @@ def run(
         for _ in rows:  # which names the row as it is read
             pass
         raise
+    keeper = None
+    if checkpoint is not None:
+        digests = dict(zip(data.places, seen.digests, strict=True))
+        identity = identity_of(
+            model, vars(fitter), call, rng_key, (init_params, None), digests, size
+        )
+        keeper = Checkpoint(checkpoint, checkpoint_every, identity)
     given = None if init_params is None else check_params(program, init_params, call.arrays)
     free = {p.name for p in program.structure.free}
     if given is not None and set(given) == free:
         starts = [given]
     else:
-        outcome, restarts = climb_all(fitter.ascent(sample_program, sample, rng_key, found, given))
-        starts = _finalists(outcome, restarts)
-    settings = Settings(Soft(), fitter.max_steps, None, fitter.accelerate)
-    with RowProgress(seen.num_rows, fitter.progress_bar) as progress:
+        patient = keeper is None
+        ascent = fitter.ascent(sample_program, sample, rng_key, found, given, patient)
+        starts = _finalists(*climb_all(ascent.kept(Interruption(), keeper)))
+    # What is drawn or tempered at first is so on the sample.
+    assign = fitter.assign if fitter.assign.hard else Soft()
+    settings = Settings(assign, fitter.max_steps, None, fitter.accelerate)
+    what = [float(fitter.tolerance), int(fitter.max_steps), "passes"]
+    progress = RowProgress(seen.num_rows, fitter.progress_bar)
+    with Interruption() as stop, progress:
         rows.progress = progress.rows
         climbed = climb_passes(
-            settings, rows, starts, fitter.tolerance, progress.passed, fitter.stepwise
+            settings,
+            rows,
+            starts,
+            fitter.tolerance,
+            progress.passed,
+            fitter.stepwise,
+            Journal(keeper, stop, what),
         )
     assert rows.facts is not None
+    likelihoods: Any = None
+    if np.dtype(common.weights.dtype).itemsize < 8:
+        climbed, likelihoods = in_double(model, data, first, seen.gaps, rows, assign, climbed)
     chosen = select(program, climbed, common, rows.facts.total)
-    elsewhere: list[Any] = list(call.arrays)
-    for place, stream in zip(data.places, data.streams, strict=True):
-        elsewhere[place] = stream
+    likelihood = None if likelihoods is None else float(likelihoods[chosen.chosen])
+    if likelihood is not None and not np.isfinite(likelihood):
+        likelihood = None
     return from_outcome(
         program,
-        replace(call, arrays=Elsewhere(elsewhere)),
+        data.elsewhere(call),
         rows,
         own | {"observations": rows.facts.observations},
         climbed,
         chosen,
-        False,
+        assign.hard,
+        log_likelihood=likelihood,
     )
-
-
-def _first(streams: Sequence[Batches], size: int, dtypes: Sequence[np.dtype]) -> list[np.ndarray]:
-    _, arrays = next(together(streams))
-    return [np.ascontiguousarray(a[:size], d) for a, d in zip(arrays, dtypes, strict=True)]
 
 
 def _finalists(outcome: Outcome, restarts: Restarts) -> list[Params]:

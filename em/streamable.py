@@ -12,20 +12,28 @@ import numpy as np
 from .calls.call import Call
 from .classes.posterior import posterior
 from .machine.jit import once_jit
-from .plan.program import Program, by_row
+from .plan.program import Program
 from .plan.resize import resized
 from .read.examples import example as example_of
 from .read.model import read_model
 from .read.reader import Params, Reader
 from .step.prior import log_prior
+from .step.quadratic import dimensions, without_statistics
 
 # So many rows are looked at in other company.
 _ROWS = 61
 _SEED = 5
+# A Hessian of so many parameters costs about as many passes.
+_DIMENSIONS = 64
 
 
 def check_streamable(
-    program: Program, model: Callable, call: Call, places: Sequence[int], size: int
+    program: Program,
+    model: Callable,
+    call: Call,
+    places: Sequence[int],
+    size: int,
+    stepwise: bool = False,
 ) -> None:
     """Refuse a model whose fit to batches would not be that to all rows.
 
@@ -34,11 +42,6 @@ def check_streamable(
     """
     structure = program.structure
     first = structure.latent.name
-    if structure.chain is not None:
-        raise ValueError(
-            f"the classes of {first!r} are a chain, whose steps cannot be read in batches: give "
-            "the sequences as an array"
-        )
     if program.template.concrete:
         raise ValueError(
             "the model needs the values of an array in Python, and with Batches it sees one batch "
@@ -49,22 +52,28 @@ def check_streamable(
             f"site {structure.auxiliary[0].name!r} stands beside the rows of {first!r}, and would "
             "count once in each batch: give all data as arrays, or leave the site out"
         )
-    if any(z.level == 0 and z.rows != (size,) for z in structure.latents):
+    steps = 0 if structure.chain is None else 1
+    if any(z.level == 0 and z.rows[steps:] != (size,) for z in structure.latents):
         raise ValueError(
             f"{first!r} has {structure.latent.rows} values for a batch of {size} rows; with "
-            "Batches each of their rows is one independent unit (a row, or a whole group of rows "
-            "as an array of its own), because a batch holds any number of them"
+            "Batches each of their rows is one independent unit (a row, or a whole group or "
+            "sequence as an array of its own), because a batch holds any number of them. "
+            "em.Batches(..., by=COLUMN) makes such units of a long table"
         )
-    for block in program.blocks:
-        own = [s for s in (*program.priors, *program.sites) if s.name in block.sites]
-        slow = [s.name for s in own if by_row(program, s)]
-        if slow or block.rung.rowwise:
+    for number in without_statistics(program):
+        block = program.blocks[number]
+        if (together := dimensions(program, block)) > _DIMENSIONS:
             names = ", ".join(map(repr, block.parameters))
             raise ValueError(
-                f"site {(slow or [s.name for s in own])[0]!r} has no sufficient statistics, so "
-                f"that the M-step of {names} needs all rows at once and cannot be done on Batches; "
-                "give a sample of the rows as an array, or use a distribution with statistics "
-                "whose arguments vary by no row"
+                f"site {block.sites[0]!r} has no sufficient statistics, and the M-step of {names} "
+                f"takes {together} parameters at once: on Batches it may take {_DIMENSIONS}, whose "
+                "second derivatives every row is asked for. Give a sample of the rows as an array, "
+                "or use a distribution with statistics whose arguments vary by no row"
+            )
+        if stepwise:
+            raise ValueError(
+                f"site {block.sites[0]!r} has no sufficient statistics, which stepwise EM averages "
+                "from batch to batch; use accelerate='auto'"
             )
     _check_company(program, model, call, places, size)
 
@@ -86,7 +95,8 @@ def _check_company(
     for half, part in zip(halves, parts[1:], strict=True):
         for name, value in half.items():
             other = whole[name][part] if name in ("density", "weight") else whole[name]
-            if not np.allclose(value, other, tolerance, tolerance, equal_nan=True):
+            same = np.shape(value) == np.shape(other)
+            if not (same and np.allclose(value, other, tolerance, tolerance, equal_nan=True)):
                 raise ValueError(
                     f"the model gives rows another {_WORDS[name]} when it is called with other "
                     "rows beside them, or with another number of rows: it uses something of all "
@@ -140,7 +150,7 @@ def _values(
         apart = [jnp.ravel(v) for v in sites if size not in v.shape]
         return {
             "density": posterior(reader, params, arrays).log_density,
-            "weight": reader.row_weights(arrays),
+            "weight": reader.structure.of_units(reader.row_weights(arrays)),
             "prior": _log_prior(program, reader, params, arrays),
             "deterministic": jnp.concatenate([jnp.zeros(0), *apart]),
             "fixed": jnp.concatenate(

@@ -8,7 +8,7 @@ from typing import Any
 
 import jax
 
-from ..sources.batches import Batches
+from ..sources.batches import Batches, Elsewhere
 from .arguments import leaves_of, split
 from .call import Call, is_data, is_leaf
 
@@ -26,6 +26,13 @@ class Data:
         """The call with an array for each of the streams."""
         call = split(*self.arguments(arrays))
         return replace(call, gaps=call.gaps or gaps)
+
+    def elsewhere(self, call: Call) -> Call:
+        """That of a batch with the `Batches` themselves, which nothing that is compiled takes."""
+        arrays: list[Any] = list(call.arrays)
+        for place, stream in zip(self.places, self.streams, strict=True):
+            arrays[place] = stream
+        return replace(call, arrays=Elsewhere(arrays))
 
     def arguments(self, arrays: Sequence[Any]) -> tuple[tuple, dict[str, Any]]:
         """``(args, kwargs)`` with an array for each of the streams."""

@@ -17,7 +17,7 @@ from ..step.prior import without_mode
 from .leap import Leap, begin, leap
 from .state import Flight, Settings, State
 from .status import Status
-from .stopping import Bounds, judge, judge_leap
+from .stopping import Bounds, judge, judge_leap, rounding
 
 # An accelerated step may not take a component's relative scale below this and far below EM's step.
 _SOUND = 0.05
@@ -36,7 +36,8 @@ def propose(program: Program, settings: Settings, state: State, rows: Rows) -> A
     """Where the next step goes, by the E-step here."""
     # The first M-step may be far from where numeric rungs start: it gets more inner steps.
     inner = jnp.where(state.steps == 0, FIRST_STEPS, INNER_STEPS)
-    image = m_step(program, state.expected, state.params, rows, inner)
+    reach = 1.0 if state.reach is None else state.reach
+    image = m_step(program, state.expected, state.params, rows, inner, reach)
     if settings.accelerate is None:
         return Ahead(image, image, None, None)
     assert state.flight is not None
@@ -50,6 +51,27 @@ def propose(program: Program, settings: Settings, state: State, rows: Rows) -> A
     memory = jax.tree.map(lambda new, old: jnp.where(first, old, new), memory, start)
     params = {n: jnp.where(first, image[n], v) for n, v in params.items()}
     return Ahead(params, image, ahead._replace(plain=ahead.plain | first), memory)
+
+
+# A step that fell is tried again by so much of it, and given up as rounding below the last.
+_SHORTER, _SHORTEST = 0.25, 1e-3
+
+
+def _shortened(
+    state: State, new: Expectation, fell: jax.Array, plain: jax.Array, bounds: Bounds
+) -> tuple[jax.Array | None, jax.Array]:
+    """The reach of the next step, and whether none is left to try.
+
+    That would be too short, or what fell was rounding.
+
+    ``plain`` says that the step was the M-step's own.
+    """
+    if state.reach is None:
+        return None, jnp.asarray(True)
+    shorter = jnp.where(plain, _SHORTER * state.reach, state.reach)
+    reach = jnp.where(fell, shorter, jnp.minimum(2 * state.reach, 1))
+    slight = state.expected.objective - new.objective <= rounding(new.objective, bounds.whole)
+    return reach, fell & plain & ((reach < _SHORTEST) | slight)
 
 
 def settle(
@@ -73,8 +95,12 @@ def settle(
     plain_scale = relative_scale(program, ahead.image, rows).min()
     sound = leap_.plain | (scale >= jnp.minimum(plain_scale / 2, _SOUND))
     higher = new.objective >= state.expected.objective
-    taken = first | ((higher | (leap_.plain & ~jnp.isfinite(new.objective))) & sound)
-    code = judge_leap(state, new, leap_, scale, taken, bounds)
+    if state.reach is None:
+        taken = first | ((higher | (leap_.plain & ~jnp.isfinite(new.objective))) & sound)
+    else:
+        taken = higher & sound
+    reach, last = _shortened(state, new, ~taken, leap_.plain, bounds)
+    code = judge_leap(state, new, leap_, scale, taken, last, bounds)
     code = jnp.where(taken & without_mode(program, params, rows), Status.NO_MODE, code)
     here = (state.params, state.expected, state.flight.slope)
     params, expected, slope = jax.tree.map(
@@ -83,7 +109,7 @@ def settle(
     assert slope is not None
     gain = jnp.where(taken, new.objective - state.expected.objective, 0)
     flight = Flight(slope, taken, memory)
-    return State(params, expected, gain, state.steps + 1, code, state.reseeded, flight)
+    return State(params, expected, gain, state.steps + 1, code, state.reseeded, flight, reach)
 
 
 def _stepped(
@@ -102,9 +128,22 @@ def _stepped(
     scheduled = settles_after(settings.assign)
     settled = state.steps > scheduled
     rises = settled | (scheduled == 0)
+    if state.reach is not None:  # part of a step gains but part of what is left
+        bounds = bounds._replace(tolerance=bounds.tolerance * state.reach)
     code = judge(state, new, gain, scale, reseeded, bounds, settled, rises)
     code = jnp.where(without_mode(program, params, rows), Status.NO_MODE, code)
-    return State(params, new, gain, state.steps + 1, code, state.reseeded + reseeded, None)
+    next_ = State(params, new, gain, state.steps + 1, code, state.reseeded + reseeded, None)
+    if state.reach is None:
+        return next_
+    fell = ~(gain >= -rounding(new.objective, bounds.whole))
+    reach, last = _shortened(state, new, fell, jnp.asarray(True), bounds)
+    again = state._replace(steps=state.steps + 1, code=jnp.where(last, code, state.code))
+    kept: State = jax.tree.map(
+        lambda a, b: jnp.where(fell, a, b),
+        again._replace(reach=None),
+        next_,
+    )
+    return kept._replace(reach=reach)
 
 
 def relative_scale(program: Program, params: Params, rows: Rows) -> jax.Array:

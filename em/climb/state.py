@@ -34,7 +34,8 @@ class Settings:
 class State(NamedTuple):
     """Where a climb is: parameters, the E-step at them, and what the stopping rule remembers.
 
-    ``flight`` is None without acceleration.
+    ``flight`` is None without acceleration; ``reach`` is how much of a numeric M-step's step is
+    taken where only the next pass can tell whether it rises, else None.
     """
 
     params: Params
@@ -44,6 +45,7 @@ class State(NamedTuple):
     code: jax.Array
     reseeded: jax.Array
     flight: Flight | None
+    reach: jax.Array | None = None
 
 
 class Flight(NamedTuple):

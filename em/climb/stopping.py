@@ -85,6 +85,7 @@ def judge_leap(
     ahead: Leap,
     scale: jax.Array,
     taken: jax.Array,
+    last: jax.Array,
     bounds: Bounds,
 ) -> jax.Array:
     """As `judge`, for a step that may be longer than EM's own.
@@ -92,20 +93,20 @@ def judge_leap(
     Aitken's estimate is for steps that shrink by a steady factor; here the accelerator's model
     of the objective says what is left, and the step to that model's top must have confirmed it:
     both below ``tolerance``. A full step that changes no more than rounding does stops as well, and
-    so does a refused step of EM's own, since the next one would be the same.
+    so does a refused step of EM's own, since the next one would be the same (``last``).
     """
     objective, (tolerance, noise, whole) = new.objective, bounds
     change = jnp.abs(objective - state.expected.objective)
     rounded = rounding(objective, noise)
     calm = (state.steps > 0) & ahead.full
     settled = (ahead.rest < tolerance) & (change < tolerance)
-    stuck = ahead.plain & (state.steps > 0) & ~taken
+    stuck = ahead.plain & (state.steps > 0) & ~taken & last
     little = (ahead.rest <= _LITTLE) & (change <= rounding(objective, whole))
     done = (calm & (settled | little | (change <= rounded))) | stuck
     fell = stuck & (change > 100 * rounding(objective, whole))
     code = jnp.where(done, Status.CONVERGED, RUNNING)
     code = jnp.where(fell, Status.LOWERED, code)
-    broken = ahead.plain & ~jnp.isfinite(objective)
+    broken = ahead.plain & ~jnp.isfinite(objective) & last
     code = jnp.where(broken, _why_not_finite(objective), code)
     collapsed = taken & ~(scale >= scale_floor(objective.dtype))
     return jnp.where(collapsed, Status.COLLAPSED, code).astype(jnp.int32)

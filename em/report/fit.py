@@ -51,7 +51,8 @@ class Fit(Result):
         trace: (num_steps,) the objective after each step.
         num_steps: EM steps of the chosen start.
         counts: (k,) the weighted number of rows of each component.
-        labels: (n,) the components that hard assignment gave; None for soft EM.
+        labels: (n,) the components that hard assignment gave; None for soft EM, and of `Batches`,
+            where `predict` has them.
         total_weight: the sum of the row weights, the number of rows if there are none: of all
             rows where z is one for a group of them. Observations beside the rows count too.
     """
@@ -216,8 +217,12 @@ def from_outcome(
     restarts: Restarts,
     hard: bool,
     look: bool = True,
+    log_likelihood: float | None = None,
 ) -> Fit:
-    """The fit of the chosen climb; without ``look`` its status says how that ended, no more."""
+    """The fit of the chosen climb; its ``log_likelihood`` if it is known.
+
+    Without ``look`` its status says how the climb ended, no more.
+    """
     best = restarts.chosen
     free = {name: as_jax(value[best]) for name, value in outcome.params.items()}
     leaves = {
@@ -225,9 +230,10 @@ def from_outcome(
         for p in program.structure.parameters
     }
     objective = float(outcome.objective[best])
-    log_likelihood = objective
-    if hard or program.posterior:
-        log_likelihood = objective_of.likelihood_at(program, free, rows)
+    if log_likelihood is None:
+        log_likelihood = objective
+        if hard or program.posterior:
+            log_likelihood = objective_of.likelihood_at(program, free, rows)
     status = Status(int(restarts.status[best]))
     if look and status.ok:
         own = objective_of.own_log_likelihood(program, free, rows)

@@ -78,9 +78,8 @@ class Result:
     def status(self) -> Status:
         """How the fit ended; ``status.ok`` is True for CONVERGED only.
 
-        The first look checks for directions in which the likelihood is flat, unless that takes
-        long (``information.BUDGET``): by the rows' scores, in doubt by the observed information.
-        """
+        The first look asks whether the likelihood is flat in some direction, unless that is dear
+        (``information.BUDGET``): by the rows' scores, in doubt by the observed information."""
         dear = not self.looked or info.cost(self.program, self.rows) > info.BUDGET
         if dear or not self.base_status.ok:
             return self.base_status
@@ -100,7 +99,8 @@ class Result:
             for moves in combinations(self.information, self.shapes)[:3]:
                 parts.append(f"Nothing changes when these move together: {moves}.")
         parts += of_starts(self.restart_results)
-        if self.status.ok and self.labels is None:
+        hard = isinstance(self.rows, Streamed) and self.rows.hard
+        if self.status.ok and self.labels is None and not hard:
             parts += proof(self)
         if self.reseeded:
             parts.append(f"Emptied clusters were re-seeded {self.reseeded} times.")
@@ -169,9 +169,8 @@ class Result:
         New data are given as the model takes them; keyword arguments that are no arrays are
         remembered and needed only to change them. Rows whose label is known are one-hot. With
         several latent classes {site: (n, k)}, each for its own rows. In a chain the smoothed
-        probabilities, given all of the sequence, in the shape of z in its scan: (time, ..., k).
-        Of `Batches` an iterable of the batches' arrays, which can also be written to a file:
-        ``fit.responsibilities(...).to_parquet(path)``; so `predict` and `log_prob`.
+        probabilities, given all of the sequence, in the shape of z in its scan: (time, ..., k). Of
+        `Batches` an iterable of the batches' arrays, to be written by ``.to_parquet(path)`` too.
         """
         return self._by_row(lambda a, k: self._only(score(self, a, k)[0]), None, args, kwargs)
 
@@ -187,7 +186,7 @@ class Result:
 
         return self._by_row(of, None, args, kwargs)
 
-    def decode(self, *args: Any, **kwargs: Any) -> jax.Array | dict[str, jax.Array]:
+    def decode(self, *args: Any, **kwargs: Any) -> Any:
         """The most probable path of a chain's classes, (time, ...), by Viterbi's algorithm.
 
         ``argmax_z p(z_1, ..., z_T | x, params)`` (Viterbi 1967, IEEE Transactions on Information
@@ -196,7 +195,7 @@ class Result:
         Raises:
             ValueError: a model without a chain.
         """
-        return self._only(decoded(self, args, kwargs))
+        return self._by_row(lambda a, k: self._only(decoded(self, a, k)), None, args, kwargs)
 
     def log_prob(self, *args: Any, **kwargs: Any) -> Any:
         """(n,) ``log p(x_n | params)`` of each independent unit: a row, a group, a sequence.
@@ -206,9 +205,10 @@ class Result:
         return self._by_row(lambda a, k: score(self, a, k)[1], "log_prob", args, kwargs)
 
     def _by_row(self, of: Scoring, name: str | None, args: tuple, kwargs: dict[str, Any]) -> Any:
-        """What is worked out row by row, at once or in batches."""
-        data = streamed(self, args, kwargs)
-        return of(args, kwargs) if data is None else InBatches(data, name or self.spec.latent, of)
+        if (data := streamed(self, args, kwargs)) is None:
+            return of(args, kwargs)
+        steps = self.program.structure.chain is not None and name is None
+        return InBatches(data, name or self.spec.latent, of, int(steps))
 
     def _only(self, by_latent: dict[str, jax.Array]) -> jax.Array | dict[str, jax.Array]:
         """What one latent class has, or all of it by name."""

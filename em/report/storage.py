@@ -9,12 +9,11 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from ..calls.arguments import split
-from ..calls.call import Call
+from ..calls.streams import data_of
 from ..climb.selection import Restarts
 from ..climb.status import Status
 from ..machine.files import read_arrays, write_whole
@@ -22,6 +21,8 @@ from ..machine.surroundings import surrounded
 from ..options import path as check_path
 from ..programs import prepare, program_for
 from ..rows.checks import check
+from ..sources.batches import Batches
+from .of_data.written import arrays_of, call_of, retold, told
 from .precision import precision_of_numbers
 from .result import Result
 
@@ -31,12 +32,17 @@ _FORMAT = 1
 def save(fit: Result, path: str | Path) -> None:
     """Write ``fit``: its numbers, and the arguments of the model (the data included).
 
+    Of `Batches` it is where their files are.
+
     Raises:
-        ValueError: an argument that JSON cannot hold, such as a function.
+        ValueError: an argument that JSON cannot hold, such as a function; `Batches` of no files.
     """
     check_path(path)
     marked = fit.call.rebuild(tuple(_Array(i) for i in range(len(fit.call.arrays))))
     found = fit.restart_results
+    given: list[Any] = list(fit.call.arrays)
+    streams = [(i, a) for i, a in enumerate(given) if isinstance(a, Batches)]
+    elsewhere = {i: a.told() for i, a in streams}
     meta = {
         "format": _FORMAT,
         "library": "mixpyro",
@@ -52,6 +58,8 @@ def save(fit: Result, path: str | Path) -> None:
         "chosen": found.chosen,
         "spec": str(fit.spec),
         "posterior": fit.program.posterior,
+        "batches": {str(i): v for i, v in elsewhere.items()},
+        "rows": told(fit.rows) if elsewhere else None,
     }
     arrays = {
         "trace": fit.trace,
@@ -61,8 +69,11 @@ def save(fit: Result, path: str | Path) -> None:
         "restarts/status": found.status,
         "restarts/smallest_scale": found.smallest_scale,
         **{f"params/{name}": np.asarray(value) for name, value in fit.leaves.items()},
-        **{f"arguments/{i}": np.asarray(a) for i, a in enumerate(fit.call.arrays)},
     }
+    here = [(i, a) for i, a in enumerate(given) if i not in elsewhere]
+    arrays |= {f"arguments/{i}": np.asarray(a) for i, a in here}
+    if elsewhere:
+        arrays |= arrays_of(fit.rows)
     if fit.labels is not None:
         arrays["labels"] = np.asarray(fit.labels)
     arrays["meta"] = np.array(json.dumps(meta))
@@ -112,10 +123,16 @@ def _made[R: Result](
     stored: dict[str, np.ndarray],
     meta: dict[str, Any],
 ) -> R:
-    arrays = [jnp.asarray(stored[f"arguments/{i}"]) for i in range(_count(stored))]
+    elsewhere = {int(i): Batches.retold(v) for i, v in meta.get("batches", {}).items()}
+    arrays: list[Any] = [
+        elsewhere[i] if i in elsewhere else jnp.asarray(stored[f"arguments/{i}"])
+        for i in range(_count(stored) + len(elsewhere))
+    ]
     args, kwargs = _decode(meta["arguments"], arrays)
     columns = [None if c is None else tuple(c) for c in meta.get("columns", [None] * len(arrays))]
-    call: Call = replace(split(tuple(args), kwargs), columns=tuple(columns))
+    data = data_of(tuple(args), kwargs)
+    call = split(tuple(args), kwargs) if data is None else call_of(data, meta["rows"])
+    call = replace(call, columns=tuple(columns))
     program = program_for(model, call, bool(meta.get("posterior", False)))
     names = [p.name for p in program.structure.parameters]
     expected = {p.name: p.shape for p in program.structure.parameters}
@@ -125,8 +142,13 @@ def _made[R: Result](
             f"{path} has the parameters {_shapes(found)}; the model has {_shapes(expected)}. "
             "Give the model that was fitted"
         )
+    rows: Any
     rows, seen = prepare(program, call.arrays)
-    check(program, call.arrays, seen)
+    if data is None:
+        check(program, call.arrays, seen)
+    else:
+        rows = retold(meta["rows"], stored, program, call, data, rows, seen)
+        call = data.elsewhere(call)
     restarts = Restarts(
         objective=stored["restarts/objective"],
         num_steps=stored["restarts/num_steps"],
@@ -219,7 +241,7 @@ def _encode(value: Any) -> Any:
     )
 
 
-def _decode(value: Any, arrays: list[jax.Array]) -> Any:
+def _decode(value: Any, arrays: list[Any]) -> Any:
     if not isinstance(value, dict):
         return value
     ((kind, inner),) = value.items()

@@ -60,6 +60,7 @@ def prepare(
     args = program.arguments(params, arrays)
     unit_weights = program.row_weights(arrays)
     if used is not None:  # a weight that is not finite stays so, to be refused
+        used = jnp.tile(used, len(unit_weights) // len(used))  # of the steps of a chain
         unit_weights = jnp.where(used > 0, unit_weights, 0)
     owners = {level: owners_of(program, arrays, level) for level in program.inner_levels}
     weights = {0: unit_weights} | {level: unit_weights[o] for level, o in owners.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -53,7 +53,7 @@ class Streamed:
     ``call`` has the batches' program's arguments, some of whose arrays, at ``places``, are the
     ``streams``; ``common`` are the first batch's rows, of which what does not differ between
     batches is taken. `facts` are there after one pass, which checks the data too. ``progress`` is
-    told how many rows were read.
+    told how many rows were read; ``hard`` says that each row has one class of the fit.
     """
 
     program: Program
@@ -66,22 +66,30 @@ class Streamed:
     common: Rows
     found: dict[str, Any]
     level: float = 0.0
+    hard: bool = False
     facts: Facts | None = None
+    seen: Facts = field(default_factory=Facts)
     progress: Callable[[int], None] | None = field(default=None)
 
     def __iter__(self) -> Iterator[Rows]:
         """One pass: the rows of each batch, filled up with rows of weight 0."""
-        looking, facts = self.facts is None, Facts()
-        for batch in batches(self.streams, self.size, self.dtypes):
+        return self.passed()
+
+    def passed(self, first: int = 0) -> Iterator[Rows]:
+        """A pass from its batch ``first`` on; of those before, the `seen` are known."""
+        looking = self.facts is None
+        if not first:
+            self.seen = Facts() if self.facts is None else self.facts
+        for batch in batches(self.streams, self.size, self.dtypes, first):
             arrays = self.arrays(batch)
             rows = self.rows_of(arrays, batch)
             if looking:
-                facts = self._looked(facts, batch, arrays, rows)
+                self.seen = self._looked(self.seen, batch, arrays, rows)
             yield rows
             if self.progress is not None:
                 self.progress(batch.number)
         if looking:
-            self._accept(facts)
+            self._accept(self.seen)
 
     def arrays(self, batch: Batch) -> tuple[jax.Array, ...]:
         """The arrays of the model's call with one batch."""
@@ -218,23 +226,49 @@ def total_of(rows: Rows | Streamed) -> float:
     return rows.facts.total
 
 
-def over_rows(function: Callable, params: Any, rows: Rows | Streamed) -> Any:
-    """``function(params, rows)``, a sum over rows: of batches, in double precision, of NumPy."""
+class Keeper(Protocol):
+    """What looks between batches whether to write down how far a pass is."""
+
+    @property
+    def due(self) -> bool:
+        """Whether it wants to."""
+        ...
+
+    def keep(self, batches: int, sums: Any, facts: Facts) -> None:
+        """So many batches are summed."""
+        ...
+
+
+def over_rows(
+    function: Callable,
+    params: Any,
+    rows: Rows | Streamed,
+    keeper: Keeper | None = None,
+    so_far: tuple[int, Any] = (0, None),
+) -> Any:
+    """``function(params, rows)``, a sum over rows: of batches, in double precision, of NumPy.
+
+    ``so_far`` are batches that are summed already, and their sums; ``keeper`` is told of such.
+    """
     if isinstance(rows, Rows):
         return function(params, rows)
-    total: Any = None
+    number = so_far[0]
+    total = so_far[1] if number else None
     pending: Any = None
 
     def add(total: Any, found: Any) -> Any:
         new = jax.tree.map(lambda v: np.asarray(v, float), found)
         return new if total is None else jax.tree.map(np.add, total, new)
 
-    for batch in rows:
+    for batch in rows.passed(number):
         found = function(params, batch)
         # Fetched one batch later, so that devices that work by themselves need not wait.
         total = total if pending is None else add(total, pending)
-        pending = found
-    return add(total, pending)
+        pending, number = found, number + 1
+        if keeper is not None and keeper.due:
+            total, pending = add(total, pending), None
+            keeper.keep(number, total, rows.seen)
+    return total if pending is None else add(total, pending)
 
 
 def levels_of(program: Program) -> range:

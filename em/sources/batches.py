@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
+from copy import copy
 from typing import Any, NoReturn
 
 import jax
 import numpy as np
 
 from ..options import whole
+from .grouped import Grouped
 from .kinds import Source, opened
+from .regrouped import regrouped
 
 # Rows of a batch: a few megabytes of a few columns, which is what a step wants anyway.
 BATCH_SIZE = 1 << 17
@@ -30,17 +34,74 @@ class Batches:
             of arrays.
         columns: of files the names of the columns to read, of arrays their numbers: several give
             (n, d), a single one (n,). All of them by default.
-        batch_size: rows of a batch.
+        batch_size: rows of a batch; with ``by`` groups of one.
+        by: the column of a long table that says whose rows they are (a person, a sequence), in
+            ascending order. Each group is one row of the `Batches`: (length, d) or (length,), with
+            NaN, missing entries, after its last.
+        length: rows of the longest group; found by a look at the column if it is not given.
 
     Raises:
         ValueError: a source that cannot be read, or columns that it does not have.
     """
 
-    def __init__(self, source: Any, columns: Any = None, batch_size: int = BATCH_SIZE) -> None:
+    def __init__(
+        self,
+        source: Any,
+        columns: Any = None,
+        batch_size: int = BATCH_SIZE,
+        *,
+        by: Any = None,
+        length: int | None = None,
+    ) -> None:
         whole("batch_size", batch_size)
+        if length is not None:
+            whole("length", length)
         self.batch_size = int(batch_size)
         self.source: Source = opened(source, columns)
+        if by is not None:
+            self.source = Grouped(self.source, opened(source, by), length)
+        elif length is not None:
+            raise ValueError("length= is that of groups, which by= tells")
         self._given = source
+        self._told = {"columns": columns, "batch_size": self.batch_size, "by": by, "length": length}
+
+    @property
+    def present(self) -> Batches:
+        """`Batches` (length,) that are True for the rows of a group, False for what fills up.
+
+        For ``numpyro.handlers.mask``, where a missing entry is no NaN (counts, steps of a chain).
+
+        Raises:
+            ValueError: without ``by`` all rows are there.
+        """
+        own = self.source
+        if not isinstance(own, Grouped):
+            raise ValueError("present is of Batches with by=; here all rows are there")
+        new = copy(self)
+        new.source = Grouped(own.ids, own.ids, mask_of=own)
+        new._told = self._told | {"present": True}
+        return new
+
+    def told(self) -> dict[str, Any]:
+        """What `retold` makes the same `Batches` of, as JSON holds it.
+
+        Raises:
+            ValueError: rows that are not in files.
+        """
+        given = self._given if isinstance(self._given, list | tuple) else [self._given]
+        if not all(isinstance(g, str | os.PathLike) for g in given):
+            raise ValueError(
+                f"em.Batches of a {type(self._given).__name__} cannot be written down, those of "
+                "files can: give a path; fit.params can be saved by numpy.savez"
+            )
+        paths = [os.path.abspath(g) for g in given]
+        return {"source": paths if len(paths) > 1 else paths[0], **self._told}
+
+    @classmethod
+    def retold(cls, told: Mapping[str, Any]) -> Batches:
+        """The `Batches` of what was written down."""
+        new = cls(**{n: v for n, v in told.items() if n != "present"})
+        return new.present if told.get("present") else new
 
     @property
     def num_rows(self) -> int | None:
@@ -77,30 +138,3 @@ def _flattened(*_: Any) -> Any:
 
 
 jax.tree_util.register_pytree_node(Elsewhere, _flattened, _flattened)
-
-
-def regrouped(blocks: Iterator[np.ndarray], size: int) -> Iterator[np.ndarray]:
-    """The same rows, exactly so many at a time but for the last."""
-    kept: list[np.ndarray] = []
-    number = 0
-    for block in blocks:
-        while len(block):
-            piece, block = block[: size - number], block[size - number :]
-            kept.append(piece)
-            number += len(piece)
-            if number == size:
-                yield _joined(kept)
-                kept, number = [], 0
-    if kept:
-        yield _joined(kept)
-
-
-def _joined(pieces: list[np.ndarray]) -> np.ndarray:
-    if len(pieces) == 1:
-        return pieces[0]
-    if len({p.shape[1:] for p in pieces}) > 1:
-        raise ValueError(
-            "the source of Batches gives rows of different shapes: "
-            f"{', '.join(sorted({str(p.shape[1:]) for p in pieces}))}"
-        )
-    return np.concatenate(pieces)

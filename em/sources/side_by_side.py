@@ -5,7 +5,8 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Iterator, Sequence
-from itertools import zip_longest
+from hashlib import blake2b
+from itertools import islice, zip_longest
 from typing import Any, NamedTuple
 
 import jax
@@ -37,6 +38,7 @@ class Survey(NamedTuple):
     dtypes: tuple[np.dtype, ...]
     gaps: bool
     sample: tuple[np.ndarray, ...]
+    digests: tuple[str, ...] = ()
 
 
 def batch_size_of(streams: Sequence[Batches]) -> int:
@@ -74,11 +76,13 @@ def together(streams: Sequence[Batches]) -> Iterator[tuple[int, tuple[np.ndarray
         first += len(arrays[0])
 
 
-def batches(streams: Sequence[Batches], size: int, dtypes: Sequence[np.dtype]) -> Iterator[Batch]:
-    """All batches of one size, read by another thread."""
+def batches(
+    streams: Sequence[Batches], size: int, dtypes: Sequence[np.dtype], skipped: int = 0
+) -> Iterator[Batch]:
+    """All batches of one size but for the first few, read by another thread."""
 
     def read() -> Iterator[Batch]:
-        for first, arrays in together(streams):
+        for first, arrays in islice(together(streams), skipped, None):
             number = len(arrays[0])
             whole = tuple(filled(a, size, d) for a, d in zip(arrays, dtypes, strict=True))
             yield Batch(first, number, whole)
@@ -86,16 +90,29 @@ def batches(streams: Sequence[Batches], size: int, dtypes: Sequence[np.dtype]) -
     return ahead(read())
 
 
-def survey(streams: Sequence[Batches], most: int, seed: int) -> Survey:
+def first_batch(
+    streams: Sequence[Batches], size: int, dtypes: Sequence[np.dtype]
+) -> list[np.ndarray]:
+    """The arrays of the first ``size`` rows."""
+    _, arrays = next(together(streams))
+    return [np.ascontiguousarray(a[:size], d) for a, d in zip(arrays, dtypes, strict=True)]
+
+
+def survey(streams: Sequence[Batches], most: int, seed: int, digested: bool = False) -> Survey:
     """One pass over the rows, and ``most`` of them drawn at random, in their order.
 
-    Every row has a random number; those of the smallest are kept (a reservoir).
+    Every row has a random number; those of the smallest are kept (a reservoir). ``digested`` asks
+    for a digest of all rows of each stream, by which a checkpoint knows them.
     """
     rng = np.random.default_rng(seed)
     rows, keys, places = None, np.zeros(0), np.zeros(0, int)
     dtypes: list[np.dtype] = []
     total, gaps = 0, False
+    digests = [blake2b(digest_size=16) for _ in streams] if digested else []
     for first, arrays in ahead(together(streams)):
+        for digest, array in zip(digests, arrays, strict=False):
+            digest.update(f"{array.shape[1:]} {array.dtype}".encode())
+            digest.update(np.ascontiguousarray(array).data)
         for array in arrays:
             _check_numbers(array)
         own = [_kind(a) for a in arrays]
@@ -117,7 +134,7 @@ def survey(streams: Sequence[Batches], most: int, seed: int) -> Survey:
         raise ValueError("the Batches have no rows; give at least one row")
     order = np.argsort(places)
     sample = tuple(r[order].astype(d) for r, d in zip(rows, dtypes, strict=True))
-    return Survey(total, tuple(dtypes), gaps, sample)
+    return Survey(total, tuple(dtypes), gaps, sample, tuple(d.hexdigest() for d in digests))
 
 
 def ahead[T](items: Iterator[T]) -> Iterator[T]:

@@ -41,6 +41,8 @@ class Expectation(NamedTuple):
     for densities that are replayed, ``labels`` (n,) and ``row_objective`` (n,) for hard
     assignment. In a chain ``pairs`` (m,) sums the weighted probabilities of each pair of components
     that follow one another, or has them by row (m, n) where transitions differ from row to row.
+    Rows that are read batch by batch leave ``slopes`` and ``curvatures`` instead of
+    responsibilities: see `quadratic.with_quadratics`.
     """
 
     objective: jax.Array
@@ -51,6 +53,8 @@ class Expectation(NamedTuple):
     labels: jax.Array | None
     row_objective: jax.Array | None
     pairs: jax.Array | None = None
+    slopes: dict[str, jax.Array] | None = None
+    curvatures: dict[str, jax.Array] | None = None
 
     def prior_counts(self, level: int) -> jax.Array:
         """(k,) the weighted number of each component of a level, or pair of them, as priors go."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -19,6 +20,8 @@ from ..rows.streamed import Streamed, one_batch_of, over_rows
 from .expectation import Expectation, e_step
 from .prior import log_prior
 
+_SOFT = Soft()
+
 
 def evaluate(program: Program, assign: Assign, params: Params, rows: Rows) -> Expectation:
     """The E-step, with the objective that is climbed: the log prior is added where asked for."""
@@ -31,29 +34,52 @@ def evaluate(program: Program, assign: Assign, params: Params, rows: Rows) -> Ex
 
 def objective_at(program: Program, params: Params, rows: Rows | Streamed) -> float:
     """The objective of soft EM at some parameters, of all rows."""
+    return likelihood_at(program, params, rows) + prior_at(program, params, rows)
+
+
+def prior_at(program: Program, params: Params, rows: Rows | Streamed) -> float:
+    """What the priors add to the objective."""
+    if not program.posterior:
+        return 0.0
 
     def prior(params: Params, rows: Rows) -> jax.Array:
         return log_prior(program, params, rows.arrays)
 
-    total = likelihood_at(program, params, rows)
-    if program.posterior:
-        compiled = program.compiled("log prior", lambda: quick_jit(program, prior))
-        total += float(compiled(params, one_batch_of(rows)))
-    return total
+    compiled = program.compiled("log prior", lambda: quick_jit(program, prior))
+    return float(compiled(params, one_batch_of(rows)))
 
 
 def likelihood_at(program: Program, params: Params, rows: Rows | Streamed) -> float:
     """`log_likelihood`, of all batches if they are read one by one."""
-    of = partial(log_likelihood, program)
-    compiled = program.compiled("likelihood", lambda: quick_jit(program, of))
-    total = float(over_rows(compiled, params, rows))
-    return total + (rows.base if isinstance(rows, Streamed) else 0.0)
+    return likelihoods_at(program, [params], rows)[0]
 
 
-def log_likelihood(program: Program, params: Params, rows: Rows) -> jax.Array:
-    """``sum_n w_n log p(x_n | params)``, and the log density of what is beside the rows."""
+def likelihoods_at(
+    program: Program,
+    places: Sequence[Params],
+    rows: Rows | Streamed,
+    assign: Assign = _SOFT,
+) -> list[float]:
+    """Those at several parameters, by one pass over rows that are read batch by batch."""
+    of = partial(log_likelihood, program, assign=assign)
+    compiled = program.compiled(("likelihood", assign), lambda: quick_jit(program, of))
+
+    def every(places: Sequence[Params], rows: Rows) -> list[jax.Array]:
+        return [compiled(params, rows) for params in places]
+
+    found = [float(v) for v in over_rows(every, places, rows)]
+    return [v + rows.base for v in found] if isinstance(rows, Streamed) else found
+
+
+def log_likelihood(
+    program: Program, params: Params, rows: Rows, assign: Assign = _SOFT
+) -> jax.Array:
+    """``sum_n w_n log p(x_n | params)``, and the log density of what is beside the rows.
+
+    Of hard assignment the classification log-likelihood.
+    """
     rest = program.auxiliary(params, rows.arrays)
-    return e_step(program, Soft(), params, rows).objective + rest
+    return e_step(program, assign, params, rows).objective + rest
 
 
 class Own(NamedTuple):

@@ -15,16 +15,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ...classes.assignments.soft import Soft
 from ...machine.arrays import array as as_jax
 from ...machine.jit import loop_jit, often_jit
 from ...plan.chunks import Rows
 from ...plan.program import Params, Program
-from ...rows.streamed import Streamed, over_rows
+from ...rows.streamed import Keeper, Streamed, over_rows
 from ...step.expectation import Expectation, e_step
 from ...step.expected import expected_log_likelihood
 from ...step.maximisation import m_step
 from ...step.prior import log_prior
+from ...step.quadratic import with_quadratics, without_statistics
 from .. import engine
 from ..advance import Ahead, propose, relative_scale, settle
 from ..leap import begin
@@ -39,27 +39,40 @@ class Passes:
         self.settings, self.rows, self.program = settings, rows, rows.program
         self.common = engine.given(self.program, rows.common)
         self.dtype = np.dtype(rows.common.weights.dtype)
+        self.curved = without_statistics(self.program)
 
-    def expectations(self, places: Sequence[Params]) -> list[Expectation]:
-        """The E-step of all rows at several parameters, by one pass."""
+    def expectations(
+        self,
+        places: Sequence[Params],
+        keeper: Keeper | None = None,
+        so_far: tuple[int, Any] = (0, None),
+    ) -> list[Expectation]:
+        """The E-step of all rows at several parameters, by one pass: see `over_rows`."""
 
         def every(places: Sequence[Params], batch: Rows) -> list[Expectation]:
             return [self.e_step(params, batch) for params in places]
 
-        found = over_rows(every, places, self.rows)
+        so_far = (so_far[0], (so_far[1] or [])[: len(places)])
+        found = over_rows(every, places, self.rows, keeper, so_far)
         return [self._with_prior(e, p) for e, p in zip(found, places, strict=True)]
 
     def e_step(self, params: Params, batch: Rows) -> Expectation:
         """That of one batch."""
-        program = self.program
+        own = engine.given(self.program, batch)
+        name = ("pass", self.settings.assign)
+        return self._compiled(name, self._of_batch, loop_jit)(params, own)
 
-        def of(params: Params, rows: Rows) -> Expectation:
-            found = e_step(program, Soft(), params, rows)
-            # By row they are of one batch only, and no M-step here asks for them.
-            return found._replace(responsibilities={})
+    def _of_batch(self, params: Params, rows: Rows) -> Expectation:
+        found = e_step(self.program, self.settings.assign, params, rows)
+        if self.curved:
+            found = with_quadratics(self.program, found, params, rows, self.curved)
+        # By row they are of one batch only, and no M-step here asks for them.
+        return found._replace(responsibilities={}, labels=None, row_objective=None)
 
-        own = batch._replace(arrays=()) if program.alone else batch
-        return self._compiled("pass", of, loop_jit)(params, own)
+    def nothing(self, params: Params) -> Expectation:
+        """The sums over no rows."""
+        found = jax.eval_shape(self._of_batch, params, self.common)
+        return jax.tree.map(lambda v: np.zeros(v.shape), found)
 
     def m_step(self, params: Params, expected: Expectation) -> Params:
         """The parameters after statistics that need not be of all rows."""
@@ -90,7 +103,8 @@ class Passes:
         gain = as_jax(np.inf, self.dtype)
         expected = self.rounded(expected)
         code = as_jax(RUNNING, np.int32)
-        return State(params, expected, gain, zero, code, zero, flight)
+        reach = as_jax(1.0, self.dtype) if self.curved else None
+        return State(params, expected, gain, zero, code, zero, flight, reach)
 
     def propose(self, state: State) -> Ahead:
         """Where a climb goes next."""
@@ -125,9 +139,9 @@ def slope_of(program: Program, params: Params, expected: Expectation, rows: Rows
 
     Fisher's identity: it is that of Q, in whose part each block's own parameters enter.
     """
-    slope = jax.tree.map(jnp.zeros_like, params)
+    slope = jax.tree.map(jnp.zeros_like, params) | (expected.slopes or {})
     for block in program.blocks:
-        if block.sites:
+        if block.sites and not set(block.parameters) <= set(expected.slopes or {}):
             found = jax.grad(expected_log_likelihood(program, block, expected, rows))(params)
             slope |= {n: found[n] for n in block.parameters}
     if program.posterior:

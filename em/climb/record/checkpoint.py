@@ -17,7 +17,7 @@ import numpy as np
 
 from ...machine.shards import Shards
 from ...machine.together import is_first
-from ..state import Course, Outcome
+from ..state import Outcome
 from .file import Recorded, What, read, refused, write
 
 
@@ -69,8 +69,13 @@ class Checkpoint:
         self._next += 1
         return outcome
 
-    def resumed(self, what: What, course: Course) -> Course:
-        """Where the next climb of the run is: at ``course`` if nothing else is known."""
+    @property
+    def under_way(self) -> bool:
+        """Whether a climb is known that was not over."""
+        return self._under_way is not None
+
+    def resumed[C](self, what: What, course: C) -> C:
+        """Where the next climb of the run is: at ``course`` (a pytree) if nothing else is known."""
         found, self._under_way, self._what = self._under_way, None, what
         if found is None:
             return course
@@ -79,7 +84,7 @@ class Checkpoint:
         begun, tree = jax.tree.flatten(course)
         if [(np.shape(v), v.dtype) for v in begun] != [(v.shape, v.dtype) for v in leaves]:
             raise refused(self.path, "its climb has other numbers than this one")
-        there: Course = jax.tree.unflatten(tree, leaves)
+        there: C = jax.tree.unflatten(tree, leaves)
         return there
 
     @property
@@ -87,7 +92,7 @@ class Checkpoint:
         """Whether it is time to write."""
         return time.monotonic() - self._written >= self.every
 
-    def keep(self, course: Course | None = None) -> None:
+    def keep(self, course: Any = None) -> None:
         """Written down: the climb is here, or none is under way."""
         under_way = None
         if course is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -22,11 +23,12 @@ type Scoring = Callable[[tuple, dict[str, Any]], Any]
 class InBatches:
     """Numbers of each row, batch by batch: each iteration is a pass over the rows.
 
-    An array of the rows of a batch each time, as the method has it for rows in memory.
+    An array of the rows of a batch each time, as the method has it for rows in memory: along
+    ``axis``, which is 1 for the steps of sequences.
     """
 
-    def __init__(self, data: Data, name: str, scoring: Scoring) -> None:
-        self._data, self._name, self._scoring = data, name, scoring
+    def __init__(self, data: Data, name: str, scoring: Scoring, axis: int = 0) -> None:
+        self._data, self._name, self._scoring, self._axis = data, name, scoring, axis
 
     def __iter__(self) -> Iterator[Any]:
         size = batch_size_of(self._data.streams)
@@ -35,7 +37,12 @@ class InBatches:
             # The last batch is filled up, so that nothing is compiled for its number of rows.
             whole = [filled(a, size, a.dtype) for a in arrays]
             found = self._scoring(*self._data.arguments(whole))
-            yield jax.tree.map(lambda v, n=number: v[: len(v) * n // size], found)
+            yield jax.tree.map(partial(self._first, number, size), found)
+
+    def _first(self, number: int, size: int, found: Any) -> Any:
+        """Without what filled the batch up."""
+        length = found.shape[self._axis] * number // size
+        return found[(slice(None),) * self._axis + (slice(length),)]
 
     def __array__(self, *_: Any, **__: Any) -> NoReturn:
         raise all_at_once()
@@ -47,8 +54,12 @@ class InBatches:
         that of the latent class, or ``log_prob``.
 
         Raises:
-            ValueError: several latent classes of different numbers of rows.
+            ValueError: several latent classes of different numbers of rows; steps of sequences.
         """
+        if self._axis:
+            raise ValueError(
+                "steps of sequences are no rows of one table: write them batch by batch"
+            )
         import pyarrow as pa
         import pyarrow.parquet as pq
 

@@ -97,10 +97,28 @@ def test_errors_and_criteria_are_those_of_all_rows(x64, fits):
     np.testing.assert_allclose(own.entropy, -(r * np.log(r)).sum())
 
 
+def test_a_file_keeps_where_the_rows_are(x64, fits, tmp_path, monkeypatch):
+    np.save(tmp_path / "x.npy", X)
+    monkeypatch.chdir(tmp_path)
+    fit = fitted(em.Batches("x.npy", batch_size=SIZE))
+    fit.save("fit.npz")
+    monkeypatch.chdir("/")
+    back = em.load(tmp_path / "fit.npz", normals)
+    assert back.log_likelihood == fit.log_likelihood
+    np.testing.assert_allclose(list(back.log_prob())[2], list(fits[0].log_prob())[2])
+    for name, error in fits[0].standard_errors().items():
+        np.testing.assert_allclose(back.standard_errors()[name], error, rtol=1e-6)
+    assert back.status == em.Status.CONVERGED
+    np.save(tmp_path / "x.npy", X[:-1])
+    with pytest.raises(ValueError, match=r"the fit is of 611 rows, and Batches.* now has 610"):
+        em.load(tmp_path / "fit.npz", normals)
+    with pytest.raises(ValueError, match="Batches of a ndarray cannot be written down"):
+        fits[0].save(tmp_path / "other.npz")
+
+
 @pytest.mark.parametrize(
     "ask",
     [
-        lambda fit: fit.save("nowhere.npz"),
         lambda fit: fit.profile_interval("loc", (0,)),
         lambda fit: fit.sample(0),
         lambda fit: fit.classification_table(),

@@ -9,6 +9,7 @@ import pyarrow.parquet
 import pytest
 
 from mixpyro import em
+from mixpyro.em.sources import grouped
 
 X = np.random.default_rng(0).normal(size=(23, 3)).astype(np.float32)
 
@@ -67,6 +68,34 @@ def test_columns_are_chosen(tmp_path, source, one, two):
     path = source(tmp_path)
     np.testing.assert_array_equal(np.concatenate(list(em.Batches(path, one))), X[:, 1])
     np.testing.assert_array_equal(np.concatenate(list(em.Batches(path, two))), X[:, [2, 0]])
+
+
+@pytest.mark.parametrize("rows", [1, 3, 100])
+def test_groups_are_rows(monkeypatch, rows):
+    monkeypatch.setattr(grouped, "_ROWS", rows)
+    rng = np.random.default_rng(0)
+    for size in (1, 4, 20):
+        sizes = rng.integers(1, 6, 11)
+        ids = np.repeat(np.sort(rng.choice(100, 11, replace=False)), sizes)
+        x = rng.normal(size=(len(ids), 2))
+        batches = em.Batches(np.c_[ids, x], [1, 2], batch_size=size, by=0)
+        found, there = list(batches), np.concatenate(list(batches.present))
+        assert {len(f) for f in found[:-1]} <= {size}
+        whole = np.concatenate(found)
+        assert whole.shape == (11, sizes.max(), 2)
+        np.testing.assert_array_equal(there.sum(1), sizes)
+        np.testing.assert_array_equal(whole[there], x)
+        assert np.isnan(whole[~there]).all()
+
+
+def test_groups_that_are_cut_are_refused():
+    cut = np.array([[0, 1.0], [1, 2.0], [1, 3.0], [0, 4.0]])
+    with pytest.raises(ValueError, match="not in ascending order at row 3; sort the rows"):
+        list(em.Batches(cut, 1, by=0))
+    with pytest.raises(ValueError, match="a group of 2 rows, and length=1"):
+        list(em.Batches(cut[:3], 1, by=0, length=1))
+    with pytest.raises(ValueError, match="present is of Batches with by="):
+        _ = em.Batches(cut).present
 
 
 def test_nulls_are_missing_entries(tmp_path):

@@ -90,7 +90,8 @@ def test_accelerated_passes_end_at_the_optimum(precision):
         np.testing.assert_allclose(fit.params[name], value, rtol=1e-4 if double else 1e-2)
     assert fit.total_weight == W.sum()
     own = {n: np.asarray(v, float) for n, v in fit.params.items()}
-    np.testing.assert_allclose(fit.log_likelihood, log_likelihood(own), rtol=1e-6)
+    own["probs"] = own["probs"] / own["probs"].sum()  # which in single precision have seven digits
+    np.testing.assert_allclose(fit.log_likelihood, log_likelihood(own), rtol=1e-11)
     np.testing.assert_allclose(fit.bic, -2 * fit.log_likelihood + 5 * np.log(W.sum()))
     assert fit.spec.num_rows == N
 

@@ -1,0 +1,91 @@
+"""What a fit's file keeps of rows that are read batch by batch: where they are, and facts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from ...calls.call import Call
+from ...calls.streams import Data
+from ...plan.chunks import Rows
+from ...plan.program import Program
+from ...rows.streamed import Facts, Streamed
+from ...sources.side_by_side import batch_size_of, first_batch
+
+_ARRAYS = "rows/"
+
+
+def told(rows: Streamed) -> dict[str, Any]:
+    """What JSON holds of the rows."""
+    assert rows.facts is not None
+    return {
+        "size": rows.size,
+        "number": rows.num_rows,
+        "dtypes": [str(d) for d in rows.dtypes],
+        "gaps": rows.call.gaps,
+        "level": rows.level,
+        "hard": rows.hard,
+        "facts": list(map(float, rows.facts)),
+    }
+
+
+def arrays_of(rows: Streamed) -> dict[str, np.ndarray]:
+    """The arrays that go with it: what features are measured from, the size of observations."""
+    own = {f"{_ARRAYS}location": rows.common.location, f"{_ARRAYS}spread": rows.common.spread}
+    for site, arguments in rows.common.reference.items():
+        own |= {f"{_ARRAYS}reference/{site}/{n}": v for n, v in arguments.items()}
+    return {n: np.asarray(v) for n, v in own.items()}
+
+
+def call_of(data: Data, meta: Mapping[str, Any]) -> Call:
+    """The call with the first batch.
+
+    Raises:
+        ValueError: rows that are no longer there, or not as many.
+    """
+    batch_size_of(data.streams)
+    known = {s.num_rows for s in data.streams} - {None}
+    if known - {meta["number"]}:
+        raise ValueError(
+            f"the fit is of {meta['number']} rows, and {data.streams[0]} now has "
+            f"{(known - {meta['number']}).pop()}"
+        )
+    first = first_batch(data.streams, meta["size"], [np.dtype(d) for d in meta["dtypes"]])
+    return data.call(first, meta["gaps"])
+
+
+def retold(
+    meta: Mapping[str, Any],
+    stored: Mapping[str, np.ndarray],
+    program: Program,
+    call: Call,
+    data: Data,
+    common: Rows,
+    found: dict[str, Any],
+) -> Streamed:
+    """The rows of a file, of which the first batch is prepared as ``common``."""
+    reference: dict[str, Any] = {
+        site: {n: jnp.asarray(stored[f"{_ARRAYS}reference/{site}/{n}"]) for n in arguments}
+        for site, arguments in common.reference.items()
+    }
+    return Streamed(
+        program=program,
+        call=call,
+        streams=data.streams,
+        places=data.places,
+        size=meta["size"],
+        dtypes=[np.dtype(d) for d in meta["dtypes"]],
+        num_rows=meta["number"],
+        common=common._replace(
+            reference=reference,
+            location=jnp.asarray(stored[f"{_ARRAYS}location"]),
+            spread=jnp.asarray(stored[f"{_ARRAYS}spread"]),
+        ),
+        found=found,
+        level=meta["level"],
+        hard=meta["hard"],
+        facts=Facts(*meta["facts"]),
+    )
