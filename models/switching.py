@@ -12,6 +12,7 @@ from numpyro.contrib.control_flow import scan
 from ._arguments import check_count
 from ._catalogue import example
 from ._designs import check_design, check_offset, example_design
+from ._items import columns
 from ._priors import center_and_spread, coefficient_prior, scale_prior
 from ._states import states
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     num_components=2,
     covariates=example_design(300, 2),
 )
+@columns(coefficients=("covariates",))
 def switching_regression(
     y: Float[ArrayLike, " n"] | None = None,
     *,

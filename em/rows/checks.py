@@ -48,7 +48,7 @@ def findings(program: Reader, arrays: tuple) -> dict[str, Any]:
             rows = layout.site_observed(message, structure.level_of(site), site)
             found["empty"][site.name] = _first(~rows.any(-1))
         support = message["fn"].support
-        while isinstance(support, constraints.independent):
+        while isinstance(support, constraints.independent) and support.event_dim > site.event_rank:
             support = support.base_constraint  # so that the entry is named, not only its row
         if not site.support_depends and support is not None:
             outside = ~support(value)
