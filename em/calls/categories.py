@@ -225,8 +225,8 @@ def _code_labels(labels: Labels, arguments: dict[str, Any]) -> None:
         inside = gaps[:, :-1] & ~gaps[:, 1:] if vector.table else gaps[:0]
         if inside.any():
             raise ValueError(
-                f"row {int(inside.any(1).argmax())} of {vector.name!r} has a gap inside; a sequence "
-                "may only end early: leave such rows out, or cut them in two"
+                f"row {int(inside.any(1).argmax())} of {vector.name!r} has a gap inside, where a "
+                "sequence may only end early; leave such rows out, or cut them in two"
             )
         if vector.units and gaps.any():
             row = int(gaps.argmax())
