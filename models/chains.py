@@ -36,6 +36,7 @@ def _vectors(arguments: Mapping[str, Any]) -> list[Vector]:
         "rate": [3.0, 15.0],
     },
     chain=True,
+    one_unit=True,
     num_components=2,
     num_rows=300,
 )
@@ -47,6 +48,7 @@ def _vectors(arguments: Mapping[str, Any]) -> list[Vector]:
         "scale": [1.0, 0.5],
     },
     chain=True,
+    one_unit=True,
     emission="normal",
     num_components=2,
     num_rows=200,

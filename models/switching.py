@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         "scale": [0.5, 1.0],
     },
     chain=True,
+    one_unit=True,
     num_components=2,
     covariates=example_design(300, 2),
 )
