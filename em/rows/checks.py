@@ -69,8 +69,11 @@ def findings(program: Reader, arrays: tuple) -> dict[str, Any]:
                 0,
                 0,
             )
-            own = scales[site.level]
-            found["scale"][site.name] = jnp.abs(scale[:, :1] - own[:, None]).max() + (
+            own = scales[site.level][:, None]
+            if site.holes and site.level:  # what has no entry does not tell which unit it is of
+                there = layout.site_observed(message, structure.level_of(site), site)
+                own = jnp.where(there.reshape(-1, len(own)).any(0)[:, None], own, scale[:, :1])
+            found["scale"][site.name] = jnp.abs(scale[:, :1] - own).max() + (
                 jnp.abs(scale - scale[:, :1]).max()
             )
         else:
