@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from numpyro import handlers
+from scipy import stats
 
 from mixpyro import em, models
 from mixpyro.em.machine.interpret import interpreted
@@ -153,3 +154,22 @@ def test_new_rows_have_no_weights():
     )
     assert np.asarray(fit.predict(np.array([0, 12, 0]))).tolist()[0] in (0, 1)
     assert fit.total_weight == np.arange(40).sum()
+
+
+def test_one_class_of_groups_has_weights_and_log_densities(x64):
+    y, group = np.arange(12.0), np.repeat([0, 1, 2], [2, 4, 6])
+    weights = np.array([1.0, 2.0, 3.0])
+    fit = em.EM(models.growth_mixture).run(
+        jax.random.key(0),
+        y,
+        covariates=np.ones((12, 1)),
+        group=group,
+        num_groups=3,
+        num_components=1,
+        weights=weights,
+    )
+    mean = np.average(y, weights=weights[group])
+    scale = np.sqrt(np.average((y - mean) ** 2, weights=weights[group]))
+    each = np.bincount(group, stats.norm.logpdf(y, mean, scale))
+    np.testing.assert_allclose(fit.log_prob(), each, rtol=1e-9)
+    assert fit.log_likelihood == pytest.approx(weights @ each, rel=1e-9)
