@@ -20,7 +20,7 @@ for k in (1, 2):
     fits[k] = em.EM(models.markov_chain_mixture).run(
         jax.random.key(0), wheeze, num_components=k, num_categories=2
     )
-    print(f"{k} class(es): log-likelihood {fits[k].log_likelihood:.3f}, BIC {fits[k].bic:.1f}")
+    print(f"classes: {k}, log-likelihood {fits[k].log_likelihood:.3f}, BIC {fits[k].bic:.1f}")
 two = fits[2]
 print(two.summary())
 
@@ -30,8 +30,8 @@ seen = np.array([(wheeze == p).all(1).sum() for p in patterns])
 for k, mark in ((1, "x"), (2, "o")):
     expected = len(wheeze) * np.exp(fits[k].log_prob(patterns))
     deviance = 2 * np.sum(seen * np.log(seen / expected))
-    print(f"{k} class(es): deviance {deviance:.2f} on {15 - fits[k].num_free_params} degrees")
-    plt.plot(expected, mark, color="black", fillstyle="none", label=f"{k} class(es)")
+    print(f"classes: {k}, deviance {deviance:.2f} on {15 - fits[k].num_free_params} degrees")
+    plt.plot(expected, mark, color="black", fillstyle="none", label=f"expected, classes: {k}")
 plt.bar(range(16), seen, color="0.8", label="seen")
 plt.yscale("log")
 plt.xticks(range(16), ["".join(map(str, p)) for p in patterns], rotation=90)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..em import Fit
-from ..em.calls.categories import axes_of
+from ..em.calls.places import axes_of
 from .symmetry import Symmetry
 
 if TYPE_CHECKING:
@@ -29,8 +29,9 @@ class Names:
         coords: Mapping[str, Any] | None,
     ) -> None:
         structure = fit.program.structure
-        own, labelled = axes_of(fit.program.source, fit.call.rebuild()[1])
-        self.dims = own | dict(dims or {})
+        shapes = self.shapes = {name: np.shape(value) for name, value in fit.leaves.items()}
+        own, labelled = axes_of(fit.program.source, fit.call, shapes)
+        self.dims, self.own = dict(dims or {}), own
         self.suffix = suffixes(fit)
         self.component = {n: COMPONENT + suffix for n, suffix in self.suffix.items()}
         self.row = {z.name: row_of(z.level, self.suffix[z.name]) for z in structure.latents}
@@ -39,9 +40,9 @@ class Names:
         self.known: dict[str, list[str]] = {"loss": ["step"]}
         self.axes: dict[str, dict[int, str]] = {}
         self.sizes = {z.name: z.num_components for z in structure.latents}
-        shapes = {p.name: p.shape for p in structure.free}
         for site, dims_of_site in own.items():  # of an axis longer than its names, numbers
-            for name, size in zip(dims_of_site, shapes.get(site, ())[1:], strict=False):
+            sizes = shapes.get(site, ())
+            for name, size in zip(dims_of_site, sizes[-len(dims_of_site) :], strict=False):
                 if name in labelled and len(labelled[name]) != size:
                     del labelled[name]
         for latent, symmetry in symmetries.items():
@@ -67,6 +68,14 @@ class Names:
         """The name of an axis that numbers a latent's components, or the first of them."""
         all_of_them = size == self.sizes[latent]
         return self.component[latent] if all_of_them else f"first_{size}_{self.component[latent]}s"
+
+    def _leading(self, site: str, number: int) -> list[str]:
+        """The names of the axes before those that a model names, where no symmetry tells them."""
+        if number == 1 and len(self.sizes) == 1:
+            (latent,) = self.sizes
+            if self.shapes.get(site, ())[:1] == (self.sizes[latent],):
+                return [self.component[latent]]
+        return [f"{site}_dim_{i}" for i in range(number)]
 
     def by_latent(self, name: str, values: Mapping[str, Any]) -> dict[str, Any]:
         """{variable: values} of something that each latent has, with the names of its axes."""
@@ -96,6 +105,10 @@ class Names:
         if len(given) == rank:
             return given
         named = self.axes.get(base, {})
+        if not given and base in self.own:
+            own = self.own[base]
+            free = rank - len(own)
+            given = own if free == len(named) else [*self._leading(base, free), *own]
         if self.row_data.get(base) == rank:
             named = {0: ROW}
         if given and len(given) + len(named) != rank:

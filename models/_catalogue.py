@@ -163,8 +163,8 @@ def example(
     """
 
     def attach(model: ModelT) -> ModelT:
-        if not (examples(model) or chain or one_unit):
-            model = weighted(model)
+        if not (examples(model) or one_unit):
+            model = weighted(model, chain)
         values = {name: np.asarray(value, dtype=float) for name, value in params.items()}
         this = Example(
             model,

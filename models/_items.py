@@ -16,8 +16,24 @@ ModelT = TypeVar("ModelT", bound=Callable[..., Any])
 Categories = tuple[tuple[Any, tuple[Any, ...]], ...]
 
 
+@dataclass(frozen=True)
+class Items:
+    """What a model says by `items`."""
+
+    argument: str
+    axes: Mapping[str, tuple[str, ...]]
+    ordered: bool
+    binary: bool
+    waves: bool
+
+
 def items(
-    argument: str, *, ordered: bool = False, **axes: tuple[str, ...]
+    argument: str,
+    *,
+    ordered: bool = False,
+    binary: bool = False,
+    waves: bool = False,
+    **axes: tuple[str, ...],
 ) -> Callable[[ModelT], ModelT]:
     """Say that an argument holds items, and what numbers each axis of the sites about them.
 
@@ -27,11 +43,31 @@ def items(
     Args:
         argument: its name.
         ordered: whether the order of the categories matters.
-        **axes: of each site, "component", "item" or "category" an axis.
+        binary: whether each item has two categories.
+        waves: whether the argument is (t, n, d), or a list of t tables.
+        **axes: of each site, an axis is "component", "item", "category", or "answer": an item, and
+            of two categories the second; "" has no names.
     """
 
     def attach(model: ModelT) -> ModelT:
-        model.__mixpyro_items__ = (argument, axes, ordered)  # type: ignore[attr-defined]
+        said = Items(argument, axes, ordered, binary, waves)
+        model.__mixpyro_items__ = said  # type: ignore[attr-defined]
+        return model
+
+    return attach
+
+
+def columns(**axes: tuple[str, ...]) -> Callable[[ModelT], ModelT]:
+    """Say which axes of a model's sites are numbered by the columns of an argument, if a frame.
+
+    Args:
+        **axes: of each site, an axis is the name of the argument, or of the first one given of
+            "this|that", or "component", or "", which has no names. They hold where the site has as
+            many axes; without "component" it may have that one more, before them.
+    """
+
+    def attach(model: ModelT) -> ModelT:
+        model.__mixpyro_columns__ = axes  # type: ignore[attr-defined]
         return model
 
     return attach
@@ -48,6 +84,7 @@ class Vector:
         ordered: whether the order of the categories matters.
         given: how many there are, if the call says so: numbers then stay as they are.
         units: whether these are names of a call's own groups: no categories to remember, no gaps.
+        table: whether it is a table whose columns have the same categories.
     """
 
     name: str
@@ -56,6 +93,7 @@ class Vector:
     ordered: bool = False
     given: int | None = None
     units: bool = False
+    table: bool = False
 
 
 @dataclass(frozen=True)

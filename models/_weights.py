@@ -17,13 +17,19 @@ from ._arguments import shape_of
 _OF_ROWS = """weights: (n,) at least 0, or None. They multiply the log-likelihood of their rows:
     frequencies, or survey weights; a row of weight 0 is as good as left out. Priors are
     not weighted."""
+_OF_SEQUENCES = """weights: (n,) at least 0, or None. They multiply the log-likelihood of all steps
+    of a sequence: frequencies, or survey weights of people; one of weight 0 is as good as left
+    out. Priors are not weighted."""
 _OF_GROUPS = """weights: (num_groups,) at least 0, or None. They multiply the log-likelihood of
     all rows of a group; a group of weight 0 is as good as left out. Priors are not
     weighted."""
 
 
-def weighted[ModelT: Callable[..., Any]](model: ModelT) -> ModelT:
+def weighted[ModelT: Callable[..., Any]](model: ModelT, chain: bool = False) -> ModelT:
     """The model with the keyword ``weights``, one number a unit: a row, or a group of rows.
+
+    In a chain whose steps are in the plate "rows" a row is a sequence, and its steps weigh what it
+    weighs.
 
     What stands in the plates "groups" and "rows" is scaled as `numpyro.handlers.scale` would; the
     parameters are not, which one scale around a whole model would do to their priors.
@@ -39,7 +45,7 @@ def weighted[ModelT: Callable[..., Any]](model: ModelT) -> ModelT:
         with _Weights(weights, kwargs.get("group")):
             return model(*args, **kwargs)
 
-    documented = _OF_GROUPS if grouped else _OF_ROWS
+    documented = _OF_SEQUENCES if chain else _OF_GROUPS if grouped else _OF_ROWS
     with_weights.__doc__ = _with_argument(model.__doc__ or "", documented)
     with_weights.__signature__ = signature.replace(  # type: ignore[attr-defined]
         parameters=[*signature.parameters.values(), more]
@@ -58,9 +64,13 @@ class _Weights(Messenger):
         unit = "rows" if self.group is None else "groups"
         if msg["type"] == "plate" and msg["name"] == unit:
             self._check(unit, msg["args"][0])
-        plates = {frame.name for frame in msg["cond_indep_stack"]}
-        if msg["type"] != "sample" or not plates & {"rows", "groups"}:
+        if msg["type"] != "sample":
             return
+        plates = {frame.name: frame.size for frame in msg["cond_indep_stack"]}
+        if not plates.keys() & {"rows", "groups"}:
+            return
+        if unit in plates:  # all that is seen of a plate within a scan
+            self._check(unit, plates[unit])
         scale = jnp.asarray(self.weights)
         if "groups" not in plates and self.group is not None:
             scale = scale[jnp.asarray(self.group)]

@@ -10,6 +10,7 @@ import numpyro.distributions as dist
 from ._arguments import check_count, matrix_shape
 from ._catalogue import example
 from ._gaps import observe
+from ._items import Categories, items
 from ._priors import weights_prior
 
 if TYPE_CHECKING:
@@ -23,12 +24,14 @@ if TYPE_CHECKING:
     num_rows=500,
     num_features=3,
 )
+@items("x", binary=True, probs=("component", "answer"))
 def bernoulli_mixture(
     x: Int[ArrayLike, "n d"] | None = None,
     *,
     num_components: int,
     num_rows: int | None = None,
     num_features: int | None = None,
+    categories: Categories | None = None,
     weights_concentration: float = 1.0,
     probs_concentration: tuple[float, float] = (1.0, 1.0),
 ) -> Any:
@@ -49,9 +52,12 @@ def bernoulli_mixture(
 
     Args:
         x: zeros and ones, (n, d), or None to simulate. NaN, among floats, is a missing entry.
+            `mixpyro.em` takes frames and arrays as they come: text, pandas categories, with gaps
+            (None, NaN, NA). Of two categories probs is that of the second, in their order.
         num_components: k.
         num_rows: n, read only without x.
         num_features: d, needed only without x.
+        categories: their names, ``((item, (category, category)), ...)``; a fit finds them.
         weights_concentration: of the Dirichlet prior of the weights.
         probs_concentration: of the Beta prior of probs, (for a one, for a zero).
 

@@ -9,6 +9,7 @@ import numpyro.distributions as dist
 
 from ._arguments import check_count, vector_or_matrix
 from ._catalogue import example
+from ._items import columns
 from ._priors import positive_prior, weights_prior
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     num_features=2,
     again=True,
 )
+@columns(concentration1=("x",), concentration0=("x",))
 def beta_mixture(
     x: Float[ArrayLike, " n"] | Float[ArrayLike, "n d"] | None = None,
     *,

@@ -10,6 +10,7 @@ import numpyro.distributions as dist
 
 from ._arguments import check_count, check_per_row, vector_rows
 from ._catalogue import example
+from ._gaps import observe
 from ._priors import weights_prior
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def binomial_mixture(
     fit.
 
     Args:
-        x: numbers of successes, (n,), or None to simulate.
+        x: numbers of successes, (n,), NaN where missing, or None to simulate.
         num_components: k.
         total_count: trials, one number for all rows or (n,).
         num_rows: n, read only without x.
@@ -84,4 +85,4 @@ def binomial_mixture(
         probs = numpyro.sample("probs", dist.Beta(*probs_concentration))
     with numpyro.plate("rows", n):
         z = numpyro.sample("z", dist.Categorical(weights))
-        return numpyro.sample("x", dist.Binomial(total_count, probs[z]), obs=x)
+        return observe("x", dist.Binomial(total_count, probs[z]), x)

@@ -13,7 +13,7 @@ from numpyro.contrib.control_flow import scan
 from ._arguments import check_count, matrix_shape, vector_rows
 from ._catalogue import example
 from ._gaps import observe
-from ._items import Categories, Vector, count_of, labels
+from ._items import Categories, Vector, columns, count_of, labels
 from ._priors import center_and_spread, covariance_prior, scale_prior, weights_prior
 from ._states import states
 
@@ -36,6 +36,7 @@ def _vectors(arguments: Mapping[str, Any]) -> list[Vector]:
         "rate": [3.0, 15.0],
     },
     chain=True,
+    one_unit=True,
     num_components=2,
     num_rows=300,
 )
@@ -47,11 +48,13 @@ def _vectors(arguments: Mapping[str, Any]) -> list[Vector]:
         "scale": [1.0, 0.5],
     },
     chain=True,
+    one_unit=True,
     emission="normal",
     num_components=2,
     num_rows=200,
 )
 @labels(_vectors, lambda _: {"probs": ("component", "x")})
+@columns(loc=("x",), covariance_matrix=("x", "x"))
 def hidden_markov(
     x: Num[ArrayLike, " n"] | Num[ArrayLike, "n d"] | None = None,
     *,

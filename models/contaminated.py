@@ -12,6 +12,7 @@ from jax import Array
 from ..distributions import or_uniform
 from ._arguments import check_count, matrix_shape
 from ._catalogue import example
+from ._items import columns
 from ._priors import box_of, even_spread, weights_prior
 from .gaussian import structure
 
@@ -49,6 +50,7 @@ _TWO: dict[str, Any] = {"num_components": 2, "num_rows": 600, "num_features": 2,
     again=True,
     **_TWO,
 )
+@columns(loc=("x",), covariance_matrix=("x", "x"), scale=("component", "x"))
 def contaminated_mixture(
     x: Float[ArrayLike, "n d"] | None = None,
     *,

@@ -9,6 +9,7 @@ import numpyro.distributions as dist
 
 from ._arguments import check_count, count_matrix
 from ._catalogue import example
+from ._items import columns
 from ._priors import positive_prior, weights_prior
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     num_rows=500,
     num_features=3,
 )
+@columns(concentration=("x",))
 def dirichlet_multinomial_mixture(
     x: Int[ArrayLike, "n d"] | None = None,
     *,

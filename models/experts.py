@@ -11,6 +11,7 @@ import numpyro.distributions as dist
 from ._arguments import check_count
 from ._catalogue import example
 from ._designs import check_design, class_logits, example_design, linear_predictor
+from ._items import columns
 from ._priors import center_and_spread, class_coefficients_prior, coefficient_prior, scale_prior
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     num_components=2,
     covariates=example_design(500, 2),
 )
+@columns(coefficients=("covariates",), class_coefficients=("class_covariates|covariates",))
 def mixture_of_experts(
     y: Float[ArrayLike, " n"] | None = None,
     *,

@@ -11,6 +11,7 @@ import numpyro.distributions as dist
 
 from ._arguments import check_count, matrix_shape
 from ._catalogue import example
+from ._items import columns
 from ._priors import RELATIVE_VARIANCE, center_and_spread, weights_prior
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     num_rows=500,
     num_features=4,
 )
+@columns(loc=("x",), noise=("x",))
 def factor_analysers(
     x: Float[ArrayLike, "n d"] | None = None,
     *,

@@ -11,6 +11,7 @@ import numpyro.distributions as dist
 from ._arguments import check_count
 from ._catalogue import example
 from ._designs import check_design, check_offset, example_design, linear_predictor
+from ._items import columns
 from ._priors import coefficient_prior, mean_of, positive_prior, weights_prior
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     num_components=2,
     covariates=example_design(500, 2),
 )
+@columns(coefficients=("covariates",))
 def gamma_regression_mixture(
     y: Float[ArrayLike, " n"] | None = None,
     *,

@@ -15,6 +15,7 @@ from jax import Array
 from ..distributions import EigenNormal, HaarRotation
 from ._arguments import check_count, matrix_shape
 from ._catalogue import example
+from ._items import columns
 from ._priors import (
     center_and_spread,
     covariance_prior,
@@ -98,6 +99,7 @@ def _truth(covariance: str) -> dict[str, Any]:
 @example(params=_truth("EEV"), covariance="EEV", again=True, **_THREE)
 @example(params=_truth("VEV"), covariance="VEV", again=True, **_THREE)
 @example(params=_truth("EVV"), covariance="EVV", again=True, **_THREE)
+@columns(loc=("x",), covariance_matrix=("x", "x"), scale=("component", "x"))
 def gaussian_mixture(
     x: Float[ArrayLike, "n d"] | None = None,
     *,

@@ -9,6 +9,8 @@ import numpyro.distributions as dist
 
 from ._arguments import check_count, vector_or_matrix
 from ._catalogue import example
+from ._gaps import observe
+from ._items import columns
 from ._priors import weights_prior
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     num_features=2,
     again=True,
 )
+@columns(probs=("x",))
 def geometric_mixture(
     x: Int[ArrayLike, " n"] | Int[ArrayLike, "n d"] | None = None,
     *,
@@ -54,7 +57,7 @@ def geometric_mixture(
     each probs ~ Beta(*probs_concentration), uniform by default.
 
     Args:
-        x: counts, (n,) or (n, d), or None to simulate.
+        x: counts, (n,) or (n, d), NaN where missing, or None to simulate.
         num_components: k.
         num_rows: n, read only without x.
         num_features: d, read only without x: None simulates x (n,).
@@ -85,4 +88,4 @@ def geometric_mixture(
         probs = numpyro.sample("probs", prior)
     with numpyro.plate("rows", n):
         z = numpyro.sample("z", dist.Categorical(weights))
-        return numpyro.sample("x", dist.Geometric(probs[z]).to_event(event_rank), obs=x)
+        return observe("x", dist.Geometric(probs[z]), x, event_rank)

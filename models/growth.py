@@ -12,7 +12,7 @@ import numpyro.distributions as dist
 from ._arguments import check_count, check_group
 from ._catalogue import example
 from ._designs import check_design, check_offset, example_design, linear_predictor
-from ._items import Categories, Vector, count_of, labels
+from ._items import Categories, Vector, columns, count_of, labels
 from ._priors import center_and_spread, coefficient_prior, scale_prior, weights_prior
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     covariates=example_design(500, 2),
 )
 @labels(lambda given: [Vector("group", "group", given=given.get("num_groups"), units=True)])
+@columns(coefficients=("covariates",))
 def growth_mixture(
     y: Float[ArrayLike, " n"] | None = None,
     *,

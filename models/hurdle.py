@@ -10,6 +10,8 @@ import numpyro.distributions as dist
 from ..distributions import HurdlePoisson
 from ._arguments import check_count, vector_or_matrix
 from ._catalogue import example
+from ._gaps import observe
+from ._items import columns
 from ._priors import mean_of, weights_prior
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     num_features=2,
     again=True,
 )
+@columns(rate=("x",), gate=("x",))
 def hurdle_poisson(
     x: Int[ArrayLike, " n"] | Int[ArrayLike, "n d"] | None = None,
     *,
@@ -65,7 +68,7 @@ def hurdle_poisson(
     default the mean of its column of x, or 1 without x.
 
     Args:
-        x: counts, (n,) or (n, d), or None to simulate.
+        x: counts, (n,) or (n, d), NaN where missing, or None to simulate.
         num_components: k; with one, and x (n,), this is the plain hurdle model.
         num_rows: n, read only without x.
         num_features: d, read only without x: None simulates x (n,).
@@ -105,4 +108,4 @@ def hurdle_poisson(
     with numpyro.plate("rows", n):
         z = numpyro.sample("z", dist.Categorical(weights))
         counts = HurdlePoisson(gate[z] if features else gate, rate[z])
-        return numpyro.sample("x", counts.to_event(event_rank), obs=x)
+        return observe("x", counts, x, event_rank)

@@ -13,6 +13,8 @@ from ..distributions import HurdlePoisson
 from ._arguments import check_count
 from ._catalogue import example
 from ._designs import check_design, check_offset, example_design, linear_predictor
+from ._gaps import observe
+from ._items import columns
 from ._priors import coefficient_prior, mean_of, weights_prior
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     num_components=2,
     covariates=example_design(500, 2),
 )
+@columns(coefficients=("covariates",), gate_coefficients=("gate_covariates|covariates",))
 def hurdle_regression(
     y: Int[ArrayLike, " n"] | None = None,
     *,
@@ -65,7 +68,7 @@ def hurdle_regression(
     y, and for the logit 0 (see ``_priors.py``).
 
     Args:
-        y: counts, (n,), or None to simulate.
+        y: counts, (n,), NaN where missing, or None to simulate.
         covariates: (n, p), as they enter the log mean: no intercept is added.
         num_components: k; with one this is the plain hurdle regression.
         gate_covariates: (n, q), as they enter the logit of a zero; by default the covariates.
@@ -103,4 +106,4 @@ def hurdle_regression(
     with numpyro.plate("rows", n):
         z = numpyro.sample("z", dist.Categorical(weights))
         rate = jnp.exp(offset + linear_predictor(covariates, coefficients[z]))
-        return numpyro.sample("y", HurdlePoisson(gate, rate), obs=y)
+        return observe("y", HurdlePoisson(gate, rate), y)

@@ -10,6 +10,7 @@ import numpyro.distributions as dist
 
 from ._arguments import vector_rows
 from ._catalogue import example
+from ._gaps import observe
 from ._priors import mean_of, positive_prior
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def zero_inflated_negative_binomial(
     LogNormal with median 2 and sigma 2.
 
     Args:
-        x: counts, (n,), or None to simulate.
+        x: counts, (n,), NaN where missing, or None to simulate.
         num_rows: n, read only without x.
         gate_concentration: of the Beta prior of the gate.
         mean_count: the size of the counts in the prior of the mean.
@@ -73,4 +74,4 @@ def zero_inflated_negative_binomial(
     with numpyro.plate("rows", n):
         z = numpyro.sample("z", dist.Bernoulli(gate))
         size = jnp.where(z == 1, ALWAYS_ZERO, mean)
-        return numpyro.sample("x", dist.NegativeBinomial2(size, concentration), obs=x)
+        return observe("x", dist.NegativeBinomial2(size, concentration), x)

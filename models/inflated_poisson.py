@@ -10,6 +10,7 @@ import numpyro.distributions as dist
 
 from ._arguments import vector_rows
 from ._catalogue import example
+from ._gaps import observe
 from ._priors import mean_of
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def zero_inflated_poisson(
     mean mean_rate, by default the mean of x, or 1 without x.
 
     Args:
-        x: counts, (n,), or None to simulate.
+        x: counts, (n,), NaN where missing, or None to simulate.
         num_rows: n, read only without x.
         gate_concentration: of the Beta prior of the gate.
         mean_rate: mean of the prior of the rate.
@@ -67,4 +68,4 @@ def zero_inflated_poisson(
     with numpyro.plate("rows", n):
         z = numpyro.sample("z", dist.Bernoulli(gate))
         # A Poisson of rate 0 is 0 for certain.
-        return numpyro.sample("x", dist.Poisson(jnp.where(z == 1, 0.0, rate)), obs=x)
+        return observe("x", dist.Poisson(jnp.where(z == 1, 0.0, rate)), x)

@@ -10,6 +10,8 @@ import numpyro.distributions as dist
 
 from ._catalogue import example
 from ._designs import check_design, check_offset, example_design, linear_predictor
+from ._gaps import observe
+from ._items import columns
 from ._priors import coefficient_prior, mean_of, positive_prior
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ _TRUTH = {"inflation_coefficients": [-0.5, 1.0], "coefficients": [2.0, 0.5]}
     overdispersed=True,
     density_rtol=1e-6,
 )
+@columns(coefficients=("covariates",), inflation_coefficients=("inflation_covariates|covariates",))
 def zero_inflated_regression(
     y: Int[ArrayLike, " n"] | None = None,
     *,
@@ -61,7 +64,7 @@ def zero_inflated_regression(
     and sigma 2.
 
     Args:
-        y: counts, (n,), or None to simulate.
+        y: counts, (n,), NaN where missing, or None to simulate.
         covariates: (n, p), as they enter the log mean: no intercept is added.
         inflation_covariates: (n, q), as they enter the logit; by default the covariates. A column
             of ones alone is one gate for all rows.
@@ -100,4 +103,4 @@ def zero_inflated_regression(
         log_mean = offset + linear_predictor(covariates, coefficients)
         mu = jnp.exp(jnp.where(z == 1, ALWAYS_ZERO, log_mean))
         counts = dist.NegativeBinomial2(mu, concentration) if overdispersed else dist.Poisson(mu)
-        return numpyro.sample("y", counts, obs=y)
+        return observe("y", counts, y)

@@ -10,6 +10,7 @@ import numpyro.distributions as dist
 
 from ._arguments import check_count, matrix_shape, shape_of
 from ._catalogue import example
+from ._items import columns
 from ._priors import center_and_spread
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     num_rows=450,
     num_features=2,
 )
+@columns(loc=("x",))
 def kmeans_mixture(
     x: Float[ArrayLike, "n d"] | None = None,
     *,

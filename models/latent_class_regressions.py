@@ -12,7 +12,7 @@ from ._arguments import check_count, matrix_shape
 from ._catalogue import example
 from ._designs import check_design, class_logits, example_design
 from ._gaps import observe
-from ._items import Categories, items, num_categories_of
+from ._items import Categories, columns, items, num_categories_of
 from ._priors import class_coefficients_prior
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     again=True,
 )
 @items("y", probs=("component", "item", "category"))
+@columns(class_coefficients=("covariates",))
 def latent_class_regression(
     y: Int[ArrayLike, "n d"] | None = None,
     *,

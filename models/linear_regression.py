@@ -11,6 +11,7 @@ import numpyro.distributions as dist
 from ._arguments import check_count
 from ._catalogue import example
 from ._designs import check_design, check_offset, example_design, linear_predictor
+from ._items import columns
 from ._priors import center_and_spread, coefficient_prior, scale_prior, weights_prior
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ _COVARIATES = example_design(500, 3)
     tied_scale=True,
     again=True,
 )
+@columns(coefficients=("covariates",))
 def linear_regression_mixture(
     y: Float[ArrayLike, " n"] | None = None,
     *,

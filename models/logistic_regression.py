@@ -10,6 +10,8 @@ import numpyro.distributions as dist
 from ._arguments import check_count, check_per_row
 from ._catalogue import example
 from ._designs import check_design, check_offset, example_design, linear_predictor
+from ._gaps import observe
+from ._items import Categories, Vector, columns, labels
 from ._priors import coefficient_prior, weights_prior
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     total_count=20,
     again=True,
 )
+@columns(coefficients=("covariates",))
+@labels(lambda _: [Vector("y", "y", ordered=True, given=2)])
 def logistic_regression_mixture(
     y: Int[ArrayLike, " n"] | None = None,
     *,
@@ -31,6 +35,7 @@ def logistic_regression_mixture(
     num_components: int,
     total_count: int | Int[ArrayLike, " n"] = 1,
     offset: float | Float[ArrayLike, " n"] = 0.0,
+    categories: Categories | None = None,
     weights_concentration: float = 1.0,
 ) -> Any:
     r"""A mixture of logistic regressions.
@@ -54,11 +59,13 @@ def logistic_regression_mixture(
     likelihood is at infinity because covariates separate the responses.
 
     Args:
-        y: 0 or 1, or numbers of successes, (n,), or None to simulate.
+        y: 0 or 1, or numbers of successes, (n,), NaN where missing, or None to simulate.
+            `mixpyro.em` takes booleans and ordered pandas categories (failure before success).
         covariates: (n, p), as they enter the regressions: no intercept is added.
         num_components: k.
         total_count: trials, one number for all rows or (n,); 1 is a binary response.
         offset: a known part of the logit, one number or (n,).
+        categories: the names of failure and success, ``(("y", (...)),)``; a fit finds them.
         weights_concentration: of the Dirichlet prior of the weights.
 
     Returns:
@@ -87,4 +94,4 @@ def logistic_regression_mixture(
     with numpyro.plate("rows", n):
         z = numpyro.sample("z", dist.Categorical(weights))
         logits = offset + linear_predictor(covariates, coefficients[z])
-        return numpyro.sample("y", dist.Binomial(total_count, logits=logits), obs=y)
+        return observe("y", dist.Binomial(total_count, logits=logits), y)

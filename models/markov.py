@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
@@ -12,6 +13,7 @@ import numpyro.distributions as dist
 from ..distributions.markov import MarkovChain
 from ._arguments import check_count, check_per_row, matrix_shape
 from ._catalogue import example
+from ._items import Categories, Vector, count_of, labels
 from ._priors import weights_prior
 
 if TYPE_CHECKING:
@@ -28,6 +30,10 @@ _TRUTH = {
 }
 
 
+def _vectors(arguments: Mapping[str, Any]) -> list[Vector]:
+    return [Vector("x", "x", given=arguments.get("num_categories"), table=True)]
+
+
 @example(params=_TRUTH, num_components=2, num_categories=3, num_rows=300, num_features=8)
 @example(
     params=_TRUTH,
@@ -38,11 +44,16 @@ _TRUTH = {
     num_features=10,
     length=10 - np.arange(300) % 4,
 )
+@labels(
+    _vectors,
+    lambda _: {"initial": ("component", "x"), "transition": ("component", "x", "x")},
+)
 def markov_chain_mixture(
     x: Int[ArrayLike, "n t"] | None = None,
     *,
     num_components: int,
-    num_categories: int,
+    num_categories: int | None = None,
+    categories: Categories | None = None,
     num_rows: int | None = None,
     num_features: int | None = None,
     length: Int[ArrayLike, " n"] | None = None,
@@ -67,9 +78,13 @@ def markov_chain_mixture(
     transition are Dirichlet with concentration. All are uniform by default.
 
     Args:
-        x: categories, (n, t), integers from 0, a sequence a row; None to simulate.
+        x: categories, (n, t), a sequence a row; None to simulate. `mixpyro.em` takes text and
+            pandas categories. NaN, None or NA at the end of a row are steps that it does not have;
+            a gap inside has no place in an observed chain. Called by itself, the model takes
+            integers from 0, or floats with NaN.
         num_components: k.
-        num_categories: C.
+        num_categories: C; a fit finds it in the data.
+        categories: their names, ``(("x", (category, ...)),)``; a fit finds them.
         num_rows: n, read only without x.
         num_features: t, the number of steps, needed only without x.
         length: (n,) how many steps of each row there are, at least 1; all unless given. What
@@ -82,7 +97,7 @@ def markov_chain_mixture(
 
     Raises:
         ValueError: num_components or num_categories below 1; x or length of another shape; neither
-            x nor its shape given.
+            x nor its shape given; a gap inside a sequence, or one without steps.
 
     Example:
         >>> import jax
@@ -94,8 +109,10 @@ def markov_chain_mixture(
     """
     k = check_count("num_components", num_components)
     n, t = matrix_shape(x, num_rows, num_features)
-    c = check_count("num_categories", num_categories)
-    if length is not None:
+    c = count_of("num_categories", num_categories, "x", categories)
+    if x is not None and length is None and jnp.issubdtype(jnp.result_type(x), jnp.floating):
+        x, length = _ended(x)
+    elif length is not None:
         check_per_row("length", length, n)
         x = None if x is None else jnp.where(jnp.arange(t) < jnp.asarray(length)[:, None], x, 0)
 
@@ -107,3 +124,14 @@ def markov_chain_mixture(
     with numpyro.plate("rows", n):
         z = numpyro.sample("z", dist.Categorical(weights))
         return numpyro.sample("x", MarkovChain(initial[z], transition[z], t, length), obs=x)
+
+
+def _ended(x: ArrayLike) -> tuple[Any, Any]:
+    """Sequences with zeros for the gaps at their ends, and how many steps each has.
+
+    Where a gap is inside, or all there is, it stays what no category is, and so is refused.
+    """
+    there = ~jnp.isnan(jnp.asarray(x))
+    length = jnp.sum(there, 1)
+    steps = jnp.arange(there.shape[1]) < length[:, None]
+    return jnp.where(there, x, jnp.where(steps | (length == 0)[:, None], -1, 0)), length

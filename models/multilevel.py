@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
@@ -12,12 +13,16 @@ import numpyro.distributions as dist
 from ._arguments import check_count, check_group, check_shape, matrix_shape
 from ._catalogue import example
 from ._gaps import observe
-from ._items import Categories, items, num_categories_of
+from ._items import Categories, Vector, count_of, items, labels, num_categories_of
 from ._priors import weights_prior
 
 if TYPE_CHECKING:
     from jax.typing import ArrayLike
     from jaxtyping import Int
+
+
+def _vectors(arguments: Mapping[str, Any]) -> list[Vector]:
+    return [Vector("group", "group", given=arguments.get("num_groups"), units=True)]
 
 
 @example(
@@ -38,11 +43,12 @@ if TYPE_CHECKING:
     num_groups=60,
 )
 @items("x", probs=("component", "item", "category"))
+@labels(_vectors)
 def multilevel_latent_class(
     x: Int[ArrayLike, "n d"] | None = None,
     *,
     group: Int[ArrayLike, " n"],
-    num_groups: int,
+    num_groups: int | None = None,
     num_components: int,
     num_group_classes: int,
     num_categories: int | None = None,
@@ -72,12 +78,14 @@ def multilevel_latent_class(
 
     Args:
         x: categories, (n, d), or None to simulate, as in `latent_class`.
-        group: the group of each row, (n,), integers from 0 to num_groups - 1, in any order.
-        num_groups: how many groups there are.
+        group: the group of each row, (n,), integers from 0 to num_groups - 1, in any order, or
+            names, which are put in order: numpy.unique(group) is that of what is known of groups.
+        num_groups: how many groups there are; a fit finds it in the data.
         num_components: k, classes of people.
         num_group_classes: H, classes of groups.
         num_categories: C; unless given, the largest number of categories of an item.
-        categories: their names, ``((item, (category, ...)), ...)``; a fit finds them in the data.
+        categories: the names of items and their categories, ``((item, (category, ...)), ...)``,
+            and of groups, ``("group", (...))``; a fit finds them in the data.
         num_features: d, needed only without x.
         weights_concentration: of the Dirichlet priors of group_weights and weights.
         probs_concentration: of the Dirichlet prior of probs.
@@ -102,8 +110,10 @@ def multilevel_latent_class(
     h = check_count("num_group_classes", num_group_classes)
     (rows,) = check_shape("group", group, "n")
     n, d = matrix_shape(x, rows, num_features)
+    num_groups = count_of("num_groups", num_groups, "group", categories)
     groups = check_group("group", group, n, "num_groups", num_groups)
-    c = num_categories_of(x, num_categories, categories)
+    answers_of = tuple(entry for entry in categories or () if entry[0] != "group")
+    c = num_categories_of(x, num_categories, answers_of or None)
 
     group_weights = numpyro.sample("group_weights", weights_prior(h, weights_concentration))
     with numpyro.plate("group_classes", h):

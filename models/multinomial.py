@@ -10,6 +10,7 @@ import numpyro.distributions as dist
 
 from ._arguments import check_count, count_matrix
 from ._catalogue import example
+from ._items import columns
 from ._priors import weights_prior
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     num_rows=500,
     num_features=3,
 )
+@columns(probs=("x",))
 def multinomial_mixture(
     x: Int[ArrayLike, "n d"] | None = None,
     *,

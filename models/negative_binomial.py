@@ -9,6 +9,8 @@ import numpyro.distributions as dist
 
 from ._arguments import check_count, vector_or_matrix
 from ._catalogue import example
+from ._gaps import observe
+from ._items import columns
 from ._priors import mean_of, positive_prior, weights_prior
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     num_features=2,
     again=True,
 )
+@columns(mean=("x",), concentration=("x",))
 def negative_binomial_mixture(
     x: Int[ArrayLike, " n"] | Int[ArrayLike, "n d"] | None = None,
     *,
@@ -62,7 +65,7 @@ def negative_binomial_mixture(
     column of x, or 1 without x; each concentration is LogNormal with median 2 and sigma 2.
 
     Args:
-        x: counts, (n,) or (n, d), or None to simulate.
+        x: counts, (n,) or (n, d), NaN where missing, or None to simulate.
         num_components: k.
         num_rows: n, read only without x.
         num_features: d, read only without x: None simulates x (n,).
@@ -95,6 +98,4 @@ def negative_binomial_mixture(
         concentration = numpyro.sample("concentration", prior)
     with numpyro.plate("rows", n):
         z = numpyro.sample("z", dist.Categorical(weights))
-        return numpyro.sample(
-            "x", dist.NegativeBinomial2(mean[z], concentration[z]).to_event(event_rank), obs=x
-        )
+        return observe("x", dist.NegativeBinomial2(mean[z], concentration[z]), x, event_rank)

@@ -11,6 +11,8 @@ import numpyro.distributions as dist
 from ._arguments import check_count
 from ._catalogue import example
 from ._designs import check_design, check_offset, example_design, linear_predictor
+from ._gaps import observe
+from ._items import columns
 from ._priors import coefficient_prior, mean_of, positive_prior, weights_prior
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     covariates=example_design(500, 2),
     density_rtol=1e-6,
 )
+@columns(coefficients=("covariates",))
 def negative_binomial_regression_mixture(
     y: Int[ArrayLike, " n"] | None = None,
     *,
@@ -60,7 +63,7 @@ def negative_binomial_regression_mixture(
     ``_priors.py``); each concentration is LogNormal with median 2 and sigma 2.
 
     Args:
-        y: counts, (n,), or None to simulate.
+        y: counts, (n,), NaN where missing, or None to simulate.
         covariates: (n, p), as they enter the regressions: no intercept is added.
         num_components: k.
         offset: a known part of the log mean, one number or (n,).
@@ -94,4 +97,4 @@ def negative_binomial_regression_mixture(
     with numpyro.plate("rows", n):
         z = numpyro.sample("z", dist.Categorical(weights))
         mu = jnp.exp(offset + linear_predictor(covariates, coefficients[z]))
-        return numpyro.sample("y", dist.NegativeBinomial2(mu, concentration[z]), obs=y)
+        return observe("y", dist.NegativeBinomial2(mu, concentration[z]), y)

@@ -10,6 +10,7 @@ import numpyro.distributions as dist
 
 from ._catalogue import example
 from ._designs import check_design, check_offset, example_design, linear_predictor
+from ._items import columns
 from ._priors import center_and_spread, coefficient_prior, scale_prior
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     },
     covariates=example_design(500, 3),
 )
+@columns(coefficients=("covariates",))
 def robust_regression(
     y: Float[ArrayLike, " n"] | None = None,
     *,

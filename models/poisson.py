@@ -10,6 +10,7 @@ import numpyro.distributions as dist
 from ._arguments import check_count, vector_or_matrix
 from ._catalogue import example
 from ._gaps import observe
+from ._items import columns
 from ._priors import mean_of, weights_prior
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     num_rows=300,
     num_features=2,
 )
+@columns(rate=("x",))
 def poisson_mixture(
     x: Int[ArrayLike, " n"] | Int[ArrayLike, "n d"] | None = None,
     *,

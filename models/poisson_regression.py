@@ -12,6 +12,8 @@ from jax import Array
 from ._arguments import check_count
 from ._catalogue import example
 from ._designs import check_design, check_offset, example_design, linear_predictor
+from ._gaps import observe
+from ._items import columns
 from ._priors import coefficient_prior, weights_prior
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     num_components=2,
     covariates=example_design(500, 2),
 )
+@columns(coefficients=("covariates",))
 def poisson_regression_mixture(
     y: Int[ArrayLike, " n"] | None = None,
     *,
@@ -52,7 +55,7 @@ def poisson_regression_mixture(
     (see ``_priors.py``).
 
     Args:
-        y: counts, (n,), or None to simulate.
+        y: counts, (n,), NaN where missing, or None to simulate.
         covariates: (n, p), as they enter the regressions: no intercept is added.
         num_components: k.
         offset: a known part of the log rate, one number or (n,).
@@ -85,7 +88,7 @@ def poisson_regression_mixture(
     with numpyro.plate("rows", n):
         z = numpyro.sample("z", dist.Categorical(weights))
         rate = jnp.exp(offset + linear_predictor(covariates, coefficients[z]))
-        return numpyro.sample("y", dist.Poisson(rate), obs=y)
+        return observe("y", dist.Poisson(rate), y)
 
 
 def _mean(y: ArrayLike | None, given: float | None) -> Array:

@@ -11,6 +11,7 @@ import numpyro.distributions as dist
 from ..distributions import ConditionalRasch
 from ._arguments import check_count, matrix_shape
 from ._catalogue import example
+from ._items import Categories, items
 from ._priors import weights_prior
 
 if TYPE_CHECKING:
@@ -31,12 +32,14 @@ if TYPE_CHECKING:
     num_rows=500,
     num_features=6,
 )
+@items("x", ordered=True, binary=True, difficulty=("component", "item"))
 def mixed_rasch(
     x: Int[ArrayLike, "n d"] | None = None,
     *,
     num_components: int,
     num_rows: int | None = None,
     num_features: int | None = None,
+    categories: Categories | None = None,
     weights_concentration: float = 1.0,
     scores_concentration: float = 1.0,
 ) -> Any:
@@ -60,10 +63,13 @@ def mixed_rasch(
     zero-sum normal of scale 3.
 
     Args:
-        x: ones where the answer is right and zeros, (n, d), or None to simulate.
+        x: ones where the answer is right and zeros, (n, d), or None to simulate. `mixpyro.em` takes
+            frames with names, booleans and ordered pandas categories (wrong before right). All
+            items must be answered: the model is of the number of right answers.
         num_components: k.
         num_rows: n, read only without x.
         num_features: d, needed only without x, at least 3.
+        categories: their names, ``((item, (wrong, right)), ...)``; a fit finds them in the data.
         weights_concentration: of the Dirichlet prior of the weights.
         scores_concentration: of the Dirichlet prior of score_probs.
 

@@ -12,6 +12,8 @@ from jax import Array
 from ._arguments import check_count
 from ._catalogue import example
 from ._designs import check_visits, example_design, example_visits, linear_predictor
+from ._gaps import observe
+from ._items import Categories, columns, items
 from ._priors import coefficient_prior
 
 if TYPE_CHECKING:
@@ -30,12 +32,15 @@ _COVARIATES: dict[str, Any] = {
     params={"coefficients": [0.5, 1.0], "detection_coefficients": [1.0, 0.5]},
     **_COVARIATES,
 )
+@columns(coefficients=("covariates",))
+@items("y", ordered=True, binary=True)
 def occupancy(
     y: Int[ArrayLike, "n t"] | None = None,
     *,
     covariates: Float[ArrayLike, "n p"],
     detection_covariates: Float[ArrayLike, "n t q"],
     visited: Bool[ArrayLike, "n t"] | None = None,
+    categories: Categories | None = None,
 ) -> Any:
     r"""Site occupancy where a species that is there may go unseen.
 
@@ -59,11 +64,13 @@ def occupancy(
     as wide as these lines need to meet 0 (see ``_priors.py``).
 
     Args:
-        y: 1 where the species was seen, 0 where not, (n, t), or None to simulate.
+        y: 1 where the species was seen, 0 where not, (n, t), or None to simulate; NaN, None or NA
+            where a visit did not take place. `mixpyro.em` takes booleans and ordered categories.
         covariates: (n, p), as they enter the occupancy: no intercept is added.
         detection_covariates: (n, t, q), as they enter the detection; a column of ones alone is one
             probability for all visits.
         visited: (n, t), False where a visit did not take place; y is not read there.
+        categories: the names of the visits and of what was seen; a fit finds them in the data.
 
     Returns:
         y, (n, t).
@@ -89,7 +96,7 @@ def occupancy(
         z = numpyro.sample("z", dist.Bernoulli(logits=logits))
         detection = linear_predictor(detection_covariates, seen)
         detection = jnp.where(z[..., None] == 1, detection, NEVER)
-        return numpyro.sample("y", _of_visits(dist.Bernoulli(logits=detection), visited), obs=y)
+        return _of_visits(dist.Bernoulli(logits=detection), y, visited)
 
 
 @example(
@@ -98,6 +105,7 @@ def occupancy(
     every_class=False,
     **_COVARIATES,
 )
+@columns(coefficients=("covariates",))
 def n_mixture(
     y: Int[ArrayLike, "n t"] | None = None,
     *,
@@ -128,7 +136,7 @@ def n_mixture(
     constant column as wide as these lines need to meet 0 (see ``_priors.py``).
 
     Args:
-        y: counts, (n, t), or None to simulate.
+        y: counts, (n, t), or None to simulate; NaN where a visit did not take place.
         covariates: (n, p), as they enter the abundance: no intercept is added.
         detection_covariates: (n, t, q), as they enter the detection.
         max_count: C, at least the largest count.
@@ -159,12 +167,15 @@ def n_mixture(
         z = numpyro.sample("z", dist.Categorical(logits=dist.Poisson(rate).log_prob(sizes)))
         detection = linear_predictor(detection_covariates, seen)
         counts = dist.Binomial(z[..., None], logits=detection)
-        return numpyro.sample("y", _of_visits(counts, visited), obs=y)
+        return _of_visits(counts, y, visited)
 
 
-def _of_visits(law: dist.Distribution, visited: ArrayLike | None) -> dist.Distribution:
+def _of_visits(law: dist.Distribution, y: ArrayLike | None, visited: ArrayLike | None) -> Any:
     """The visits of a site are one event; those that did not take place count nothing."""
     if visited is not None:
         held: Array = jnp.asarray(visited, dtype=bool)
-        law = law.mask(held)
-    return law.to_event(1)
+        if y is None:
+            law = law.mask(held)
+        else:
+            y = jnp.where(held, jnp.asarray(y, float), jnp.nan)
+    return observe("y", law, y, 1)

@@ -10,6 +10,7 @@ import numpyro.distributions as dist
 
 from ._arguments import check_count, vector_or_matrix
 from ._catalogue import example
+from ._items import columns
 from ._priors import RELATIVE_VARIANCE, center_and_spread, scale_prior, weights_prior
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     num_features=2,
     again=True,
 )
+@columns(loc=("x",), scale_tril=("x", "x"))
 def student_t_mixture(
     x: Float[ArrayLike, " n"] | Float[ArrayLike, "n d"] | None = None,
     *,

@@ -12,6 +12,7 @@ from ..distributions import CensoredWeibull
 from ._arguments import check_count, check_per_row, vector_rows
 from ._catalogue import example
 from ._designs import check_design, example_design, linear_predictor
+from ._items import columns
 from ._priors import coefficient_prior, mean_of, positive_prior, weights_prior
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ def survival_mixture(
     covariates=example_design(500, 2),
     limit=12.0,
 )
+@columns(cure_coefficients=("covariates",))
 def cure_model(
     y: Float[ArrayLike, " n"] | None = None,
     *,

@@ -12,6 +12,7 @@ from numpyro.contrib.control_flow import scan
 from ._arguments import check_count
 from ._catalogue import example
 from ._designs import check_design, check_offset, example_design
+from ._items import columns
 from ._priors import center_and_spread, coefficient_prior, scale_prior
 from ._states import states
 
@@ -28,9 +29,11 @@ if TYPE_CHECKING:
         "scale": [0.5, 1.0],
     },
     chain=True,
+    one_unit=True,
     num_components=2,
     covariates=example_design(300, 2),
 )
+@columns(coefficients=("covariates",))
 def switching_regression(
     y: Float[ArrayLike, " n"] | None = None,
     *,

@@ -12,6 +12,7 @@ from numpyro.contrib.control_flow import scan
 from ._arguments import check_count, check_shape
 from ._catalogue import example
 from ._gaps import observe
+from ._items import Categories, items, num_categories_of
 from ._states import states
 
 if TYPE_CHECKING:
@@ -35,11 +36,13 @@ if TYPE_CHECKING:
     num_rows=200,
     num_features=3,
 )
+@items("x", waves=True, probs=("component", "item", "category"))
 def latent_transition(
     x: Num[ArrayLike, "t n d"] | None = None,
     *,
     num_components: int,
-    num_categories: int,
+    num_categories: int | None = None,
+    categories: Categories | None = None,
     num_times: int | None = None,
     num_rows: int | None = None,
     num_features: int | None = None,
@@ -69,9 +72,13 @@ def latent_transition(
 
     Args:
         x: categories, (t, n, d): waves first, as a scan goes along its first axis; None to
-            simulate. Integers from 0, or floats with NaN for a gap, which is left out.
+            simulate. `mixpyro.em` takes a list of t tables (n, d) as well, frames of the same
+            people and items, and what is in them as it comes, as `latent_class` does: text, pandas
+            categories, with gaps (None, NaN, NA), which are left out. Called by itself, the model
+            takes integers from 0, or floats with NaN for a gap.
         num_components: k, the number of classes.
-        num_categories: C.
+        num_categories: C; unless given, the largest number of categories of an item.
+        categories: their names, ``((item, (category, ...)), ...)``; a fit finds them in the data.
         num_times: t, at least 2, needed only without x.
         num_rows: n, the number of people, needed only without x.
         num_features: d, needed only without x.
@@ -105,11 +112,11 @@ def latent_transition(
         t, n, d = (check_count(name, size) for name, size in sizes.items())
     else:
         t, n, d = check_shape("x", x, "t", "n", "d")
-    categories = check_count("num_categories", num_categories)
+    c = num_categories_of(x, num_categories, categories)
 
     initial, transition = states(k, concentration, stationary)
     with numpyro.plate("components", k):
-        prior = dist.Dirichlet(probs_concentration * jnp.ones(categories))
+        prior = dist.Dirichlet(probs_concentration * jnp.ones(c))
         probs = numpyro.sample("probs", prior.expand([d]).to_event(1))
 
     def step(carry: tuple[Any, Any], x: Any) -> tuple[tuple[Any, Any], Any]:

@@ -1,4 +1,4 @@
-"""What was published of the examples of chains (see `test_examples_run.py`)."""
+"""What was published of the examples of chains and nested classes (`test_examples_run.py`)."""
 
 import numpy as np
 import pytest
@@ -53,6 +53,24 @@ def markov_chain_mixture(found):
     solved = min(minimize(minus, start, tol=1e-10).fun for start in starts)
     assert fits[2].log_likelihood == pytest.approx(-solved, abs=2e-4)  # never at the boundary
     assert fits[2].log_likelihood > -solved - 1e-7
+
+
+def multilevel_latent_class(found):
+    """By SciPy, from all classes of both interviews; one kind of boys is the saturated table."""
+    fits, boys = found["fits"], found["boys"]
+    cells = found["table"].to_numpy()[:, :4].reshape(-1, 2, 2)  # pattern, interview, item
+    pairs = np.bincount((cells @ [2, 1]).T.ravel(), np.tile(boys, 2))
+    assert fits[1].log_likelihood == pytest.approx(pairs @ np.log(pairs / pairs.sum()), abs=1e-5)
+
+    def minus(u):
+        kinds, moods, p = expit(u[0]), expit(u[1:3]), expit(u[3:]).reshape(2, 2)
+        density = np.prod(np.where(cells[:, :, None], p, 1 - p), -1)  # (pattern, interview, class)
+        of_kind = np.prod(density @ np.stack([moods, 1 - moods]), 1)
+        return -boys @ np.log(of_kind @ [kinds, 1 - kinds])
+
+    solved = minimize(minus, [0, 3, -3, 1, 1, -1, -1], tol=1e-10)  # never quite at the boundary
+    assert fits[2].log_likelihood == pytest.approx(-solved.fun, abs=2e-4)
+    assert fits[2].log_likelihood > -solved.fun - 1e-7
 
 
 def switching_regression(found):

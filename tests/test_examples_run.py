@@ -16,12 +16,22 @@ from .published_chains import (
     hidden_markov,
     latent_transition,
     markov_chain_mixture,
+    multilevel_latent_class,
     switching_regression,
 )
+from .published_numbers import OURS
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = {path.stem: path for path in sorted((ROOT / "examples").glob("*.py"))}
 PAGE = (ROOT / "docs" / "models.md").read_text()
+
+# {example: (published, ours)} of the page's second table.
+SHOWN = {
+    name: (published, ours)
+    for name, published, ours in re.findall(
+        r"^\| \[(\w+)\]\([^)]*\) \|[^|]*\| (\S+) \| (\S+) \|", PAGE, re.MULTILINE
+    )
+}
 
 
 def bernoulli_mixture(found):
@@ -55,13 +65,20 @@ def dawid_skene(found):
 
 
 def gamma_mixture(found):
-    """Davison and Hinkley (1997): a mean of 108.083 hours; the shape by SciPy."""
+    """Davison and Hinkley (1997), example 2.9: a mean of 108.083 hours, a shape of 0.707."""
+    assert found["shape"] == pytest.approx(0.707, abs=6e-4)
     assert found["shape"] / found["rate"] == pytest.approx(108.083, abs=5e-4)
     assert found["shape"] == pytest.approx(gamma.fit(found["hours"], floc=0)[0], rel=1e-4)
 
 
 def gamma_regression_mixture(found):
-    """Whatever the shape, the mean's equations are those of an exponential law: solved by SciPy."""
+    """Davison and Hinkley (1997), example 7.1: 8.477 - 1.109 x, by an exponential law.
+
+    Whatever the shape, the mean's equations are those of that law; SciPy solves them.
+    """
+    level, slope = found["fits"][1].params["coefficients"][0]
+    middle = found["cells"].mean()
+    assert (round(float(level - slope * middle), 3), round(float(slope), 3)) == (8.477, -1.109)
     design, weeks = found["design"], found["weeks"]
     solved = minimize(lambda b: np.sum(design @ b + weeks * np.exp(-design @ b)), [4.0, -1.0])
     np.testing.assert_allclose(found["fits"][1].params["coefficients"][0], solved.x, rtol=1e-4)
@@ -211,6 +228,7 @@ PUBLISHED = [
     logistic_regression_mixture,
     markov_chain_mixture,
     mixed_rasch,
+    multilevel_latent_class,
     negative_binomial_mixture,
     occupancy,
     poisson_mixture,
@@ -233,6 +251,11 @@ def test_an_example_finds_what_was_published(check, x64, capsys, monkeypatch):
     monkeypatch.setattr(plt, "show", lambda: shown.append(_drawn(plt.gcf())))
     found = runpy.run_path(str(SCRIPTS[check.__name__]))
     check(found)
+    if check.__name__ in SHOWN:
+        published, ours = SHOWN[check.__name__]
+        own = float(OURS[check.__name__](found))
+        assert f"{own:.{len(published.partition('.')[2])}f}" == published
+        assert own == pytest.approx(float(ours), abs=10.0 ** -len(ours.partition(".")[2]))
     assert capsys.readouterr().out.count("\n") >= 2
     assert shown
 
@@ -251,6 +274,11 @@ def test_every_example_is_short_and_has_its_number():
     assert {check.__name__ for check in PUBLISHED} == set(SCRIPTS)
     for path in SCRIPTS.values():
         assert 20 <= len(path.read_text().splitlines()) <= 60, path.name
+
+
+def test_the_page_shows_two_dozen_published_numbers():
+    assert SHOWN.keys() == OURS.keys()
+    assert len(SHOWN) >= 24
 
 
 def test_the_page_of_models_is_complete():

@@ -37,6 +37,19 @@ def found(name: Any, column: Any, ordered: bool, given: int | None) -> tuple[Any
         ) from None
 
 
+def pair(name: Any, column: Any, ordered: bool, _: int | None) -> tuple[Any, ...]:
+    """The two categories of a binary item: 0 and 1, or those that it has."""
+    there = found(name, column, ordered, None)
+    if set(there) <= {0, 1}:
+        return (0, 1)
+    if len(there) != 2:
+        raise ValueError(
+            f"item {name!r} has {len(there)} categories, {list(there)}, and not two; leave it out, "
+            "or give pandas.Categorical(column, categories=[no, yes]) if one of two is never seen"
+        )
+    return there
+
+
 def codes(name: Any, column: Any, categories: tuple[Any, ...]) -> np.ndarray:
     """Numbers from 0, NaN where missing."""
     number = {value: float(i) for i, value in enumerate(categories)}

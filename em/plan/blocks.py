@@ -13,6 +13,8 @@ from ..families import Family, RowFamily, Ties
 from ..read.latents import Latent
 from ..read.structure import Data
 from . import ties
+from .strata import Strata
+from .ties import Entries
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +62,20 @@ class RowSite(FamilySite):
 
 
 @dataclass(frozen=True, eq=False)
+class StratifiedSite(Site):
+    """A site whose density is replayed row by row, but whose family estimates it by strata."""
+
+    family: Family
+    strata: Strata
+    ties: Mapping[str, Ties]
+
+    @property
+    def entries(self) -> Mapping[str, Entries]:
+        """{argument: the parameter entries that it is, stratum by stratum}."""
+        return self.strata.entries
+
+
+@dataclass(frozen=True, eq=False)
 class Task:
     """What a rung is chosen for: the terms that some parameters enter.
 
@@ -70,7 +86,7 @@ class Task:
     """
 
     sites: tuple[Site, ...]
-    own: StatisticalSite | RowSite | None
+    own: StatisticalSite | RowSite | StratifiedSite | None
     rowwise: bool
     auxiliary: bool
     prior: bool = False

@@ -23,13 +23,14 @@ from ..read.reader import Reader
 from ..read.reading import Reading
 from ..read.structure import Auxiliary, Data
 from . import conjugate, ties
-from .blocks import Block, Pool, RowSite, Rung, Site, StatisticalSite, Task
+from .blocks import Block, Pool, RowSite, Rung, Site, StatisticalSite, StratifiedSite, Task
 from .ladder import choose, task_of
 from .pooling import find_pool
 from .program import Params, Parts, Program
 from .regression import find_linear
 from .separable import is_separable
 from .site_arguments import arguments, components, family_of
+from .strata import find_strata
 
 Direct = Callable[[Family, Mapping], dict[str, Ties] | None]
 
@@ -74,6 +75,8 @@ def _parts(reader: Reader, call: Call) -> Parts:
     }
     bounds = _bounds(reader, call)
     tied = partial(ties.direct, layout=places, bounds=bounds)
+    plain = tuple(_site(d, probed, linear, tied) for d in structure.data)
+    found_by_row = partial(_by_stratum, reader, call, places, whole, affine, tied)
     return Parts(
         whole=whole,
         linear=linear,
@@ -81,7 +84,7 @@ def _parts(reader: Reader, call: Call) -> Parts:
         direct=direct,
         functions=bool(set(probed) - set(direct)),
         bounds=bounds,
-        sites=tuple(_site(d, probed, linear, tied) for d in structure.data),
+        sites=tuple(found_by_row(site) if type(site) is Site else site for site in plain),
         priors=tuple(_prior(z, probed, tied) for z in structure.latents),
         varies=_varies_by_row(reader, call),
     )
@@ -187,6 +190,33 @@ def _site(data: Data, probed: Mapping, linear: Mapping, direct: Direct) -> Site:
         family = LinearRegression()
     site = Site(data.name, plain_name(data.distribution), data.depends, data, None)
     return _with_family(site, family, probed, direct)
+
+
+def _by_stratum(
+    reader: Reader,
+    call: Call,
+    places: ties.Layout,
+    whole: Mapping[str, frozenset[str]],
+    affine: Mapping[tuple[str, str], bool],
+    direct: Direct,
+    site: Site,
+) -> Site:
+    """A site whose arguments vary by row as one of strata, if it is one."""
+    assert site.data is not None
+    family, varying = family_of(site.data), _varying(site.data, whole)
+    if family is None or not all(affine.get((site.name, n), True) for n in family.domains):
+        return site
+
+    def evaluate(params: Mapping[str, jax.Array]) -> Any:
+        return once(params, call.arrays)[site.name]
+
+    once = once_jit(reader, lambda params, arrays: components(reader, params, arrays))
+    strata = find_strata(family, site.data, places, evaluate, varying)
+    tied = None if strata is None else direct(family, strata.entries)
+    if strata is None or tied is None or not family.solves(tied):
+        return site
+    what = site.name, site.distribution, site.depends, site.data, site.latent
+    return StratifiedSite(*what, family, strata, tied)
 
 
 def _prior(latent: Latent, probed: Mapping, direct: Direct) -> Site:

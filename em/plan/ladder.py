@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .blocks import RowSite, Rung, Site, StatisticalSite, Task
+from .blocks import RowSite, Rung, Site, StatisticalSite, StratifiedSite, Task
 from .program import Program, by_row
 
 
 def task_of(program: Program, sites: Sequence[Site], auxiliary: bool) -> Task:
     """What there is to do for parameters of these sites, priors left aside."""
     rowwise = any(by_row(program, site) for site in sites)
-    own: StatisticalSite | RowSite | None = None
+    own: StatisticalSite | RowSite | StratifiedSite | None = None
     if len(sites) == 1 and not auxiliary:  # else several terms
         only = sites[0]
-        if isinstance(only, RowSite):
+        if isinstance(only, RowSite | StratifiedSite):
             own = only
         elif isinstance(only, StatisticalSite) and not rowwise and only.ties is not None:
             own = only if only.family.solves(only.ties) else None

@@ -24,7 +24,7 @@ def family_of(data: Data) -> Family | None:
     return find(data.distribution) if data.steady and not data.choice else None
 
 
-def _of_data(reader: Reader, trace: dict, level: int) -> dict[str, dict]:
+def of_data(reader: Reader, trace: dict, level: int) -> dict[str, dict]:
     """{site: {argument: (1 or n, c, event...)}} of a level's data sites in a trace."""
     rows, out = reader.structure.levels[level], {}
     for data in reader.structure.data:
@@ -66,7 +66,7 @@ def components(reader: Reader, params: Mapping, arrays: tuple) -> dict[str, dict
 
         def both(params: Mapping, component: Any, level: int = level) -> dict[str, dict]:
             trace = reader.run(params, arrays, component, level=level)
-            found = _of_data(reader, trace, level)
+            found = of_data(reader, trace, level)
             return found if structure.chain else found | _of_priors(reader, trace, level)
 
         def priors(params: Mapping, pair: Any) -> dict[str, dict]:

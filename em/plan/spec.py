@@ -11,7 +11,7 @@ import numpy as np
 
 from ..read.latents import Latent, plain_name
 from ..read.structure import Parameter
-from .blocks import FamilySite, Site
+from .blocks import FamilySite, Site, StratifiedSite
 from .program import Program
 
 # What a terminal shows in one line.
@@ -209,6 +209,8 @@ def _site(program: Program, site: Site) -> SiteSpec:
             )
             for n, e in sorted(site.entries.items(), key=lambda item: order.index(item[0]))
         )
+    elif isinstance(site, StratifiedSite):
+        arguments = tuple((n, f"{', '.join(names)}, by row") for n in site.entries)
     else:
         rows = " and of the rows" if _by_row(program, site) else ""
         arguments = (("arguments", _function(names, rows)),)

@@ -101,17 +101,12 @@ def probe(
     ``affine`` says of (site, argument) whether it can be matched; those not named can.
     """
     layout = Layout(tuple(parameters))
-    total = int(layout.starts[-1])
-    rng = np.random.default_rng(0)
-    # No entry has the same number twice, neither within a probe nor in two of them.
-    grid = np.linspace(0.1, 0.9, len(_SIZES) * total).reshape(total, len(_SIZES)).T
-    sized = zip(grid, _SIZES, strict=True)
-    vectors = [rng.permutation(numbers * size).astype(float_type()) for numbers, size in sized]
+    vectors = probes(layout)
     runs = [jax.tree.map(np.asarray, arguments(layout.unflatten(v))) for v in vectors]
     found: dict[str, dict[str, Entries | None]] = {}
     for site, args in runs[0].items():
         found[site] = {
-            name: _match([run[site][name] for run in runs], vectors)
+            name: matched([run[site][name] for run in runs], vectors)
             if affine.get((site, name), True)
             else None
             for name in args
@@ -119,7 +114,17 @@ def probe(
     return found, layout
 
 
-def _match(values: list[np.ndarray], vectors: list[np.ndarray]) -> Entries | None:
+def probes(layout: Layout) -> list[np.ndarray]:
+    """Parameters in flat vectors: no entry has the same number twice, within one or in two."""
+    total = int(layout.starts[-1])
+    rng = np.random.default_rng(0)
+    grid = np.linspace(0.1, 0.9, len(_SIZES) * total).reshape(total, len(_SIZES)).T
+    sized = zip(grid, _SIZES, strict=True)
+    return [rng.permutation(numbers * size).astype(float_type()) for numbers, size in sized]
+
+
+def matched(values: list[np.ndarray], vectors: list[np.ndarray]) -> Entries | None:
+    """Which parameter entry each value is at all the probes; None where one is a function."""
     first = values[0].ravel()
     constant = np.all([_equal(v.ravel(), first) for v in values], axis=0)
     if not vectors[0].size:

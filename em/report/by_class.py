@@ -71,9 +71,13 @@ def profiles(fit: Result, level: float, kind: str) -> pd.DataFrame:
             if rest is None:
                 continue
             row = table.loc[label(fit.program, fit.call, name, index)]
-            del rest[axis]
-            entry = name + (f"[{', '.join(rest)}]" if rest else "")
-            out.append((entry, index[axis], *row[["estimate", "standard_error", "lower", "upper"]]))
+            out.append(
+                (
+                    _entry(name, rest, axis),
+                    index[axis],
+                    *row[["estimate", "standard_error", "lower", "upper"]],
+                )
+            )
     columns = ["entry", "class", "estimate", "standard_error", "lower", "upper"]
     return pd.DataFrame(out, columns=columns).set_index(["entry", "class"])
 
@@ -113,14 +117,32 @@ def _order(fit: Result, by: str | Sequence[int], k: int) -> np.ndarray:
     if by == "size":
         sizes = np.asarray(fit.responsibilities(), float).reshape(-1, k).mean(0)
         return np.argsort(-sizes, kind="stable")
-    value = np.asarray(fit.params[by], float) if by in fit.params else np.zeros(())
-    if value.shape != (k,):
-        known = sorted(n for n, v in fit.leaves.items() if np.shape(v) == (k,))
+    values = _by_entry(fit)
+    if by not in values:
+        known = [*list(values)[:8], *["..."] * (len(values) > 8)]
         raise ValueError(
-            f"by must be 'size', a permutation, or a parameter with one number a class ({known}), "
-            f"not {by!r}"
+            f"by must be 'size', a permutation, or an entry with one number a class "
+            f"({', '.join(known)}), not {by!r}"
         )
-    return np.argsort(value, kind="stable")
+    return np.argsort([values[by][j] for j in range(k)], kind="stable")
+
+
+def _by_entry(fit: Result) -> dict[str, dict[int, float]]:
+    """{entry: {class: its value}}, as `profiles` calls them."""
+    found: dict[str, dict[int, float]] = {}
+    for name, axis in class_axes(fit).items():
+        value = np.asarray(fit.leaves[name], float)
+        for index in np.ndindex(value.shape):
+            rest = places(fit.program, fit.call, name, index)
+            if rest is not None:
+                found.setdefault(_entry(name, rest, axis), {})[index[axis]] = float(value[index])
+    return {entry: own for entry, own in found.items() if len(own) == fit.program.num_components}
+
+
+def _entry(name: str, words: list[str], axis: int) -> str:
+    """What an entry is called without its class."""
+    rest = words[:axis] + words[axis + 1 :]
+    return name + (f"[{', '.join(rest)}]" if rest else "")
 
 
 def _single(fit: Result) -> str:

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 import numpyro.distributions as dist
 
-from ..calls.categories import columns_by_name
+from ..calls.places import columns_by_name
 from ..classes.posterior import posterior, within_units
 from ..machine.jit import quick_jit
 from ..plan.program import Params

@@ -160,8 +160,9 @@ class Fit(Result):
     def sorted(self, by: str | Sequence[int] = "size") -> Fit:
         """The same fit with its classes in another order, everywhere at once.
 
-        ``by="size"`` puts the largest class first; the name of a parameter with one number a class
-        orders by its value, increasing; or a permutation says which class comes where.
+        ``by="size"`` puts the largest class first; an entry that `profiles` has (``"rate"``,
+        ``"loc[width]"``) orders by its value, increasing; or a permutation says which class comes
+        where.
 
         Raises:
             ValueError: several latent classes, or ones that cannot be renamed.

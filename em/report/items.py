@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..calls.categories import columns_by_name
+from ..calls.places import columns_by_name
 from ..machine.jit import quick_jit
 from ..plan.program import Params, Program
 

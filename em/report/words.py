@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..calls.call import Call
-from ..calls.categories import place
+from ..calls.places import place
 from ..climb.selection import Restarts
 from ..climb.status import Status
 from ..plan.program import Program
@@ -30,7 +30,7 @@ def label(program: Program, call: Call, name: str, index: Sequence[Any]) -> str 
 
 def places(program: Program, call: Call, name: str, index: Sequence[Any]) -> list[str] | None:
     """Where an entry is along each axis."""
-    return place(program.source, call.rebuild()[1], name, index)
+    return place(program.source, call, name, index)
 
 
 def entries(program: Program, call: Call, marks: Mapping[str, np.ndarray]) -> list[str]:

@@ -48,7 +48,7 @@ def findings(program: Reader, arrays: tuple) -> dict[str, Any]:
             rows = layout.site_observed(message, structure.level_of(site), site)
             found["empty"][site.name] = _first(~rows.any(-1))
         support = message["fn"].support
-        while isinstance(support, constraints.independent):
+        while isinstance(support, constraints.independent) and support.event_dim > site.event_rank:
             support = support.base_constraint  # so that the entry is named, not only its row
         if not site.support_depends and support is not None:
             outside = ~support(value)
@@ -69,8 +69,11 @@ def findings(program: Reader, arrays: tuple) -> dict[str, Any]:
                 0,
                 0,
             )
-            own = scales[site.level]
-            found["scale"][site.name] = jnp.abs(scale[:, :1] - own[:, None]).max() + (
+            own = scales[site.level][:, None]
+            if site.holes and site.level:  # what has no entry does not tell which unit it is of
+                there = layout.site_observed(message, structure.level_of(site), site)
+                own = jnp.where(there.reshape(-1, len(own)).any(0)[:, None], own, scale[:, :1])
+            found["scale"][site.name] = jnp.abs(scale[:, :1] - own).max() + (
                 jnp.abs(scale - scale[:, :1]).max()
             )
         else:

@@ -38,7 +38,7 @@ def arguments(program: Program, params: Params, rows: Rows) -> dict[str, Args]:
     for site, entries in program.direct.items():
         own = {}
         for name, entry in entries.items():
-            value = _taken(program.layout, params, entry.index)
+            value = taken(program.layout, params, entry.index)
             if name in rows.fixed[site]:
                 given = rows.fixed[site][name]
                 value = jnp.where(entry.index < 0, given, value.astype(given.dtype))
@@ -47,7 +47,7 @@ def arguments(program: Program, params: Params, rows: Rows) -> dict[str, Args]:
     return out
 
 
-def _taken(layout: Layout, params: Params, index: np.ndarray) -> jax.Array:
+def taken(layout: Layout, params: Params, index: np.ndarray) -> jax.Array:
     """The entries of all parameters, in one vector, at some places; anything where it is -1."""
     starts = layout.starts
     ranges = list(zip(layout.parameters, starts, starts[1:], strict=False))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from scipy.stats import norm
 
+from ..calls.frames import columns
 from ..calls.numbers import plain
 from ..climb.boundary import inside
 from ..options import a_fit, flag, one_of, whole
@@ -21,7 +23,7 @@ from ..report.fit import Fit
 from ..report.precision import in_precision
 from .hypotheses import HypothesisTest, wald
 from .last_step import Given, Way, covariance_of, maximise, objective_of, terms_of
-from .outcomes import OUTCOMES, Outcome
+from .outcomes import OUTCOMES, Outcome, coded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -128,8 +130,10 @@ def external(
         fit: a fit with one latent class a row, the same class probabilities for all rows.
         outcome: (n,), NaN where missing; for ``kind="survival"`` (n, 2), times and 1 for an event.
         kind: "continuous" (means; a variance each), "binary", "count" (Poisson), "categorical"
-            (0, 1, ...), "survival" (constant hazards, right-censored).
-        covariates: (n,) or (n, q) of the classes, without a constant.
+            (0, 1, ..., or as they come: text, pandas categories; log odds are against the first),
+            "survival" (constant hazards, right-censored).
+        covariates: (n,) or (n, q) of the classes, without a constant; the columns of a frame have
+            their names in the table.
         method: see above.
         assignment: "modal" or "proportional", for "ml" and "bch".
         reference: the class that log odds are against.
@@ -146,7 +150,9 @@ def external(
     whole("reference", reference, least=0)
     check_level(level)
     flag("first_step", first_step)
+    outcome, categories = coded(outcome, kind)
     outcome = None if outcome is None else plain(outcome, "outcome")
+    names = columns(covariates)
     covariates = None if covariates is None else plain(covariates, "covariates")
     program, family = fit.program, OUTCOMES[kind]
     structure = program.structure
@@ -181,7 +187,9 @@ def external(
     )
     places = jax.tree.map(lambda a: np.asarray(a, int), unravel(jnp.arange(len(vector)) * 1.0))
     values = {n: np.asarray(v, float) for n, v in unravel(jnp.asarray(found)).items()}
-    table = _table(values, places, variance, family, level)
+    called = {"coefficients": None if names is None else ("constant", *names)}
+    called["location"] = categories if categories is None else categories[1:]
+    table = _table(values, places, variance, family, level, called)
     return External(table, variance, message, found, places)
 
 
@@ -234,6 +242,7 @@ def _table(
     variance: np.ndarray,
     family: Outcome,
     level: float,
+    called: Mapping[str, tuple | None],
 ) -> pd.DataFrame:
     import pandas as pd
 
@@ -245,7 +254,12 @@ def _table(
             at, error = value[index], np.sqrt(variance[places[name][index], places[name][index]])
             z = at / error if name == "coefficients" else np.nan
             ends = back(at - reach * error), back(at + reach * error)
-            own = f"{label}[{', '.join(map(str, index))}]"
+            words, names = list(map(str, index)), called.get(name)
+            if names is not None and len(words) == 2:
+                words[1] = str(names[index[1]])
+            elif names is not None:
+                words.append(str(names[0]))
+            own = f"{label}[{', '.join(words)}]"
             rows.append((own, back(at), slope(at) * error, z, 2 * norm.sf(abs(z)), *ends))
     columns = ["parameter", "estimate", "standard_error", "z", "p", "lower", "upper"]
     return pd.DataFrame(rows, columns=columns).set_index("parameter")

@@ -11,6 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import gammaln
 
+from ..calls.factors import codes, found, pair
+
 Shown = tuple[str, Callable, Callable]
 Values = dict[str, jax.Array]
 
@@ -83,6 +85,26 @@ class Outcome:
         if name == "log_scale":
             return "scale", np.exp, np.exp
         return name, _same, _one
+
+
+def coded(outcome: Any, kind: str) -> tuple[Any, tuple[Any, ...] | None]:
+    """Categories as numbers from 0, and their names; numbers stay as they are.
+
+    Raises:
+        ValueError: a binary outcome of another number of categories, or values of several types.
+    """
+    text = not hasattr(outcome, "dtype") or getattr(outcome.dtype, "kind", "O") not in "biuf"
+    if (
+        outcome is None
+        or kind not in ("binary", "categorical")
+        or np.ndim(outcome) != 1
+        or not text
+    ):
+        return outcome, None
+    names = (pair if kind == "binary" else found)("outcome", outcome, False, None)
+    if set(names) <= set(range(len(names))):
+        return outcome, None
+    return codes("outcome", outcome, names), names
 
 
 def _same(v: Any) -> Any:

@@ -7,19 +7,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from numpyro import handlers
+from scipy import stats
 
 from mixpyro import em, models
 from mixpyro.em.machine.interpret import interpreted
 
 from ..examples import OF_CHAINS, OF_ROWS, every
 
-# Of one unit, or of chains, which `handlers.scale` weights from outside.
-WITHOUT = [
-    models.changepoint,
-    models.hidden_markov,
-    models.latent_transition,
-    models.switching_regression,
-]
+# Of one unit, or one sequence.
+WITHOUT = [models.changepoint, models.hidden_markov, models.switching_regression]
 WEIGHTED = [e for e in OF_ROWS if e.model not in WITHOUT]
 # One of each way to read rows; the other models differ by their densities.
 READ = [
@@ -112,10 +108,32 @@ def test_a_step_of_em_is_that_of_repeated_units(example, x64):
         np.testing.assert_allclose(one.params[name], value, 1e-5, 1e-7, err_msg=name)
 
 
-def test_all_but_chains_and_one_unit_take_weights():
+def test_all_but_those_of_one_unit_take_weights():
     for model in models.CATALOGUE.values():
         assert ("weights" in inspect.signature(model).parameters) != (model in WITHOUT)
-    assert {e.model for e in OF_CHAINS} <= set(WITHOUT)
+    for example in OF_CHAINS:
+        if example.model in WITHOUT:
+            with pytest.raises(ValueError, match="the model has no keyword 'weights'"):
+                em.EM(example.model).run(
+                    jax.random.key(0), np.ones(9), num_components=2, weights=np.ones(9)
+                )
+
+
+@pytest.mark.slow
+def test_people_weigh_what_their_steps_weigh(x64):
+    (example,) = models.examples(models.latent_transition)
+    x = np.asarray(example.simulate(jax.random.key(0))["x"])
+    weights = np.arange(x.shape[1]) % 3
+    step = em.EM(example.model, max_steps=1)
+    start = {"init_params": dict(example.params), "num_components": 2, "num_categories": 3}
+    one = step.run(jax.random.key(0), x, weights=weights, **start)
+    other = step.run(jax.random.key(0), np.repeat(x, weights, axis=1), **start)
+    assert one.trace[0] == pytest.approx(other.trace[0], rel=1e-9)
+    assert one.bic == pytest.approx(other.bic, rel=1e-9)
+    for name, value in other.params.items():
+        np.testing.assert_allclose(one.params[name], value, 1e-7, 1e-9, err_msg=name)
+    with pytest.raises(ValueError, match=r"weights must have shape \(200,\), one a row"):
+        step.run(jax.random.key(0), x, weights=np.ones(3), **start)
 
 
 @pytest.mark.parametrize("weights", [np.ones(5), np.ones((6, 1)), 2.0])
@@ -136,3 +154,22 @@ def test_new_rows_have_no_weights():
     )
     assert np.asarray(fit.predict(np.array([0, 12, 0]))).tolist()[0] in (0, 1)
     assert fit.total_weight == np.arange(40).sum()
+
+
+def test_one_class_of_groups_has_weights_and_log_densities(x64):
+    y, group = np.arange(12.0), np.repeat([0, 1, 2], [2, 4, 6])
+    weights = np.array([1.0, 2.0, 3.0])
+    fit = em.EM(models.growth_mixture).run(
+        jax.random.key(0),
+        y,
+        covariates=np.ones((12, 1)),
+        group=group,
+        num_groups=3,
+        num_components=1,
+        weights=weights,
+    )
+    mean = np.average(y, weights=weights[group])
+    scale = np.sqrt(np.average((y - mean) ** 2, weights=weights[group]))
+    each = np.bincount(group, stats.norm.logpdf(y, mean, scale))
+    np.testing.assert_allclose(fit.log_prob(), each, rtol=1e-9)
+    assert fit.log_likelihood == pytest.approx(weights @ each, rel=1e-9)

@@ -6,9 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ...families import Args, Statistics
-from ...plan.blocks import FamilySite, RowSite, Site, StatisticalSite
+from ...families import Args, Statistics, Ties
+from ...plan.blocks import FamilySite, RowSite, Site, StatisticalSite, StratifiedSite
 from ...plan.program import Params
+from ...read import layout
 from ...rows import point
 from ..expectation import site_statistics, with_pooled
 from ..work import Work
@@ -42,6 +43,35 @@ def improved(work: Work) -> Params:
     return as_parameters(work, site, args)
 
 
+def estimated_by_stratum(work: Work) -> Params:
+    """The family's estimate from the statistics of each stratum of a site's rows."""
+    (site,) = (s for s in _sites(work) if isinstance(s, StratifiedSite))
+    program, rows, family, data = work.program, work.rows, site.family, site.data
+    assert data is not None
+    level = program.structure.level_of(data)
+    message = program.run(work.params, rows.arrays, 0, level=data.level)[data.name]
+    values = layout.site_values(message, level, data)
+    own = rows.weights_of(site.level)
+    if data.holes:
+        own = own * layout.site_observed(message, level, data).reshape(-1, own.size).all(0)
+        values = jnp.where(own > 0, values, jnp.asarray(1, values.dtype))
+    args = {n: point.taken(program.layout, work.params, e.index) for n, e in site.entries.items()}
+    alike = {
+        n: Ties(np.zeros((len(v), 1), int), np.zeros((len(v), 1), bool)) for n, v in args.items()
+    }
+    reference = family.reference(values, own, {n: v[:, :1] for n, v in args.items()}, alike)
+    features = family.features(family.coordinates(values, reference), {}, reference)[0]
+    weights = work.expected.responsibilities[site.level] * own
+    terms = jnp.concatenate([weights[:, None], weights[:, None] * features], 1)  # (k, 1 + q, n)
+    stratum = site.strata.of(program, program.layout, data, rows.arrays)
+    number = len(site.strata.values)
+    added = jnp.zeros((*terms.shape[:2], number), terms.dtype).at[..., stratum].add(terms)
+    sums = jnp.moveaxis(added, 1, -1)  # (k, strata, 1 + q)
+    statistics = Statistics(sums[..., 0], sums[..., 1:])
+    estimates = family.estimate(statistics, args, site.ties, reference)
+    return as_parameters(work, site, estimates)
+
+
 def own_estimate(work: Work) -> Params:
     """`improved` where the family works on the rows, else `estimated`."""
     on_rows = any(isinstance(s, RowSite) for s in _sites(work))
@@ -59,13 +89,13 @@ def _sites(work: Work) -> list[Site]:
     return [s for s in (*program.priors, *program.sites) if s.name in work.block.sites]
 
 
-def as_parameters(work: Work, site: FamilySite, args: Args) -> Params:
+def as_parameters(work: Work, site: FamilySite | StratifiedSite, args: Args) -> Params:
     """The parameters of a block from the arguments that they are."""
     flat = jnp.concatenate([args[name].ravel() for name in args])
     index = np.concatenate([e.index.ravel() for e in map(site.entries.get, args) if e is not None])
     out = {}
-    layout = work.program.layout
-    for parameter, start in zip(layout.parameters, layout.starts, strict=False):
+    places = work.program.layout
+    for parameter, start in zip(places.parameters, places.starts, strict=False):
         if parameter.name not in work.block.parameters:
             continue
         size = int(np.prod(parameter.shape))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import numpy as np
@@ -12,10 +11,9 @@ import pyarrow as pa
 from ..em import Fit
 from ..em.report import information
 from ..em.report.by_class import class_axes
+from ..em.report.words import label
 from .files import Table
 from .recipe import Recipe
-
-_ENTRY = re.compile(r"^(.*?)(?:\[([\d, ]+)\])?$", re.DOTALL)
 
 
 def estimates(fit: Fit, recipe: Recipe) -> pd.DataFrame:
@@ -27,14 +25,17 @@ def estimates(fit: Fit, recipe: Recipe) -> pd.DataFrame:
     except ValueError:
         axes = {}
     out = []
-    for label, row in zip(table.index, table.itertuples(index=False), strict=True):
-        found = _ENTRY.match(label)
-        assert found is not None
-        site = found[1]
-        index = [int(i) for i in found[2].split(",")] if found[2] else []
+    entries = {
+        label(fit.program, fit.call, name, index): (name, list(index))
+        for name, value in {**fit.deterministics, **fit.leaves}.items()
+        if np.size(value) <= len(table)
+        for index in np.ndindex(np.shape(value))
+    }
+    for entry, row in zip(table.index, table.itertuples(index=False), strict=True):
+        site, index = entries[entry]
         klass = index.pop(axes[site]) if site in axes else None
         out.append(
-            (label, klass, _of(site, index, np.shape(fit.leaves.get(site, 0)), recipe), *row)
+            (entry, klass, _of(site, index, np.shape(fit.leaves.get(site, 0)), recipe), *row)
         )
     names = ["parameter", "class", "of", *table.columns]
     made = pd.DataFrame(out, columns=names)
@@ -43,9 +44,10 @@ def estimates(fit: Fit, recipe: Recipe) -> pd.DataFrame:
 
 def _without_errors(fit: Fit) -> pd.DataFrame:
     rows = {
-        name + (f"[{', '.join(map(str, i))}]" if i else ""): float(np.asarray(value)[i])
+        entry: float(np.asarray(value)[i])
         for name, value in fit.leaves.items()
         for i in np.ndindex(np.shape(value))
+        if (entry := label(fit.program, fit.call, name, i)) is not None
     }
     table = pd.DataFrame({"estimate": pd.Series(rows, dtype=float)})
     for name in ("standard_error", "lower", "upper"):

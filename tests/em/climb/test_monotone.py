@@ -76,6 +76,7 @@ def aligned(example, arrays, labels):
 # From the least to the most that a rung of the M-step takes.
 RUNGS = (
     "closed form",
+    "closed form, by stratum",
     "likelihood equations, on statistics",
     "likelihood equations, on rows",
     "numeric, on statistics",

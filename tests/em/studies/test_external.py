@@ -2,6 +2,7 @@
 
 import jax
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import optimize, special, stats
 
@@ -243,3 +244,17 @@ def test_estimates_are_those_of_stepmix(fit, data, method, assignment, near):
     means = parameters["structural"]["means"][order, 0]
     found = em.external(fit, y, method=method, assignment=assignment).table["estimate"]
     np.testing.assert_allclose(found[["mean[0]", "mean[1]"]], means, atol=near)
+
+
+@pytest.mark.slow
+def test_names_of_covariates_and_of_categories_come_back(fit, data):
+    _, z, y, _ = data
+    choice = np.digitize(y, [0.0, 1.0])
+    words = pd.Series(np.array(["bus", "car", "walk"], object)[choice])
+    frame = pd.DataFrame({"age": z})
+    named = em.external(fit, words, kind="categorical", covariates=frame).table
+    plain = em.external(fit, choice, kind="categorical", covariates=z).table
+    np.testing.assert_allclose(named["estimate"], plain["estimate"], rtol=1e-8)
+    assert named.index.tolist()[:2] == ["coefficients[0, constant]", "coefficients[0, age]"]
+    others = [f"log_odds[{k}, {word}]" for k in (0, 1) for word in ("car", "walk")]
+    assert named.index.tolist()[2:] == others
