@@ -78,10 +78,11 @@ class Result:
     def status(self) -> Status:
         """How the fit ended; ``status.ok`` is True for CONVERGED only.
 
-        The first look asks whether the likelihood is flat in some direction, unless that is dear
-        (``information.BUDGET``): by the rows' scores, in doubt by the observed information."""
-        dear = not self.looked or info.cost(self.program, self.rows) > info.BUDGET
-        if dear or not self.base_status.ok:
+        The first look asks whether the likelihood is flat in some direction, unless that is dear:
+        by the rows' scores, in doubt by the observed information.
+        """
+        looked = self.looked and info.cost(self.program, self.rows) <= info.BUDGET
+        if not (looked and self.base_status.ok):
             return self.base_status
         known = vars(self).get("information")  # if it was worked out, it may save the scores
         if (known is not None and known.regular) or clearly_identified(self._gram):
@@ -99,8 +100,7 @@ class Result:
             for moves in combinations(self.information, self.shapes)[:3]:
                 parts.append(f"Nothing changes when these move together: {moves}.")
         parts += of_starts(self.restart_results)
-        hard = isinstance(self.rows, Streamed) and self.rows.hard
-        if self.status.ok and self.labels is None and not hard:
+        if self.status.ok and self.labels is None and not getattr(self.rows, "hard", False):
             parts += proof(self)
         if self.reseeded:
             parts.append(f"Emptied clusters were re-seeded {self.reseeded} times.")
