@@ -96,7 +96,19 @@ def _text(program: Program, call: Call, arrays: Any, n: int) -> str:
     classes = {z.name: z.value(0, True) for z in structure.latents}
     kinds = [jax.ShapeDtypeStruct(jnp.shape(a), a.dtype) for a in arrays]
     text = f"{jax.make_jaxpr(evaluate)(values, classes, tuple(kinds))} {seen}"
-    return re.sub(rf"(?<![\w.]){n}(\.0)?(?![\w.])", r"n\1", text)  # as a number too: of a mean
+    # Long numbers break lines elsewhere.
+    return re.sub(r"\s+", "", _NUMBER.sub(lambda found: _named(found[0], n), text))
+
+
+# As a number too: of a mean, and from a million on 1e+06.
+_NUMBER = re.compile(r"(?<![\w.])\d+(\.\d+)?(e[+-]?\d+)?(?![\w.])")
+
+
+def _named(word: str, n: int) -> str:
+    """n for a number that is it, to the digits that are printed: ``n.`` where it is no integer."""
+    if float(word) != n:
+        return word
+    return "n" if word.isdigit() else "n."
 
 
 def _with_rows(structure: Structure, n: int, m: int) -> Structure:

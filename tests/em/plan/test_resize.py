@@ -11,6 +11,7 @@ from mixpyro import em, models
 from mixpyro.em import programs
 from mixpyro.em.calls.arguments import split
 from mixpyro.em.machine.recent import Recent
+from mixpyro.em.plan.resize import resized
 from mixpyro.em.read import replay
 
 KEY = jax.random.key(0)
@@ -165,3 +166,16 @@ def test_bad_data_are_refused_as_ever(fresh):
         em.EM(models.poisson_mixture).run(KEY, np.arange(40) - 3, num_components=2)
     with pytest.raises(ValueError, match="no rows"):
         em.EM(models.poisson_mixture).run(KEY, np.arange(0), num_components=2)
+
+
+def test_more_digits_are_no_other_model(fresh):
+    """JAX prints a long number on a line of its own, and a million as 1e+06 in single precision."""
+
+    class Scaled(Normals):
+        def __call__(self, x, components=2):
+            super().__call__(x * jnp.float32(x.shape[0]) / jnp.float32(x.shape[0]), components)
+
+    for model in (Normals(), Scaled()):
+        few, many = (split((np.zeros(n, np.float32),), {}, model) for n in (90, 1_000_000))
+        program = programs.program_for(model, few)
+        assert resized(program, many).num_rows == 1_000_000
