@@ -18,6 +18,8 @@ from mixpyro.em.machine.interruption import Interruption
 
 from .two_normals import normals
 
+pytestmark = pytest.mark.usefixtures("ctrl_c")
+
 _rng = np.random.default_rng(2)
 # Two classes so close that EM needs hundreds of steps.
 X = np.concatenate([_rng.normal(size=120), _rng.normal(size=80) + 1.5])
@@ -56,13 +58,6 @@ def pressed(monkeypatch, times=1, patience=0):
 def run(**options):
     options = {"accelerate": None, "num_restarts": 1, "tolerance": 0, **options}
     return em.EM(normals, **options).run(jax.random.key(1), X, num_components=2)
-
-
-@pytest.fixture(autouse=True)
-def _handler():
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    assert signal.signal(signal.SIGINT, before) is signal.default_int_handler
 
 
 @pytest.mark.parametrize("patience", [0, pytest.param(2, marks=pytest.mark.slow)])

@@ -7,17 +7,11 @@ import pytest
 
 from mixpyro.em.machine.interruption import Interruption, raising
 
+pytestmark = pytest.mark.usefixtures("ctrl_c")
+
 
 def press():
     signal.raise_signal(signal.SIGINT)
-
-
-@pytest.fixture(autouse=True)
-def _handler():
-    """Python's own handler, and whatever was there before back in its place."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    assert signal.signal(signal.SIGINT, before) is signal.default_int_handler
 
 
 def test_the_first_is_noted_and_the_second_raises():

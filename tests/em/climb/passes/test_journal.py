@@ -79,7 +79,7 @@ def test_other_rows_or_batches_are_refused(x64, tmp_path, monkeypatch):
         surviving.run_batches(path, 0)
 
 
-def test_ctrl_c_within_a_pass_returns_what_there_is(x64, monkeypatch):
+def test_ctrl_c_within_a_pass_returns_what_there_is(x64, ctrl_c, monkeypatch):
     class Pressed(Interruption):
         looks = 0
 
