@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 _MAPS, _MOST = Path("/proc/self/maps"), Path("/proc/sys/vm/max_map_count")
-# The share of the maps that may be taken before models that were not used lately are forgotten.
-_FULL = 0.5
+# The share of the maps that may be taken before models that were not used lately are forgotten, and
+# what one function takes at most. To count them takes tens of milliseconds where there are many.
+_FULL, _EACH = 0.5, 256
+_unseen = 0  # so many functions may be made before the next count
 
 _clock = itertools.count()
 _all: weakref.WeakSet[Compiled] = weakref.WeakSet()
@@ -45,12 +47,17 @@ class Compiled:
 
 
 def crowded() -> bool:
-    """Whether this process has taken half of the memory maps that it may have."""
+    """Whether this process had taken half of the memory maps it may have, by the last count."""
+    global _unseen
+    if _unseen > 0:
+        _unseen -= 1
+        return False
     try:
-        most = int(_MOST.read_text())
-        return _MAPS.read_bytes().count(b"\n") > _FULL * most
+        left = int(_FULL * int(_MOST.read_text())) - _MAPS.read_bytes().count(b"\n")
     except OSError:  # not Linux, or not to be read: no such limit is known
         return False
+    _unseen = max(left, 0) // _EACH
+    return left < 0
 
 
 def forget(current: Compiled) -> None:

@@ -183,6 +183,7 @@ def test_models_not_used_lately_give_way_when_memory_maps_run_out(monkeypatch, w
     first, second = run(X[:31], k=1), run(X[:32], model=scaled)
     with monkeypatch.context() as full:
         full.setattr(compiled, "_FULL", 0.0)
+        full.setattr(compiled, "_unseen", 0)
         assert run(X[:33], model=weighed).status.ok
     with watch_jax() as work:
         run(X[1:34], model=weighed)
@@ -192,5 +193,15 @@ def test_models_not_used_lately_give_way_when_memory_maps_run_out(monkeypatch, w
     assert "leg" in work.traced  # the oldest did not
     assert again.log_likelihood == first.log_likelihood
     assert second.summary().equals(run(X[:32], model=scaled).summary())
-    monkeypatch.setattr(compiled, "_MAPS", tmp_path / "nowhere")
-    assert not compiled.crowded()
+    monkeypatch.setattr(compiled, "_unseen", 0)
+    monkeypatch.setattr(compiled, "_MAPS", tmp_path / "maps")
+    assert not compiled.crowded()  # not there
+    compiled._MAPS.write_text("map\n" * 9)
+    monkeypatch.setattr(compiled, "_MOST", tmp_path / "most")
+    for most, many in ((20, False), (16, True), (4096, False)):
+        compiled._MOST.write_text(f"{most}\n")
+        assert compiled.crowded() is many
+    assert compiled._unseen == (2048 - 9) // 256
+    compiled._MOST.write_text("16\n")
+    told = [compiled.crowded() for _ in range(8)]
+    assert told == [False] * 7 + [True]  # what is made meanwhile cannot fill them
