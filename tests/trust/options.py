@@ -23,6 +23,11 @@ def fit(num_components: int = 2) -> em.Fit:
 
 
 @functools.cache
+def swept() -> em.Sweep:
+    return em.Sweep(({"num_components": 1}, {"num_components": 2}), (fit(1), fit(2)))
+
+
+@functools.cache
 def draws() -> Any:
     return inference.run_laplace(fit(), KEY, num_samples=20)
 
@@ -186,6 +191,18 @@ OPTIONS = {
             "rng_key": "key",
             "num_components": "counts",
             "init_params": "optional",
+        },
+    ),
+    "Sweep.bootstrap_lrt": Options(
+        _of(lambda **kw: swept().bootstrap_lrt(**kw), rng_key=0, num_replicates=19),
+        {
+            "rng_key": "key",
+            "num_replicates": "count of two",
+            "level": "level",
+            "stop": "flag",
+            "num_restarts": "count",
+            "max_steps": "count",
+            "tolerance": "bound",
         },
     ),
     "with_labels": Options(
