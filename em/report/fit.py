@@ -83,6 +83,7 @@ class Fit(Result):
         *,
         tests: bool = False,
         exponentiate: bool = False,
+        reference: int | None = None,
     ) -> pd.DataFrame:
         """A table with one row an entry: estimate, standard error, interval, note.
 
@@ -99,12 +100,18 @@ class Fit(Result):
         adds ``exp``, ``exp_lower``, ``exp_upper`` (odds ratios of logistic coefficients, rate
         ratios of log-linear ones), both for parameters on the real line.
 
+        ``reference`` is for models with covariates of the classes, whose coefficients are log odds
+        against one class: it gives them against another, ``beta_j - beta_reference``, with the
+        error of the difference from the joint covariance. Rows are ``class_coefficients[2 vs 0,
+        age]``, of the other classes in their order.
+
         Raises:
-            ValueError: an unknown kind of interval or error.
+            ValueError: an unknown kind of interval or error; no such class, no such coefficients,
+                or ``reference`` with profile intervals.
         """
         flag("tests", tests)
         flag("exponentiate", exponentiate)
-        table = tables.summary(self, level, kind, interval)
+        table = tables.summary(self, level, kind, interval, reference)
         return tables.extended(self, table, tests, exponentiate)
 
     def indices(self) -> pd.Series:

@@ -232,6 +232,7 @@ OPTIONS = {
             "interval": "word",
             "tests": "flag",
             "exponentiate": "flag",
+            "reference": "optional",
         },
     ),
     "Fit.standard_errors": Options(_methods("standard_errors"), {"kind": "word"}),
