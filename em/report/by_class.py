@@ -12,6 +12,7 @@ import numpy as np
 from ..calls.numbers import plain
 from ..step.objective import own_log_likelihood
 from .of_classes.axes import axes_of, class_axes
+from .of_classes.names import numbered, renamed_call
 from .of_classes.reference import class_logits
 from .summary import summary
 from .words import label, places
@@ -28,7 +29,7 @@ def profiles(fit: Result, level: float, kind: str) -> pd.DataFrame:
 
     _single(fit)
     table, axes = summary(fit, level, kind, "wald"), class_axes(fit)
-    out = []
+    classes, out = numbered(fit.call, fit.program.num_components), []
     for name, axis in axes.items():
         shape = np.shape(fit.leaves[name])
         for index in np.ndindex(shape):
@@ -39,7 +40,7 @@ def profiles(fit: Result, level: float, kind: str) -> pd.DataFrame:
             out.append(
                 (
                     _entry(name, rest, axis),
-                    index[axis],
+                    classes[index[axis]],
                     *row[["estimate", "standard_error", "lower", "upper"]],
                 )
             )
@@ -69,6 +70,9 @@ def in_order[R: Result](fit: R, by: str | Sequence[int]) -> R:
         )
     labels = None if fit.labels is None else jnp.argsort(order)[fit.labels]
     fields = {f.name: getattr(fit, f.name) for f in dataclasses.fields(fit)}
+    if names := fit.call.classes.names:
+        call = renamed_call(fit, tuple(names[j] for j in order))
+        fields |= {"call": call}
     fields |= {"leaves": leaves, "counts": np.asarray(fit.counts)[order], "labels": labels}
     return type(fit)(**fields)
 

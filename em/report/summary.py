@@ -17,7 +17,8 @@ from ..options import one_of
 from ..plan.program import Params
 from ..rows.streamed import one_batch_of
 from . import information as info
-from .of_classes.reference import Contrasts, contrasts, logits_of, number_of, versus
+from .of_classes.names import class_names, number_of, versus
+from .of_classes.reference import Contrasts, contrasts, logits_of
 from .of_data.deterministic import values as deterministics
 from .profile import profile
 from .words import label
@@ -80,14 +81,15 @@ def summary(
 
 def _against(
     fit: Result, kind: str, kind_of_interval: str, reference: Any
-) -> tuple[dict[str, Contrasts], list[str]]:
+) -> tuple[dict[str, Contrasts], tuple[str, ...]]:
     """Coefficients against a class (see `Fit.summary`), and what their classes are called."""
     if reference is None:
-        return {}, []
-    number, logits = number_of(fit, reference), logits_of(fit)
+        return {}, ()
+    k = fit.program.num_components
+    number, logits = number_of(fit.call, k, reference), logits_of(fit)
     if kind_of_interval == "profile":
         raise ValueError("coefficients against another class have interval='wald' alone")
-    return contrasts(fit, logits, number, kind), versus(fit.call, logits, number)
+    return contrasts(fit, logits, number, kind), versus(class_names(fit.call, k), number)
 
 
 def extended(fit: Result, table: pd.DataFrame, tests: bool, exponentiate: bool) -> pd.DataFrame:

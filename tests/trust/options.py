@@ -242,6 +242,9 @@ OPTIONS = {
         {"site": "word", "index": "index", "level": "level"},
     ),
     "Fit.sorted": Options(_methods("sorted"), {"by": "word"}),
+    "Fit.named": Options(
+        _of(lambda names: fit().named(names), names=("low", "high")), {"names": "nothing"}
+    ),
     "Fit.save": Options(_methods("save"), {"path": "path"}),
     "marginalize": Options(inference.marginalize, {"model": "function"}),
     "init_to_fit": Options(inference.init_to_fit, {"fit": "nothing"}),

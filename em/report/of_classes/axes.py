@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...climb.reach import felt
+from ...rows.streamed import one_batch_of
 
 if TYPE_CHECKING:
     from ..result import Result
@@ -24,7 +25,7 @@ def class_axes(fit: Result) -> dict[str, int]:
 def axes_of(fit: Result) -> dict[str, tuple[int, ...]]:
     """{free parameter: all axes that number the classes}; two of transitions."""
     program, k = fit.program, fit.program.num_components
-    reach = felt(program, fit.call.arrays)
+    reach = felt(program, one_batch_of(fit.rows).arrays)
     found: dict[str, tuple[int, ...]] = {}
     start = 0
     for p in program.structure.free:

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
-from ...calls.call import Call
 from ...machine.jit import quick_jit
-from ...options import whole
 from ...read.examples import example as example_of
 from ...rows.streamed import one_batch_of
 from .. import information as info
@@ -122,25 +120,6 @@ def contrasts(fit: Result, logits: Logits, reference: int, kind: str) -> dict[st
             logits.renamed(value, order), error.reshape(value.shape), note.reshape(value.shape)
         )
     return found
-
-
-def versus(call: Call, logits: Logits, reference: int) -> list[str]:
-    """What the rows of coefficients against a class are called: ``2 vs 0``."""
-    names = list(map(str, range(logits.k)))
-    return [f"{names[j]} vs {names[reference]}" for j in logits.others(reference)]
-
-
-def number_of(fit: Result, reference: Any) -> int:
-    """The number of a class that is meant by its number or name.
-
-    Raises:
-        ValueError: no such class.
-    """
-    k = fit.program.num_components
-    whole("reference", reference, least=0)
-    if reference >= k:
-        raise ValueError(f"reference must be one of the classes, 0 to {k - 1}, not {reference}")
-    return int(reference)
 
 
 def logits_of(fit: Result) -> Logits:
