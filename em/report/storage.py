@@ -137,8 +137,6 @@ def _made[R: Result](
     call = split(tuple(args), kwargs) if data is None else call_of(data, meta["rows"])
     call = replace(call, columns=tuple(columns))
     program = program_for(model, call, bool(meta.get("posterior", False)))
-    classes = names_of_classes.retold(meta.get("classes", {}), program.num_components)
-    call = replace(call, classes=classes)
     names = [p.name for p in program.structure.parameters]
     expected = {p.name: p.shape for p in program.structure.parameters}
     found = {n: stored[f"params/{n}"].shape for n in meta["parameters"]}
@@ -147,6 +145,8 @@ def _made[R: Result](
             f"{path} has the parameters {_shapes(found)}; the model has {_shapes(expected)}. "
             "Give the model that was fitted"
         )
+    known = names_of_classes.retold(meta.get("classes", {}), program.num_components, expected)
+    call = replace(call, classes=known)
     rows: Any
     rows, seen = prepare(program, call.arrays)
     if data is None:

@@ -99,11 +99,11 @@ def told(classes: Classes) -> dict[str, Any]:
     return {"names": list(classes.names), "words": words}
 
 
-def retold(found: Mapping[str, Any], k: int) -> Classes:
+def retold(found: Mapping[str, Any], k: int, shapes: Mapping[str, tuple[int, ...]]) -> Classes:
     """The names that a file holds, if it does.
 
     Raises:
-        ValueError: other names than one a class.
+        ValueError: other names than one a class, or one an entry of parameters of these shapes.
     """
     if not found.get("names"):
         return Classes()
@@ -111,4 +111,7 @@ def retold(found: Mapping[str, Any], k: int) -> Classes:
         str(n): {int(axis): tuple(map(str, own)) for axis, own in axes.items()}
         for n, axes in found["words"].items()
     }
+    for n, axes in words.items():
+        if any(len(own) != shapes[n][axis] for axis, own in axes.items()):
+            raise ValueError(f"the file's names of classes are not those of {n!r}")
     return Classes(checked(found["names"], k), words)

@@ -1,6 +1,7 @@
 """Names of the classes, wherever a class is named; numbers are what they were."""
 
 import functools
+import json
 import pickle
 
 import jax
@@ -82,6 +83,25 @@ def test_files_and_pickles_keep_them(tmp_path):
         assert list(back.summary().index) == list(named().summary().index)
     plain().save(tmp_path / "plain.npz")
     assert em.load(tmp_path / "plain.npz", models.latent_class).class_names == ()
+
+
+def test_a_file_with_other_names_is_refused(tmp_path):
+    named().save(tmp_path / "fit.npz")
+    with np.load(tmp_path / "fit.npz") as file:
+        stored = dict(file)
+    meta = json.loads(str(stored["meta"]))
+    for classes in (
+        {"names": ["low"], "words": {}},
+        {"names": ["low", "low"], "words": {}},
+        {"names": ["low", "high"], "words": {"weights": {"0": ["low"]}}},
+        {"names": ["low", "high"], "words": {"loc": {"0": ["low", "high"]}}},
+        {"names": ["low", "high"]},
+        ["low", "high"],
+    ):
+        stored["meta"] = np.array(json.dumps({**meta, "classes": classes}))
+        np.savez(tmp_path / "bad.npz", **stored)
+        with pytest.raises(ValueError, match=r"names|classes|no whole mixpyro fit"):
+            em.load(tmp_path / "bad.npz", models.latent_class)
 
 
 def test_pictures_have_them():
