@@ -18,6 +18,7 @@ from .studies.cross_validation import CrossValidation, cross_validate
 from .studies.external import External, external
 from .studies.goodness_of_fit import GoodnessOfFit, goodness_of_fit
 from .studies.hypotheses import HypothesisTest, likelihood_ratio_test, wald_test
+from .studies.sequence import SequentialTest
 from .studies.sweep import Sweep, sweep
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "GoodnessOfFit",
     "HypothesisTest",
     "KMeans",
+    "SequentialTest",
     "Spec",
     "Status",
     "Stepwise",

@@ -53,6 +53,7 @@ class Names:
                     named[axis] = f"{name}_{place}" if place else name
         self.coords = {
             **{self.component[z.name]: np.arange(z.num_components) for z in structure.latents},
+            **self._of_classes(fit),
             **{self.row[z.name]: np.arange(z.num_rows) for z in structure.latents},
             **labelled,
             **(coords or {}),
@@ -63,6 +64,15 @@ class Names:
         if self.chain is not None:
             self.row_data = {}
             self.axes |= {d.name: {0: TIME} for d in structure.data}
+
+    def _of_classes(self, fit: Fit) -> dict[str, list[str]]:
+        """{axis: the names of the classes along it}, where the fit has any."""
+        names, words = fit.call.classes.names, fit.call.classes.words
+        if not names:
+            return {}
+        (component,) = self.component.values()
+        own = {f"{n}_dim_0": list(w[0]) for n, w in words.items() if w.get(0, names) != names}
+        return {component: list(names), f"{component}_1": list(names), **own}
 
     def _numbering(self, latent: str, size: int) -> str:
         """The name of an axis that numbers a latent's components, or the first of them."""

@@ -28,6 +28,14 @@ def is_data(leaf: Any) -> bool:
 
 
 @dataclass(frozen=True)
+class Classes:
+    """Names of the classes (k,), and {parameter: {axis: what its entries are called}} by them."""
+
+    names: tuple[str, ...] = ()
+    words: Mapping[str, Mapping[int, tuple[str, ...]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Call:
     """The arguments of one model call: ``model(*args, **kwargs)``.
 
@@ -35,9 +43,9 @@ class Call:
     holds the other leaves and ``tree`` the shape of the whole; both are hashable, so that
     ``signature`` decides whether a compiled program can be used again. ``gaps`` tells whether any
     of the arrays has a NaN (or may have one, being traced), ``columns`` the names of the columns of
-    those that were frames. ``concrete`` {number of the array: its values} are those that the model
-    is always given as they are, since it needs them in Python. ``shards`` says how rows lie that
-    are on several devices.
+    those that were frames, ``classes`` what a fit's classes are called. ``concrete`` {number of the
+    array: its values} are those that the model is always given as they are, since it needs them in
+    Python. ``shards`` says how rows lie that are on several devices.
     """
 
     arrays: tuple[jax.Array, ...]
@@ -47,6 +55,7 @@ class Call:
     columns: tuple[tuple[Any, ...] | None, ...] = ()
     concrete: Mapping[int, np.ndarray] = field(default_factory=dict)
     shards: Shards | None = None
+    classes: Classes = Classes()
 
     def holding(self, numbers: Iterable[int]) -> Call:
         """The call with these arrays concrete."""

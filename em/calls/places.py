@@ -16,10 +16,19 @@ from .categories import Categories, attribute, declared, labels_of, of_items
 
 
 def place(model: Callable, call: Call, name: str, index: Sequence[Any]) -> list[str] | None:
-    """Where an entry of a site is, by names: ``0``, ``item A``, ``yes``; numbers without names.
+    """Where an entry of a site is, by names: ``low``, ``item A``, ``yes``; numbers without names.
 
     None for a category that its item does not have: arrays go up to the most that any item has.
     """
+    words = _by_columns(model, call, name, index)
+    if words is not None:
+        for axis, own in call.classes.words.get(name, {}).items():
+            words[axis] = own[int(index[axis])]
+    return words
+
+
+def _by_columns(model: Callable, call: Call, name: str, index: Sequence[Any]) -> list[str] | None:
+    """The same by the names of items, categories and columns alone."""
     words = [str(i) for i in index]
     kwargs = call.rebuild()[1]
     axes = _axes(model, kwargs).get(name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -11,8 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..calls.numbers import plain
-from ..climb.reach import felt
 from ..step.objective import own_log_likelihood
+from .of_classes.axes import axes_of, class_axes
+from .of_classes.names import numbered, renamed_call
+from .of_classes.reference import class_logits
 from .summary import summary
 from .words import label, places
 
@@ -22,48 +23,13 @@ if TYPE_CHECKING:
     from .result import Result
 
 
-def class_axes(fit: Result) -> dict[str, int]:
-    """{free parameter: the axis that numbers the classes}: entry j there reaches class j alone.
-
-    Of the transitions of a chain that is the class before.
-    """
-    return {name: axes[0] for name, axes in _axes(fit).items()}
-
-
-def _axes(fit: Result) -> dict[str, tuple[int, ...]]:
-    """{free parameter: all axes that number the classes}; two of transitions."""
-    program, k = fit.program, fit.program.num_components
-    reach = felt(program, fit.call.arrays)
-    found: dict[str, tuple[int, ...]] = {}
-    start = 0
-    for p in program.structure.free:
-        size = math.prod(p.shape)
-        own = reach[:, start : start + size].reshape(k, *p.shape)
-        start += size
-        axes = [axis for axis, size in enumerate(p.shape) if size == k]
-        if p.name in {name for z in program.structure.latents for name in z.depends}:
-            if program.structure.chain is None:
-                axes = axes[:1] if p.shape == (k,) else []
-        else:
-            axes = [a for a in axes if _numbers(np.moveaxis(own, a + 1, 1))][:1]
-        if axes:
-            found[p.name] = tuple(axes)
-    return found
-
-
-def _numbers(own: np.ndarray) -> bool:
-    """Whether of (k, k, ...) only (j, j, ...) holds."""
-    other = ~np.eye(len(own), dtype=bool)
-    return bool(own.any() and not own[other].any())
-
-
 def profiles(fit: Result, level: float, kind: str) -> pd.DataFrame:
     """One row an entry and class (see `Fit.profiles`)."""
     import pandas as pd
 
     _single(fit)
     table, axes = summary(fit, level, kind, "wald"), class_axes(fit)
-    out = []
+    classes, out = numbered(fit.call, fit.program.num_components), []
     for name, axis in axes.items():
         shape = np.shape(fit.leaves[name])
         for index in np.ndindex(shape):
@@ -74,7 +40,7 @@ def profiles(fit: Result, level: float, kind: str) -> pd.DataFrame:
             out.append(
                 (
                     _entry(name, rest, axis),
-                    index[axis],
+                    classes[index[axis]],
                     *row[["estimate", "standard_error", "lower", "upper"]],
                 )
             )
@@ -86,10 +52,14 @@ def in_order[R: Result](fit: R, by: str | Sequence[int]) -> R:
     """The same fit with its classes renamed (see `Fit.sorted`)."""
     latent, k = _single(fit), fit.program.num_components
     order = _order(fit, by, k)
-    axes = _axes(fit)
+    axes = axes_of(fit)
     leaves = dict(fit.leaves)
     for name, axis in ((n, a) for n, every in axes.items() for a in every):
         leaves[name] = jnp.take(jnp.asarray(leaves[name]), order, axis)
+    if (logits := class_logits(fit)) is not None:
+        for name in logits.sites:
+            moved = logits.renamed(np.asarray(leaves[name]), order)
+            leaves[name] = jnp.asarray(moved, leaves[name].dtype)
     free = {p.name: leaves[p.name] for p in fit.program.structure.free}
     own = own_log_likelihood(fit.program, free, fit.rows)
     if not own.agrees(fit.log_likelihood, np.dtype(fit.rows.weights.dtype)):
@@ -100,6 +70,9 @@ def in_order[R: Result](fit: R, by: str | Sequence[int]) -> R:
         )
     labels = None if fit.labels is None else jnp.argsort(order)[fit.labels]
     fields = {f.name: getattr(fit, f.name) for f in dataclasses.fields(fit)}
+    if names := fit.call.classes.names:
+        call = renamed_call(fit, tuple(names[j] for j in order))
+        fields |= {"call": call}
     fields |= {"leaves": leaves, "counts": np.asarray(fit.counts)[order], "labels": labels}
     return type(fit)(**fields)
 

@@ -158,6 +158,8 @@ def _classes(fit: Result, level: int) -> tuple[str, ...]:
     shown = [z for z in structure.latents if z.level in (0, level)]
     numbers = np.arange(structure.num_components(level))
     values = {n: np.asarray(v) for n, v in structure.classes(numbers, level).items()}
+    if len(shown) == 1 and fit.call.classes.names:
+        return fit.call.classes.names
     if len(shown) == 1:
         word = "class" if structure.chain is None else "state"
         return tuple(f"{word} {values[shown[0].name][j]}" for j in numbers)

@@ -24,6 +24,7 @@ from . import summary as tables
 from .by_class import in_order, profiles
 from .indices import classification_table, indices
 from .items import bivariate_residuals
+from .of_classes.names import named
 from .precision import in_own_precision
 from .result import Result
 from .scores import gram
@@ -83,6 +84,7 @@ class Fit(Result):
         *,
         tests: bool = False,
         exponentiate: bool = False,
+        reference: int | str | None = None,
     ) -> pd.DataFrame:
         """A table with one row an entry: estimate, standard error, interval, note.
 
@@ -99,12 +101,18 @@ class Fit(Result):
         adds ``exp``, ``exp_lower``, ``exp_upper`` (odds ratios of logistic coefficients, rate
         ratios of log-linear ones), both for parameters on the real line.
 
+        ``reference`` is for models with covariates of the classes, whose coefficients are log odds
+        against one class: it gives them against another (its number or name), ``beta_j -
+        beta_reference``, with the error of the difference from the joint covariance. Rows are
+        ``class_coefficients[2 vs 0, age]``, of the other classes in their order.
+
         Raises:
-            ValueError: an unknown kind of interval or error.
+            ValueError: an unknown kind of interval or error; no such class, no such coefficients,
+                or ``reference`` with profile intervals.
         """
         flag("tests", tests)
         flag("exponentiate", exponentiate)
-        table = tables.summary(self, level, kind, interval)
+        table = tables.summary(self, level, kind, interval, reference)
         return tables.extended(self, table, tests, exponentiate)
 
     def indices(self) -> pd.Series:
@@ -168,6 +176,24 @@ class Fit(Result):
             ValueError: several latent classes, or ones that cannot be renamed.
         """
         return in_order(self, by)
+
+    def named(self, names: Sequence[str]) -> Fit:
+        """The same fit with names of its classes, (k,), in their order.
+
+        Tables, messages, pictures and DataTrees say ``probs[low, item A, yes]`` where they said
+        ``probs[0, item A, yes]``; `sorted` keeps each class's name, files and pickles keep all.
+        Arrays stay what they are: `predict` has numbers. ``fit.sorted("size").named(["low",
+        "high"])`` first gives the classes an order.
+
+        Raises:
+            ValueError: no distinct words, one a class; several latent classes.
+        """
+        return named(self, names)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """What the classes are called, by `named`; nothing where they have numbers alone."""
+        return self.call.classes.names
 
     def profile_interval(
         self, site: str, index: tuple[int, ...] = (), level: float = 0.95

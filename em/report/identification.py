@@ -6,10 +6,15 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from ..calls.call import Call
+from ..plan.program import Program
 from . import information as info
+from .words import label
 
 
-def combinations(information: info.Information, shapes: Mapping[str, tuple]) -> list[str]:
+def combinations(
+    information: info.Information, shapes: Mapping[str, tuple], program: Program, call: Call
+) -> list[str]:
     """Directions along which the likelihood is flat, in words: which entries move together.
 
     A basis of the flat directions is brought to reduced echelon form, so that each names few
@@ -22,7 +27,8 @@ def combinations(information: info.Information, shapes: Mapping[str, tuple]) -> 
     for name, jacobian in information.jacobian.items():
         moved = np.where(information.boundary[name].reshape(-1, 1), 0, jacobian @ null)
         for index, row in zip(np.ndindex(shapes[name]), moved, strict=True):
-            entries.append(name + (f"[{', '.join(map(str, index))}]" if index else ""))
+            numbers = name + (f"[{', '.join(map(str, index))}]" if index else "")
+            entries.append(label(program, call, name, index) or numbers)
             moves.append(row)
     basis = _echelon(np.array(moves).T)
     return [_terms(entries, row / np.abs(row).max()) for row in basis if np.abs(row).max() > 0]

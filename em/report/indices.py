@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..rows.streamed import total_of
+from .of_classes.names import numbered
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,10 +57,11 @@ def classification_table(fit: Result) -> pd.DataFrame:
     counts = member.sum(0)
     with np.errstate(invalid="ignore"):
         mean = member.T @ resp / counts[:, None]
+    classes = numbered(fit.call, k)
     columns = {
         "n": counts,
         "assigned": counts / weights.sum(),
         "estimated": weights @ resp / weights.sum(),
-        **{f"posterior[{j}]": mean[:, j] for j in range(k)},
+        **{f"posterior[{name}]": mean[:, j] for j, name in enumerate(classes)},
     }
-    return pd.DataFrame(columns).rename_axis("class")
+    return pd.DataFrame(columns, index=pd.Index(classes, name="class"))

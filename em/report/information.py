@@ -165,3 +165,21 @@ def reasons(information: Information, shapes: dict[str, tuple]) -> dict[str, np.
         edge = information.boundary[name]
         found[name] = np.where(edge, "boundary", np.where(flat, "not identified", ""))
     return found
+
+
+def of_functions(
+    information: Information, slopes: dict[str, np.ndarray], kind: str
+) -> tuple[np.ma.MaskedArray, np.ndarray]:
+    """(q,) delta-method standard errors of functions of the parameters, and why one is missing.
+
+    ``slopes`` {parameter: (q, entries)} are their derivatives; of linear ones this is exact.
+    """
+    touched = sum((np.abs(s) @ information.boundary[n].ravel()) for n, s in slopes.items())
+    jacobian = sum(s @ information.jacobian[n] for n, s in slopes.items())
+    flat = information.directions.undetermined(jacobian)
+    note = np.where(touched > 0, "boundary", np.where(flat, "not identified", ""))
+    if not np.isfinite(information.matrix).all():
+        note = np.full(len(flat), "no finite information")
+    squared = np.einsum("ij,jk,ik->i", jacobian, covariance(information, kind), jacobian)
+    error = np.sqrt(np.maximum(squared, 0))
+    return np.ma.MaskedArray(np.where(note == "", error, 0), mask=note != ""), note.astype(object)

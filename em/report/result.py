@@ -97,7 +97,7 @@ class Result:
         parts = [self.status.advice]
         if self.status is Status.NOT_IDENTIFIED:
             parts.append(f"Undetermined: {', '.join(self._undetermined())}.")
-            for moves in combinations(self.information, self.shapes)[:3]:
+            for moves in combinations(self.information, self.shapes, self.program, self.call)[:3]:
                 parts.append(f"Nothing changes when these move together: {moves}.")
         parts += of_starts(self.restart_results)
         if self.status.ok and self.labels is None and not getattr(self.rows, "hard", False):

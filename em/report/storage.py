@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..calls.arguments import split
+from ..calls.call import Classes
 from ..calls.streams import data_of
 from ..climb.selection import Restarts
 from ..climb.status import Status
@@ -22,6 +23,7 @@ from ..options import path as check_path
 from ..programs import prepare, program_for
 from ..rows.checks import check
 from ..sources.batches import Batches
+from .of_classes import names as names_of_classes
 from .of_data.written import arrays_of, call_of, retold, told
 from .precision import precision_of_numbers
 from .result import Result
@@ -48,6 +50,7 @@ def save(fit: Result, path: str | Path) -> None:
         "library": "mixpyro",
         "arguments": _encode(list(marked)),
         "columns": [list(c) if c and all(map(_named, c)) else None for c in fit.call.columns],
+        "classes": names_of_classes.told(fit.call.classes),
         "parameters": list(fit.leaves),
         "log_likelihood": fit.log_likelihood,
         "objective": fit.objective,
@@ -142,6 +145,8 @@ def _made[R: Result](
             f"{path} has the parameters {_shapes(found)}; the model has {_shapes(expected)}. "
             "Give the model that was fitted"
         )
+    known = names_of_classes.retold(meta.get("classes", {}), program.num_components, expected)
+    call = replace(call, classes=known)
     rows: Any
     rows, seen = prepare(program, call.arrays)
     if data is None:
@@ -185,7 +190,8 @@ def parts(fit: Result) -> tuple[Any, ...]:
     leaves = {n: np.asarray(v) for n, v in fit.leaves.items()}
     labels = None if fit.labels is None else np.asarray(fit.labels)
     numbers = {name: getattr(fit, name) for name in _NUMBERS}
-    reading = (fit.program.given, *args, fit.call.columns, fit.program.posterior)
+    named = (fit.call.columns, fit.call.classes)
+    reading = (fit.program.given, *args, *named, fit.program.posterior)
     return (*reading, leaves, labels, numbers)
 
 
@@ -196,6 +202,7 @@ def restored[R: Result](
     args: tuple,
     kwargs: dict,
     columns: tuple,
+    classes: Classes,
     posterior: bool,
     leaves: dict[str, np.ndarray],
     labels: np.ndarray | None,
@@ -203,7 +210,7 @@ def restored[R: Result](
 ) -> R:
     """The fit of these parts: the model is read again, or found where it was read before."""
     with precision_of_numbers(leaves.values()):
-        call = replace(split(args, kwargs), columns=columns)
+        call = replace(split(args, kwargs), columns=columns, classes=classes)
         program = program_for(model, call, posterior)
         return kind(
             program=program,

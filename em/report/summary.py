@@ -17,6 +17,8 @@ from ..options import one_of
 from ..plan.program import Params
 from ..rows.streamed import one_batch_of
 from . import information as info
+from .of_classes.names import class_names, number_of, versus
+from .of_classes.reference import Contrasts, contrasts, logits_of
 from .of_data.deterministic import values as deterministics
 from .profile import profile
 from .words import label
@@ -33,7 +35,9 @@ _POOR = 1.0
 _NEAR_EDGE = "near the edge: take interval='profile'"
 
 
-def summary(fit: Result, level: float, kind: str, kind_of_interval: str) -> pd.DataFrame:
+def summary(
+    fit: Result, level: float, kind: str, kind_of_interval: str, reference: Any = None
+) -> pd.DataFrame:
     """One row an entry: estimate, standard error, interval, note (see `Fit.summary`)."""
     import pandas as pd
 
@@ -45,11 +49,15 @@ def summary(fit: Result, level: float, kind: str, kind_of_interval: str) -> pd.D
     values: dict[str, Any] = dict(fit.leaves)
     for name, (value, error, reason) in derived(fit, kind).items():
         values[name], errors[name], why[name] = value, error, reason
+    against, names = _against(fit, kind, kind_of_interval, reference)
+    for name, found in against.items():
+        values[name], errors[name], why[name] = found.value, found.error, found.note
+        support |= {name: ""}
     table = []
     for name, value in values.items():
         array = np.asarray(value, float)
         for index in itertools.product(*map(range, array.shape)):
-            entry = label(fit.program, fit.call, name, index)
+            entry = label(fit.program, fit.call, name, index, names if name in against else ())
             if entry is None:
                 continue
             estimate, error = float(array[index]), errors[name][index]
@@ -69,6 +77,19 @@ def summary(fit: Result, level: float, kind: str, kind_of_interval: str) -> pd.D
             table.append((entry, estimate, se, low, high, note))
     columns = ["parameter", "estimate", "standard_error", "lower", "upper", "note"]
     return pd.DataFrame(table, columns=columns).set_index("parameter")
+
+
+def _against(
+    fit: Result, kind: str, kind_of_interval: str, reference: Any
+) -> tuple[dict[str, Contrasts], tuple[str, ...]]:
+    """Coefficients against a class (see `Fit.summary`), and what their classes are called."""
+    if reference is None:
+        return {}, ()
+    k = fit.program.num_components
+    number, logits = number_of(fit.call, k, reference), logits_of(fit)
+    if kind_of_interval == "profile":
+        raise ValueError("coefficients against another class have interval='wald' alone")
+    return contrasts(fit, logits, number, kind), versus(class_names(fit.call, k), number)
 
 
 def extended(fit: Result, table: pd.DataFrame, tests: bool, exponentiate: bool) -> pd.DataFrame:
@@ -103,23 +124,11 @@ def derived(fit: Result, kind: str) -> dict[str, tuple[np.ndarray, np.ma.MaskedA
         return {n: found[n] for n in own}
 
     slopes = jax.jacfwd(values_at)(free)
-    variance = info.covariance(information, kind)
     out = {}
     for name, value in own.items():
         by_site = {n: np.asarray(s, float).reshape(value.size, -1) for n, s in slopes[name].items()}
-        touched = sum(
-            (np.abs(by_site[n]) @ information.boundary[n].reshape(-1, 1)).ravel() for n in by_site
-        )
-        jacobian = sum(by_site[n] @ information.jacobian[n] for n in by_site)
-        flat = information.directions.undetermined(jacobian)
-        note = np.where(touched > 0, "boundary", np.where(flat, "not identified", ""))
-        if not np.isfinite(information.matrix).all():
-            note = np.full(value.size, "no finite information")
-        squared = np.einsum("ij,jk,ik->i", jacobian, variance, jacobian)
-        error = np.sqrt(np.maximum(squared, 0))
-        masked = np.ma.MaskedArray(np.where(note == "", error, 0), mask=note != "")
-        shape = value.shape
-        out[name] = np.asarray(value), masked.reshape(shape), note.astype(object).reshape(shape)
+        error, note = info.of_functions(information, by_site, kind)
+        out[name] = np.asarray(value), error.reshape(value.shape), note.reshape(value.shape)
     return out
 
 

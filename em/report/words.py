@@ -17,14 +17,19 @@ from ..plan.program import Program
 SAME = 1e-2
 
 
-def label(program: Program, call: Call, name: str, index: Sequence[Any]) -> str | None:
+def label(
+    program: Program, call: Call, name: str, index: Sequence[Any], first: Sequence[str] = ()
+) -> str | None:
     """An entry of a parameter, as tables and messages call it: ``probs[0, item A, yes]``.
 
-    None for one that is no category of its item, which has no place in a table.
+    None for one that is no category of its item, which has no place in a table. ``first`` are
+    other words along the first axis.
     """
     words = places(program, call, name, index)
     if words is None:
         return None
+    if first:
+        words[0] = first[index[0]]
     return f"{name}[{', '.join(words)}]" if words else name
 
 

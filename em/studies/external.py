@@ -16,10 +16,11 @@ from scipy.stats import norm
 from ..calls.frames import columns
 from ..calls.numbers import plain
 from ..climb.boundary import inside
-from ..options import a_fit, flag, one_of, whole
+from ..options import a_fit, flag, one_of
 from ..options import level as check_level
 from ..report import information as info
 from ..report.fit import Fit
+from ..report.of_classes.names import class_names, number_of, numbered, versus
 from ..report.precision import in_precision
 from .hypotheses import HypothesisTest, wald
 from .last_step import Given, Way, covariance_of, maximise, objective_of, terms_of
@@ -49,6 +50,7 @@ class External:
     message: str
     _estimates: np.ndarray = field(repr=False)
     _places: dict[str, np.ndarray] = field(repr=False)
+    _classes: list[Any] = field(repr=False)
 
     def wald(self) -> HypothesisTest:
         """The omnibus test that the outcome is the same in all classes."""
@@ -63,7 +65,9 @@ class External:
         rows = []
         for a, b in itertools.combinations(range(len(places)), 2):
             found = self._test([(places[b], places[a])])
-            rows.append((a, b, found.statistic, found.df, found.pvalue))
+            rows.append(
+                (self._classes[a], self._classes[b], found.statistic, found.df, found.pvalue)
+            )
         columns = ["first", "second", "statistic", "df", "pvalue"]
         return pd.DataFrame(rows, columns=columns).set_index(["first", "second"])
 
@@ -104,7 +108,7 @@ def external(
     covariates: Any = None,
     method: str = "ml",
     assignment: str = "modal",
-    reference: int = 0,
+    reference: int | str = 0,
     level: float = 0.95,
     first_step: bool = True,
 ) -> External:
@@ -136,7 +140,7 @@ def external(
             their names in the table.
         method: see above.
         assignment: "modal" or "proportional", for "ml" and "bch".
-        reference: the class that log odds are against.
+        reference: the class that log odds are against, by its number or name.
         level: of the intervals.
         first_step: whether the fit's own uncertainty is added.
 
@@ -147,7 +151,6 @@ def external(
     """
     a_fit("fit", fit, Fit)
     _check_options(kind, method, assignment, outcome, covariates)
-    whole("reference", reference, least=0)
     check_level(level)
     flag("first_step", first_step)
     outcome, categories = coded(outcome, kind)
@@ -163,8 +166,9 @@ def external(
             "its own"
         )
     n, k = program.num_rows, program.num_components
-    if k < 2 or not 0 <= reference < k:
-        raise ValueError(f"reference must be one of at least two classes, 0 to {k - 1}")
+    if k < 2:
+        raise ValueError("external variables need at least two classes")
+    reference = number_of(fit.call, k, reference)
     given = _given(fit, family, outcome, covariates, n, k, method, assignment)
     m = int(np.nanmax(np.asarray(outcome, float))) + 1 if kind == "categorical" else 1
     start = _start(family, given, k, reference, m, outcome is not None, method)
@@ -189,8 +193,12 @@ def external(
     values = {n: np.asarray(v, float) for n, v in unravel(jnp.asarray(found)).items()}
     called = {"coefficients": None if names is None else ("constant", *names)}
     called["location"] = categories if categories is None else categories[1:]
-    table = _table(values, places, variance, family, level, called)
-    return External(table, variance, message, found, places)
+    classes = class_names(fit.call, k)
+    of_class = {"location": classes, "log_scale": classes}
+    if fit.call.classes.names:
+        of_class["coefficients"] = versus(classes, reference)
+    table = _table(values, places, variance, family, level, called, of_class)
+    return External(table, variance, message, found, places, numbered(fit.call, k))
 
 
 def _given(
@@ -243,6 +251,7 @@ def _table(
     family: Outcome,
     level: float,
     called: Mapping[str, tuple | None],
+    of_class: Mapping[str, tuple[str, ...]],
 ) -> pd.DataFrame:
     import pandas as pd
 
@@ -255,6 +264,8 @@ def _table(
             z = at / error if name == "coefficients" else np.nan
             ends = back(at - reach * error), back(at + reach * error)
             words, names = list(map(str, index)), called.get(name)
+            if words and name in of_class:
+                words[0] = of_class[name][index[0]]
             if names is not None and len(words) == 2:
                 words[1] = str(names[index[1]])
             elif names is not None:

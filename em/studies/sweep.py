@@ -12,6 +12,7 @@ import numpy as np
 
 from ..driver import EM
 from ..report.fit import Fit
+from .sequence import SequentialTest, sequence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,6 +118,44 @@ class Sweep:
         if np.isnan(values).all():
             raise ValueError(f"none of these fits has {criterion}; Fit.indices says what there is")
         return sound[int(np.nanargmin(values))]
+
+    def bootstrap_lrt(
+        self,
+        rng_key: jax.Array,
+        num_replicates: int = 99,
+        *,
+        level: float = 0.05,
+        stop: bool = True,
+        num_restarts: int = 5,
+        max_steps: int = 1000,
+        tolerance: float = 1e-6,
+    ) -> SequentialTest:
+        """K against K + 1 components, for each K of the sweep, by the bootstrap's test.
+
+        The number chosen is the first K whose K + 1 is not rejected (Nylund, Asparouhov & Muthen
+        2007, Structural Equation Modeling 14:535; McLachlan 1987, Applied Statistics 36:318).
+        Each test is that of `bootstrap_lrt` with this key.
+
+        Args:
+            rng_key: a JAX key.
+            num_replicates: of each pair; the least p is 1 / (num_replicates + 1).
+            level: pairs with ``p <= level`` are rejected.
+            stop: whether to end at the first pair that is not rejected; else all are tested.
+            num_restarts: starts of the larger model in each replicate.
+            max_steps: of each climb.
+            tolerance: of each climb.
+
+        Raises:
+            ValueError: a sweep over anything else than the number of components, or with gaps in
+                it; a fit that is lower than one of fewer components; fewer replicates than the
+                level needs; what `bootstrap_lrt` raises.
+        """
+        options = {
+            "num_restarts": num_restarts,
+            "max_steps": max_steps,
+            "tolerance": tolerance,
+        }
+        return sequence(self.keywords, self.fits, rng_key, num_replicates, level, stop, options)
 
 
 def _number(fit: Fit, criterion: str) -> float:

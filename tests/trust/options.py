@@ -23,6 +23,11 @@ def fit(num_components: int = 2) -> em.Fit:
 
 
 @functools.cache
+def swept() -> em.Sweep:
+    return em.Sweep(({"num_components": 1}, {"num_components": 2}), (fit(1), fit(2)))
+
+
+@functools.cache
 def draws() -> Any:
     return inference.run_laplace(fit(), KEY, num_samples=20)
 
@@ -188,6 +193,18 @@ OPTIONS = {
             "init_params": "optional",
         },
     ),
+    "Sweep.bootstrap_lrt": Options(
+        _of(lambda **kw: swept().bootstrap_lrt(**kw), rng_key=0, num_replicates=19),
+        {
+            "rng_key": "key",
+            "num_replicates": "count of two",
+            "level": "level",
+            "stop": "flag",
+            "num_restarts": "count",
+            "max_steps": "count",
+            "tolerance": "bound",
+        },
+    ),
     "with_labels": Options(
         lambda model=models.poisson_mixture, z=np.zeros(N, int): em.EM(  # noqa: B008
             em.with_labels(model, z=z)
@@ -215,6 +232,7 @@ OPTIONS = {
             "interval": "word",
             "tests": "flag",
             "exponentiate": "flag",
+            "reference": "optional",
         },
     ),
     "Fit.standard_errors": Options(_methods("standard_errors"), {"kind": "word"}),
@@ -224,6 +242,9 @@ OPTIONS = {
         {"site": "word", "index": "index", "level": "level"},
     ),
     "Fit.sorted": Options(_methods("sorted"), {"by": "word"}),
+    "Fit.named": Options(
+        _of(lambda names: fit().named(names), names=("low", "high")), {"names": "nothing"}
+    ),
     "Fit.save": Options(_methods("save"), {"path": "path"}),
     "marginalize": Options(inference.marginalize, {"model": "function"}),
     "init_to_fit": Options(inference.init_to_fit, {"fit": "nothing"}),

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from ..em import Fit
 from ..em.report import information
-from ..em.report.by_class import class_axes
+from ..em.report.of_classes.axes import class_axes
 from ..em.report.words import label
 from .files import Table
 from .recipe import Recipe

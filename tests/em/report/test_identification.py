@@ -80,7 +80,7 @@ def test_as_many_dimensions_as_frequencies(precision, d, flat):
     fit = em.EM(items, num_restarts=3).run(KEY, of_items(d, 3))
     assert int(fit.information.directions.flat.sum()) == flat
     assert fit.status is (em.Status.NOT_IDENTIFIED if flat else em.Status.CONVERGED)
-    assert len(combinations(fit.information, fit.shapes)) == flat
+    assert len(combinations(fit.information, fit.shapes, fit.program, fit.call)) == flat
     if flat:
         assert "Undetermined: p, weights." in fit.message
     else:
