@@ -101,6 +101,8 @@ def _along(index: np.ndarray, layout: Layout) -> tuple[np.ndarray, np.ndarray] |
         return None
     places = np.array(np.unravel_index(flat - start, parameter.shape))  # (axes, k, n, e)
     axes = np.flatnonzero((places != places[:, :, :1]).any((1, 2, 3)))
+    if not axes.size:
+        return None  # the same in all of these rows
     own = places[axes]
     if (own != own[:, :1, :, :1]).any():
         return None  # components or entries are of different strata
