@@ -6,6 +6,7 @@ import numpy as np
 import numpyro
 import numpyro.distributions as dist
 import pytest
+from scipy.special import gammaln
 
 from mixpyro import em, models
 
@@ -102,3 +103,20 @@ def test_gaps_and_weights_of_labels():
         fit.params["confusion"], counts / counts.sum(-1, keepdims=True), rtol=1e-10
     )
     np.testing.assert_allclose(fit.params["weights"], r.sum(1) / r.sum(), rtol=1e-10)
+
+
+def test_one_person_in_all_rows_is_no_stratum():
+    """Who it is may differ in other data, so nothing is pooled by it; the optimum is that of EM."""
+
+    def anew(x, who):  # a reading of other data would serve
+        counted(x, who)
+
+    fit = em.EM(anew, num_restarts=2).run(KEY, X, np.zeros(N, int))
+    assert rungs(fit)["rate",] == "numeric, on rows"
+    weights, rate = np.array([0.5, 0.5]), np.array([2.0, 9.0])
+    for _ in range(500):
+        log_density = np.log(weights)[:, None] + X * np.log(rate)[:, None] - rate[:, None]
+        r = shares(log_density)
+        weights, rate = r.mean(1), r @ X / r.sum(1)
+    expected = np.logaddexp.reduce(log_density, 0).sum() - gammaln(X + 1).sum()
+    assert fit.log_likelihood == pytest.approx(expected, abs=1e-6)
