@@ -248,7 +248,7 @@ def test_every_model_agrees_on_its_own_data(example):
     sizes = ("num_rows", "num_features")
     kwargs = {n: v for n, v in example.kwargs.items() if n not in sizes}
     fit = em.EM(example.model).run(KEY, x, **kwargs)
-    nuts = inference.run_nuts(fit, KEY, num_warmup=300, num_samples=500)
+    nuts = inference.run_nuts(fit, KEY, num_warmup=300, num_samples=500, num_chains=2)
     laplace = inference.run_laplace(fit, KEY)
     report = inference.cross_check(fit, nuts=nuts, laplace=laplace)
     assert report.agrees, str(report)
