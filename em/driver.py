@@ -198,9 +198,9 @@ class EM:
                 call = self._call(args, kwargs)
                 ahead.append(self._start(pool, rng_key, call, patient=False, look=look))
                 if len(ahead) > 2 * number:
-                    yield self._finish(ahead.popleft(), look)
+                    yield self._finish(ahead.popleft())
             while ahead:
-                yield self._finish(ahead.popleft(), look)
+                yield self._finish(ahead.popleft())
 
     def _call(self, args: tuple, kwargs: dict[str, Any]) -> Call:
         refuse_aliases(self.model, kwargs)
@@ -238,7 +238,7 @@ class EM:
         compiling, size = ascent.prepare(pool), sum(p.size for p in program.structure.free)
         if look and compiling and not compiling.done() and quick(program, 2 * size):
             look_ahead(program, rows)
-        return Started(call, found, ascent)
+        return Started(call, found, ascent, look)
 
     def ascent(
         self,
@@ -272,12 +272,12 @@ class EM:
         )
 
     @surrounded
-    def _finish(self, started: Started, look: bool = True) -> Fit:
+    def _finish(self, started: Started) -> Fit:
         outcome, restarts = climb_all(ascent := started.ascent)
         if ascent.checkpoint is not None:
             ascent.checkpoint.close()
         program, call, rows, found = ascent.program, started.call, ascent.rows, started.found
-        hard = self.assign.hard
+        hard, look = self.assign.hard, started.look
         fit = from_outcome(program, call, rows, found, outcome, restarts, hard, look)
         return self._checked(fit)
 
@@ -288,8 +288,12 @@ class EM:
 
 
 class Started(NamedTuple):
-    """A run that has everything but its climbs; ``found`` is what the checks saw of the data."""
+    """A run that has everything but its climbs; ``found`` is what the checks saw of the data.
+
+    Without ``look`` the status of its fit will say how the climb ended, and no more.
+    """
 
     call: Call
     found: dict[str, Any]
     ascent: Ascent
+    look: bool

@@ -35,7 +35,6 @@ _WIDE = 2048
 type Sums = tuple[jax.Array, jax.Array, jax.Array]
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(0, 4))
 def smoothed(
     in_logs: Callable[..., Sums],
     log_density: jax.Array,
@@ -52,40 +51,28 @@ def smoothed(
     return _sums(in_logs, length, False, log_density, log_pairs, weights)
 
 
-@smoothed.defjvp
-def _slopes(in_logs: Callable[..., Sums], length: int, given: tuple, tangents: tuple) -> Any:
+@partial(jax.custom_jvp, nondiff_argnums=(0, 1, 2))
+def _sums(in_logs: Callable[..., Sums], length: int, apart: bool, *given: jax.Array) -> Sums:
+    """The same; ``apart`` with the pairs (s, (k + 1) k) of each sequence, unweighted."""
+    yes, no = partial(_scaled, length, apart), partial(in_logs, length, apart)
+    found: Sums = _either(_exact(len(given[0]) ** 2), yes, no)(*given)
+    return found
+
+
+@_sums.defjvp
+def _slopes(
+    in_logs: Callable[..., Sums], length: int, apart: bool, given: tuple, tangents: tuple
+) -> Any:
+    plain, slopes = jax.jvp(partial(in_logs, length, apart), given, tangents)
+    if apart:
+        return plain, slopes
     log_density, log_pairs, weights = given
-    found = _apart(in_logs, log_density, log_pairs, weights, length)
-    responsibilities, increments, pairs = found
-    _, slopes = jax.jvp(partial(in_logs, length, False), given, tangents)
+    responsibilities, increments, pairs = _sums(in_logs, length, True, *given)
     own = jnp.where(log_density > _NEVER, responsibilities * tangents[0], 0).sum(0)
     moved = pairs @ jnp.where(log_pairs > _NEVER, tangents[1], 0)
     own = jnp.where(weights > 0, own, 0).reshape(length, -1).at[0].add(moved)
     whole = weights.reshape(length, -1)[0] @ pairs
     return (responsibilities, increments, whole), (slopes[0], own.reshape(-1), slopes[2])
-
-
-@partial(jax.custom_jvp, nondiff_argnums=(0, 4))
-def _apart(
-    in_logs: Callable[..., Sums],
-    log_density: jax.Array,
-    log_pairs: jax.Array,
-    weights: jax.Array,
-    length: int,
-) -> Sums:
-    """The same with the pairs (s, (k + 1) k) of each sequence, unweighted."""
-    return _sums(in_logs, length, True, log_density, log_pairs, weights)
-
-
-@_apart.defjvp
-def _bends(in_logs: Callable[..., Sums], length: int, given: tuple, tangents: tuple) -> Any:
-    return jax.jvp(partial(in_logs, length, True), given, tangents)
-
-
-def _sums(in_logs: Callable[..., Sums], length: int, apart: bool, *given: jax.Array) -> Sums:
-    yes, no = partial(_scaled, length, apart), partial(in_logs, length, apart)
-    found: Sums = _either(_exact(len(given[0]) ** 2), yes, no)(*given)
-    return found
 
 
 def _exact(size: int) -> Callable[..., jax.Array]:

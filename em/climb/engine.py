@@ -65,16 +65,22 @@ def given(program: Program, rows: Rows) -> Rows:
     if more and program.shards is not None:
         fill = program.compiled("filled", lambda: jax.jit(partial(_filled, program)))
         rows = fill(rows)
-    elif more and program.grid is not None:
-        array = np if jax.default_backend() == "cpu" else jnp
-        fill = partial(program.grid.fill, library=array)
-        points = {n: fill(v, "edge") for n, v in rows.points.items()}
-        rows = rows._replace(weights=fill(rows.weights), points=points)
     elif more:
-        array = np if jax.default_backend() == "cpu" else jnp
-        points = {n: array.pad(v, [(0, 0), (0, more)], mode="edge") for n, v in rows.points.items()}
-        rows = rows._replace(weights=array.pad(rows.weights, (0, more)), points=points)
+        library = np if jax.default_backend() == "cpu" else jnp
+        fill = partial(filled_up, program, rows.chunks.weights.size, library=library)
+        points = {n: fill(v) for n, v in rows.points.items()}
+        rows = rows._replace(weights=fill(rows.weights, "constant"), points=points)
     return rows._replace(arrays=())
+
+
+def filled_up(
+    program: Program, number: int, array: Any, mode: Any = "edge", library: Any = np
+) -> Any:
+    """(..., number) of (..., n): the last again and again, or (by "constant") 0."""
+    if program.grid is not None:
+        return program.grid.fill(array, mode, library)
+    more = number - array.shape[-1]
+    return library.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, more)], mode=mode)
 
 
 def _filled(program: Program, rows: Rows) -> Rows:

@@ -97,9 +97,7 @@ def opened(
 
 def _filled(program: Program, number: int, array: Any) -> jax.Array:
     """Values (n, k) of the units with those of what fills them up."""
-    if program.grid is not None:
-        return as_jax(program.grid.fill(np.asarray(array).T, "edge", np).T)
-    return as_jax(np.pad(array, [(0, number - program.num_rows), (0, 0)], mode="edge"))
+    return as_jax(engine.filled_up(program, number, np.asarray(array).T).T)
 
 
 def _memory(program: Program, accelerate: Accelerate, params: Params, rows: Rows) -> Any:

@@ -8,12 +8,18 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from numpyro import handlers
+from numpyro.contrib.control_flow.scan import scan_wrapper
 from numpyro.ops.provenance import track_deps_jaxpr
 from numpyro.primitives import Messenger
 
 from .over_time import pruned
 
 Values = dict[str, jax.Array]
+
+
+def is_scan(msg: dict) -> bool:
+    """Whether a message is a scan's."""
+    return msg["type"] == "control_flow" and msg["fn"] is scan_wrapper
 
 
 class Body(Messenger):

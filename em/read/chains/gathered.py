@@ -18,9 +18,9 @@ import jax.numpy as jnp
 import numpyro
 import numpyro.distributions as dist
 from numpyro import handlers, primitives
-from numpyro.contrib.control_flow.scan import scan_wrapper
 from numpyro.primitives import Messenger
 
+from .body import is_scan
 from .joined import at_first_only, joined, staying
 
 
@@ -82,11 +82,6 @@ class _Until(Messenger):
             msg["value"] = self.values[msg["name"]]
         elif msg["value"] is None and self.default is not None:
             msg["value"] = self.default(msg)
-
-
-def is_scan(msg: dict) -> bool:
-    """Whether a message is a scan's."""
-    return msg["type"] == "control_flow" and msg["fn"] is scan_wrapper
 
 
 def until_scan(

@@ -13,7 +13,7 @@ from numpyro import handlers
 
 from ...calls.call import Call
 from .. import replay
-from ..latents import unwrap
+from ..latents import log_prob, unwrap
 from ..provenance import dependencies
 from .body import Body
 from .chain import ClassesOutside
@@ -160,18 +160,18 @@ class _Outer:
             reached = self.before(outer, arrays)
             out, y, sites = self.step(reached, inner)
             found: dict[tuple[str, Any], Any] = {
-                ("density", n): _log_prob(reached.sites[n]) for n in self.kinds
+                ("density", n): log_prob(reached.sites[n]) for n in self.kinds
             }
             found |= {("init", i): v for i, v in enumerate(jax.tree.leaves(reached.init))}
             found |= {("carry", i): v for i, v in enumerate(jax.tree.leaves(out))}
-            densities = [_log_prob(s) for s in sites.values() if s["type"] == "sample"]
+            densities = [log_prob(s) for s in sites.values() if s["type"] == "sample"]
             found["step", 0] = [densities, jax.tree.leaves(y), jax.tree.leaves(out)]
             found["xs", 0] = jax.tree.leaves(reached.xs)
             trace, handler = replay.run(
                 self.model, self.call.rebuild(arrays), forced=outer, default=replay.prototype
             )
             late = set(trace) - set(reached.sites) - handler.chained
-            return found | {("after", n): _log_prob(trace[n]) for n in late if _observed(trace[n])}
+            return found | {("after", n): log_prob(trace[n]) for n in late if _observed(trace[n])}
 
         labels = {id(v): n for n, v in values.items()}
         named = dependencies(_by_text(evaluate), (outer, inner, self.call.arrays), labels)
@@ -217,7 +217,3 @@ def _keys(text: str) -> tuple[str, Any]:
 
 def _observed(site: dict) -> bool:
     return site["type"] == "sample" and site["is_observed"]
-
-
-def _log_prob(site: dict) -> Any:
-    return site["fn"].log_prob(site["value"])

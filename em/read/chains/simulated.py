@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from numpyro import handlers
-from numpyro.contrib.control_flow.scan import scan_wrapper
 from numpyro.primitives import Messenger
+
+from .body import is_scan
 
 
 class Unobserved(Messenger):
@@ -14,7 +15,7 @@ class Unobserved(Messenger):
 
     def process_message(self, msg: dict) -> None:
         """Put it around the step."""
-        if msg["type"] == "control_flow" and msg["fn"] is scan_wrapper:
+        if is_scan(msg):
             body, *rest = msg["args"]
             msg["args"] = (handlers.uncondition(body), *rest)
 

@@ -13,11 +13,10 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from numpyro.contrib.control_flow.scan import scan_wrapper
 from numpyro.ops.pytree import PytreeTrace
 from numpyro.primitives import Messenger
 
-from .body import Scan, Values, merge
+from .body import Scan, Values, is_scan, merge
 from .messages import each_time, message, parts_of, with_prior
 from .over_time import over_time
 
@@ -55,7 +54,7 @@ class Steps(Messenger):
 
     def process_message(self, msg: dict) -> None:
         """Run a scan over a class; leave others to NumPyro."""
-        if msg["type"] != "control_flow" or msg["fn"] is not scan_wrapper:
+        if not is_scan(msg):
             return
         scan = Scan(msg, self.forced)
         if not scan.classes:

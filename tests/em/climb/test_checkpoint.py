@@ -1,26 +1,17 @@
 """A checkpoint goes on to the same bits; not this run's, or not whole, it is refused."""
 
-import importlib.util
 import json
 import zipfile
-from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
 
 from mixpyro.em.climb import legs
-from mixpyro.em.climb.record.checkpoint import Checkpoint
 
-_spec = importlib.util.spec_from_file_location(
-    "surviving", Path(__file__).parents[1] / "surviving.py"
-)
-surviving = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(surviving)
+from .. import dying
 
-
-class Died(BaseException):
-    pass
+surviving = dying.fresh_surviving()
 
 
 @pytest.fixture(scope="module")
@@ -32,19 +23,9 @@ def file(tmp_path_factory):
 
 
 def die_after(path, writes, **options):
-    write, left = Checkpoint.keep, [writes]
-
-    def dying(self, course=None):
-        write(self, course)
-        left[0] -= 1
-        if not left[0]:
-            raise Died
-
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Checkpoint, "keep", dying)
         patch.setattr(legs, "_FIRST", 1)
-        with pytest.raises(Died):
-            surviving.run(path, 0, **options)
+        dying.die_after(writes, surviving.run, path, 0, **options)
 
 
 def same(a, b):

@@ -1,41 +1,21 @@
 """A fit of batches that died goes on within the pass, to the same bits; Ctrl-C returns the best."""
 
-import importlib.util
 import signal
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mixpyro import em
 from mixpyro.em import over_batches
-from mixpyro.em.climb.record.checkpoint import Checkpoint
 from mixpyro.em.machine.interruption import Interruption
 
-_spec = importlib.util.spec_from_file_location(
-    "surviving", Path(__file__).parents[2] / "surviving.py"
-)
-surviving = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(surviving)
+from ... import dying
 
-
-class Died(BaseException):
-    pass
+surviving = dying.fresh_surviving()
 
 
 def die_after(path, writes, **options):
-    write, left = Checkpoint.keep, [writes]
-
-    def dying(self, course=None):
-        write(self, course)
-        left[0] -= 1
-        if not left[0]:
-            raise Died
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Checkpoint, "keep", dying)
-        with pytest.raises(Died):
-            surviving.run_batches(path, 0, **options)
+    dying.die_after(writes, surviving.run_batches, path, 0, **options)
 
 
 @pytest.fixture(scope="module")
