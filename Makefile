@@ -24,8 +24,9 @@ help:
 # runs, meets CONDITION and can make environments. Candidates are executed, not just looked up: a
 # version manager's shim may stand on PATH for an interpreter that is not there.
 define make_venv
-	@set -e; for python in $(if $(PYTHON),"$(PYTHON)",python3.14 python3.13 python3.12 python3 python \
-	    "$${PYENV_ROOT:-$${HOME}/.pyenv}"/versions/*/bin/python); do \
+	@set -e; pyenv="$${PYENV_ROOT:-$${HOME}/.pyenv}/versions"; \
+	for python in $(if $(PYTHON),"$(PYTHON)",python3.14 python3.13 python3.12 python3 python \
+	    "$$pyenv"/3.14*/bin/python "$$pyenv"/3.13*/bin/python "$$pyenv"/*/bin/python); do \
 	  if "$$python" -c 'import sys, ensurepip, venv; sys.exit(not ($(2)))' >/dev/null 2>&1; then \
 	    echo "Making $(1) with $$("$$python" -c 'import sys; print(sys.executable)')"; \
 	    "$$python" -m venv --clear $(1); \

@@ -12,6 +12,8 @@ from numpyro import handlers
 from numpyro.contrib.control_flow import scan
 from scipy.special import logsumexp
 
+from mixpyro.em.machine.interpret import interpreted
+
 RNG = np.random.default_rng(0)
 COUNTS = np.array([3, 5, 2, 8, 1, 9, 7])
 SERIES = RNG.normal(size=6)
@@ -231,8 +233,13 @@ def all_paths(form):
     own = dict(
         zip(form.latents, np.unravel_index(paths, tuple(form.latents.values())), strict=True)
     )
-    plain = handlers.trace(handlers.seed(form.model, 0)).get_trace(*form.args)
-    shapes = {name: plain[name]["fn"].batch_shape for name in form.latents}
+    shapes = {}
+
+    def look():
+        plain = handlers.trace(handlers.seed(form.model, 0)).get_trace(*form.args)
+        shapes.update({name: plain[name]["fn"].batch_shape for name in form.latents})
+
+    jax.eval_shape(look)
     ends = jnp.asarray([form.steps(s) for s in range(form.sequences)])
     there = jnp.arange(form.length)[:, None] < ends
 
@@ -263,7 +270,7 @@ def _split(form, shape):
 def by_hand(form, params):
     """Of all paths: log p (s,), smoothed probabilities {z: (t, s, k)}, the best {z: (t, s)}."""
     function, paths = all_paths(form)
-    each = np.asarray(function(params))
+    each = np.asarray(interpreted(function)(dict(params)))
     total = logsumexp(each, 0) - np.log(_copies(form))
     weights = np.exp(each - logsumexp(each, 0))
     smoothed, best = {}, {}

@@ -12,6 +12,8 @@ from numpyro import handlers
 from numpyro.contrib.control_flow import scan
 from scipy.special import logsumexp
 
+from mixpyro.em.machine.interpret import interpreted
+
 from .chain_forms import dirichlet, normals, scales
 
 RNG = np.random.default_rng(4)
@@ -186,13 +188,13 @@ def by_hand(form, params, possible=None):
         for n, a, b in zip(sizes, places[:-1], places[1:], strict=True)
     }
 
-    def one(path):
+    def one(path, params):
         model = handlers.substitute(handlers.substitute(form.model, params), path)
         trace = handlers.trace(handlers.seed(model, 0)).get_trace(*form.args)
         scored = {n: s for n, s in trace.items() if s["type"] == "sample" and n not in params}
         return sum(jnp.sum(s["fn"].log_prob(s["value"])) for s in scored.values())
 
-    each = np.asarray(jax.jit(jax.vmap(one))({n: jnp.asarray(p) for n, p in paths.items()}))
+    each = np.asarray(interpreted(jax.vmap(one, (0, None)))(paths, dict(params)))
     if possible is not None:
         each = np.where(possible(paths), each, -np.inf)
     masked = sum(len(PAIR) - end for end in form.ends)  # each is counted with all of its states

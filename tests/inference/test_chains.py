@@ -12,6 +12,7 @@ from numpyro.infer.util import log_density
 
 from mixpyro import em, inference
 from mixpyro.data import load_earthquakes
+from mixpyro.em.machine.interpret import interpreted
 from mixpyro.inference.symmetry import symmetries_of
 
 from ..em import outside_forms
@@ -25,17 +26,22 @@ pytestmark = pytest.mark.usefixtures("x64")
 
 def parameters(form, seed=3):
     """Some parameters drawn from the prior, and the log prior density."""
-    plain = handlers.trace(handlers.seed(form.model, seed)).get_trace(*form.args)
-    own = {
-        n: s
-        for n, s in plain.items()
-        if s["type"] == "sample" and n not in (*form.latents, *form.observed)
-    }
+
+    def of_the_prior():
+        plain = handlers.trace(handlers.seed(form.model, seed)).get_trace(*form.args)
+        rest = (*form.latents, *form.observed)
+        return {n: s for n, s in plain.items() if s["type"] == "sample" and n not in rest}
 
     def prior(params):
-        return sum(s["fn"].log_prob(params[n]).sum() for n, s in own.items())
+        return sum(s["fn"].log_prob(params[n]).sum() for n, s in of_the_prior().items())
 
-    return {n: s["value"] for n, s in own.items()}, prior
+    return interpreted(lambda: {n: s["value"] for n, s in of_the_prior().items()})(), prior
+
+
+def density(model, args, params):
+    """The log density of the marginal model."""
+    whole = interpreted(lambda p: log_density(inference.marginalize(model), args, {}, p)[0])
+    return whole(params)
 
 
 QUICK = ("observed outside",)
@@ -60,8 +66,8 @@ def test_density_and_gradient_are_those_of_all_paths(name):
     def ours(params):
         return log_density(inference.marginalize(form.model), form.args, {}, params)[0]
 
-    value, slopes = jax.value_and_grad(ours)(params)
-    expected, expected_slopes = jax.value_and_grad(by_paths)(params)
+    value, slopes = interpreted(jax.value_and_grad(ours))(params)
+    expected, expected_slopes = interpreted(jax.value_and_grad(by_paths))(params)
     np.testing.assert_allclose(value, expected, atol=1e-9)
     for site, slope in expected_slopes.items():
         np.testing.assert_allclose(slopes[site], slope, rtol=1e-8, atol=1e-8)
@@ -72,9 +78,9 @@ def test_density_and_gradient_are_those_of_all_paths(name):
 def test_the_density_is_that_of_numpyros_own_enumeration(name):
     form = FORMS[name]
     params, _ = parameters(form)
-    mine, _ = log_density(inference.marginalize(form.model), form.args, {}, params)
+    mine = density(form.model, form.args, params)
     model = enum(config_enumerate(handlers.seed(form.model, 0)), -2)
-    theirs, _ = enumerated(model, form.args, {}, params)
+    theirs = interpreted(lambda p: enumerated(model, form.args, {}, p)[0])(params)
     np.testing.assert_allclose(mine, theirs, atol=1e-9)
 
 
@@ -82,11 +88,16 @@ def test_the_density_is_that_of_numpyros_own_enumeration(name):
 @pytest.mark.parametrize("name", ["ragged and autoregressive", "class and first"])
 def test_what_stands_before_the_scan_is_summed_out(name):
     form = outside_forms.FORMS[name]
-    plain = handlers.trace(handlers.seed(form.model, 3)).get_trace(*form.args)
-    own = {n: s for n, s in plain.items() if s["type"] == "sample" and not s["is_observed"]}
-    params = {n: s["value"] for n, s in own.items() if n not in form.hidden}
-    prior = sum(own[n]["fn"].log_prob(v).sum() for n, v in params.items())
-    found = log_density(inference.marginalize(form.model), form.args, {}, params)[0]
+
+    @interpreted
+    def drawn():
+        plain = handlers.trace(handlers.seed(form.model, 3)).get_trace(*form.args)
+        own = {n: s for n, s in plain.items() if s["type"] == "sample" and not s["is_observed"]}
+        params = {n: s["value"] for n, s in own.items() if n not in form.hidden}
+        return params, sum(own[n]["fn"].log_prob(v).sum() for n, v in params.items())
+
+    params, prior = drawn()
+    found = density(form.model, form.args, params)
     np.testing.assert_allclose(found - prior, outside_forms.by_hand(form, params)[0], atol=1e-9)
 
 
@@ -110,23 +121,22 @@ def test_a_class_of_sequences_has_a_value_for_each():
 def test_sequences_are_the_independent_rows_of_the_marginal_model():
     form = FORMS["ragged"]
     params, prior = parameters(form)
-    model = handlers.substitute(inference.marginalize(form.model), params)
-    trace = handlers.trace(handlers.seed(model, 0)).get_trace(*form.args)
-    assert set(trace) >= {"x", "initial"}
-    assert "z" not in trace
-    assert trace["x"]["fn"].batch_shape == (3,)
-    by_sequence = trace["x"]["fn"].log_prob(trace["x"]["value"])
+
+    @interpreted
+    def by_sequence(params):
+        model = handlers.substitute(inference.marginalize(form.model), params)
+        trace = handlers.trace(handlers.seed(model, 0)).get_trace(*form.args)
+        assert set(trace) >= {"x", "initial"}
+        assert "z" not in trace
+        assert trace["x"]["fn"].batch_shape == (3,)
+        return trace["x"]["fn"].log_prob(trace["x"]["value"])
+
+    own = interpreted(prior)(params)
     alone = [
-        log_density(
-            inference.marginalize(form.model),
-            (form.args[0][:n, [s]], jnp.asarray([n])),
-            {},
-            params,
-        )[0]
-        - prior(params)
+        density(form.model, (form.args[0][:n, [s]], jnp.asarray([n])), params) - own
         for s, n in enumerate(form.ends)
     ]
-    np.testing.assert_allclose(by_sequence, alone, atol=1e-10)
+    np.testing.assert_allclose(by_sequence(params), alone, atol=1e-10)
 
 
 @pytest.fixture(scope="module")

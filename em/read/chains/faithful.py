@@ -44,7 +44,7 @@ def compare(reader: Reader, written: Callable, outside: Outside, call: Call) -> 
     both = once_jit(reader, partial(_both, reader, written, outside))
     for number, seed in enumerate(_SEEDS):
         own = {n: path[number] for n, path in paths.items()}
-        gathered, plain = map(float, both(jnp.asarray(number), own, call.arrays))
+        gathered, plain = map(float, both(np.asarray(number), own, call.arrays))
         tolerance = 1e-8 if jnp.result_type(float) == jnp.float64 else 1e-3
         # Labels may make a path impossible, by both.
         if gathered != plain and not abs(gathered - plain) <= tolerance * (1 + abs(plain)):
