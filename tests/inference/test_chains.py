@@ -17,6 +17,7 @@ from mixpyro.inference.symmetry import symmetries_of
 
 from ..em import outside_forms
 from ..em.chain_forms import FORMS, all_paths, earthquakes
+from .scoring import density
 
 KEY = jax.random.key(0)
 MAJOR = load_earthquakes()["earthquakes"].to_numpy()
@@ -36,12 +37,6 @@ def parameters(form, seed=3):
         return sum(s["fn"].log_prob(params[n]).sum() for n, s in of_the_prior().items())
 
     return interpreted(lambda: {n: s["value"] for n, s in of_the_prior().items()})(), prior
-
-
-def density(model, args, params):
-    """The log density of the marginal model."""
-    whole = interpreted(lambda p: log_density(inference.marginalize(model), args, {}, p)[0])
-    return whole(params)
 
 
 QUICK = ("observed outside",)

@@ -234,7 +234,6 @@ SAMPLED = [
         models.von_mises_mixture,
     )
 ]
-SAMPLED += [e for e in models.EXAMPLES if e.kwargs.get("covariance") == "VVE"][:1]
 
 
 @pytest.mark.parametrize("example", SAMPLED, ids=str)

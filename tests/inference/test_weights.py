@@ -9,10 +9,11 @@ import pytest
 import scipy.optimize
 import scipy.stats
 from numpyro import handlers
-from numpyro.infer.util import log_density
 
 from mixpyro import em, inference
 from mixpyro.inference.density import energy
+
+from .scoring import density
 
 KEY = jax.random.key(0)
 _rng = np.random.default_rng(0)
@@ -93,7 +94,7 @@ def test_priors_have_no_weights(case):
     model, args, weights, fit = case
     expected = log_likelihood(POINT, weights) + log_prior(POINT)
     point = {n: jnp.asarray(v) for n, v in POINT.items()}
-    found, _ = log_density(inference.marginalize(model), args, {}, point)
+    found = density(model, args, point)
     np.testing.assert_allclose(found, expected, rtol=1e-5)
     # EM's own: the objective of a MAP fit is the likelihood and the prior at its parameters.
     best = em.EM(model, objective="posterior", num_restarts=2).run(KEY, *args)
@@ -129,7 +130,7 @@ def test_rows_left_out_have_the_class_probabilities():
 def test_a_weight_for_everything_scales_priors_as_numpyro_says():
     model = handlers.scale(normals, scale=0.5)
     point = {n: jnp.asarray(v) for n, v in POINT.items()}
-    found, _ = log_density(inference.marginalize(model), (X,), {}, point)
+    found = density(model, (X,), point)
     half = 0.5 * (log_likelihood(POINT, np.ones(40)) + log_prior(POINT))
     np.testing.assert_allclose(found, half, rtol=1e-5)
 
@@ -158,7 +159,7 @@ def test_weights_stay_on_observations_without_a_plate_beside_the_class():
             numpyro.factor("by class", 0.1 * push * (z + 1))
 
     with jax.enable_x64(True):
-        found = log_density(inference.marginalize(model), (), {}, {"push": 0.4, "rate": 0.7})[0]
+        found = density(model, (), {"push": 0.4, "rate": 0.7})
     by_class = np.log(probs @ np.exp(0.04 * np.array([1, 2])))
     expected = w @ scipy.stats.expon.logpdf(y, scale=1 / 0.7) + w.sum() * by_class
     assert float(found) == pytest.approx(expected + scipy.stats.norm.logpdf(0.4), rel=1e-12)
