@@ -147,3 +147,9 @@ def test_panels_have_the_published_totals():
 
     found = optimize.minimize(minus, np.zeros(4)).x
     np.testing.assert_allclose(found, [-1.9005, -0.1412, 0.3138, 0.0708], atol=5e-4)
+
+
+def test_strikes():
+    """As in LIMDEP's and Greene's listings: 62 strikes of 1 to 216 days, 2646 in all."""
+    table = data.load_strikes()
+    assert (table["days"].min(), table["days"].max(), table["days"].sum()) == (1, 216, 2646)

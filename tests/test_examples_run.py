@@ -19,6 +19,7 @@ from .published_chains import (
     multilevel_latent_class,
     switching_regression,
 )
+from .published_counts import PUBLISHED as PUBLISHED_COUNTS
 from .published_numbers import OURS
 
 ROOT = Path(__file__).parents[1]
@@ -240,6 +241,7 @@ PUBLISHED = [
     von_mises_mixture,
     weibull_mixture,
     zero_inflated_poisson,
+    *PUBLISHED_COUNTS,
 ]
 
 

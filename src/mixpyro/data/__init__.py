@@ -30,6 +30,9 @@ from ._tables import (
     load_turtles,
     load_wheeze,
 )
+from ._tables_of_counts import (
+    load_strikes,
+)
 
 __all__ = [
     "load_air_conditioning",
@@ -58,6 +61,7 @@ __all__ = [
     "load_role_conflict",
     "load_salamanders",
     "load_sex_ratio",
+    "load_strikes",
     "load_turtles",
     "load_wheeze",
 ]
