@@ -153,3 +153,9 @@ def test_strikes():
     """As in LIMDEP's and Greene's listings: 62 strikes of 1 to 216 days, 2646 in all."""
     table = data.load_strikes()
     assert (table["days"].min(), table["days"].max(), table["days"].sum()) == (1, 216, 2646)
+
+
+def test_floods():
+    """Dumonceaux and Antle (1973): the flood of March 1936, 0.740, is the greatest."""
+    flow = data.load_floods()["flow"]
+    assert (flow.min(), flow.max(), flow.median()) == (0.265, 0.740, pytest.approx(0.407))

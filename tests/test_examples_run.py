@@ -19,8 +19,8 @@ from .published_chains import (
     multilevel_latent_class,
     switching_regression,
 )
-from .published_counts import PUBLISHED as PUBLISHED_COUNTS
 from .published_numbers import OURS
+from .published_others import PUBLISHED as OTHERS
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = {path.stem: path for path in sorted((ROOT / "examples").glob("*.py"))}
@@ -241,7 +241,7 @@ PUBLISHED = [
     von_mises_mixture,
     weibull_mixture,
     zero_inflated_poisson,
-    *PUBLISHED_COUNTS,
+    *OTHERS,
 ]
 
 

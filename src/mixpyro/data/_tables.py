@@ -127,6 +127,16 @@ def load_fed_funds() -> Any:
     return _frame("fed_funds")
 
 
+def load_floods() -> Any:
+    """Load the largest flow (million cubic feet per second) of a river in 20 spans of four years.
+
+    The Susquehanna at Harrisburg, Pennsylvania, 1890 to 1969.
+
+    Source: Dumonceaux and Antle (1973), Technometrics 15:923.
+    """
+    return _frame("floods")
+
+
 def load_hares() -> Any:
     """Load how often 68 snowshoe hares were caught in six trappings: times_caught, hares.
 

@@ -1,0 +1,38 @@
+"""What was published of more examples, or another way to their numbers."""
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+from scipy.special import expit
+from scipy.stats import beta
+
+
+def beta_mixture(found):
+    """One kind by SciPy's own fit; two from many starts of SciPy's optimizer."""
+    fits, flow = found["fits"], found["flow"]
+    a, b, *_ = beta.fit(flow, floc=0, fscale=1)
+    assert float(fits[1].params["concentration1"][0]) == pytest.approx(a, rel=1e-4)
+    assert fits[1].log_likelihood == pytest.approx(beta.logpdf(flow, a, b).sum(), abs=1e-5)
+
+    def minus(u):
+        share, (a, b) = expit(u[0]), np.exp(u[1:].reshape(2, 2))
+        return -np.sum(np.log(beta.pdf(flow[:, None], a, b) @ [share, 1 - share]))
+
+    solved = minimize(minus, [1.7, 3, 4, 3.5, 3], tol=1e-8).fun
+    assert fits[2].log_likelihood == pytest.approx(-solved, abs=1e-4)
+
+
+def geometric_mixture(found):
+    """One kind by its mean; two by SciPy."""
+    fits, days = found["fits"], found["days"]
+    assert float(fits[1].params["probs"][0]) == pytest.approx(1 / days.mean(), rel=1e-6)
+
+    def minus(u):
+        share, p = expit(u[0]), expit(u[1:])
+        return -np.sum(np.log(p * (1 - p) ** (days[:, None] - 1) @ [share, 1 - share]))
+
+    solved = minimize(minus, [2, -4, -1], tol=1e-10).fun
+    assert fits[2].log_likelihood == pytest.approx(-solved, abs=1e-6)
+
+
+PUBLISHED = [beta_mixture, geometric_mixture]
