@@ -28,4 +28,5 @@ OURS = {
     "two_coins": lambda f: f["fit"].params["p"],
     "weibull_mixture": lambda f: f["shape"],
     "zero_inflated_poisson": lambda f: f["rate"],
+    "zero_inflated_regression": lambda f: -2 * f["fits"]["Poisson"].log_likelihood,
 }

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 from scipy.special import expit
-from scipy.stats import beta
+from scipy.stats import beta, nbinom
 
 
 def beta_mixture(found):
@@ -35,4 +35,20 @@ def geometric_mixture(found):
     assert fits[2].log_likelihood == pytest.approx(-solved, abs=1e-6)
 
 
-PUBLISHED = [beta_mixture, geometric_mixture]
+def zero_inflated_regression(found):
+    """Ridout, Demetrio and Hinde (1998), table 2: 1244.457 of the Poisson ones."""
+    fits, counts = found["fits"], found["shoots"].groupby(found["treatment"])
+    assert round(-2 * fits["Poisson"].log_likelihood, 3) == 1244.457
+    y, cell = found["shoots"]["roots"].to_numpy(), counts.ngroup().to_numpy()
+    long = found["shoots"]["hours"].to_numpy() == 16
+
+    def minus(u):
+        size, gate, mean = np.exp(u[0]), expit(u[1:3])[1 * long], np.exp(u[3:])[cell]
+        counted = nbinom.pmf(y, size, size / (size + mean))
+        return -np.sum(np.log(gate * (y == 0) + (1 - gate) * counted))
+
+    solved = minimize(minus, [2.5, -4, 0, *[1.8] * 8], tol=1e-8).fun
+    assert fits["negative binomial"].log_likelihood == pytest.approx(-solved, abs=1e-5)
+
+
+PUBLISHED = [beta_mixture, geometric_mixture, zero_inflated_regression]

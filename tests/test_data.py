@@ -159,3 +159,10 @@ def test_floods():
     """Dumonceaux and Antle (1973): the flood of March 1936, 0.740, is the greatest."""
     flow = data.load_floods()["flow"]
     assert (flow.min(), flow.max(), flow.median()) == (0.265, 0.740, pytest.approx(0.407))
+
+
+def test_apple_shoots():
+    """Ridout, Demetrio and Hinde (1998): 140 shoots under short days, 2 without roots; 130, 62."""
+    table = data.load_apple_shoots()
+    assert table.groupby("hours")["shoots"].sum().tolist() == [140, 130]
+    assert table[table["roots"] == 0].groupby("hours")["shoots"].sum().tolist() == [2, 62]

@@ -32,12 +32,14 @@ from ._tables import (
     load_wheeze,
 )
 from ._tables_of_counts import (
+    load_apple_shoots,
     load_strikes,
 )
 
 __all__ = [
     "load_air_conditioning",
     "load_anaesthetists",
+    "load_apple_shoots",
     "load_ball_bearings",
     "load_beetles",
     "load_carcinoma",

@@ -7,6 +7,17 @@ from typing import Any
 from ._tables import _frame
 
 
+def load_apple_shoots() -> Any:
+    """Load how many roots 270 apple shoots grew: columns hours, bap, roots, shoots.
+
+    By the hours of light a day and the concentration of the cytokinin BAP (micromoles a litre).
+
+    Source: Ridout, Demetrio and Hinde (1998), Models for count data with many zeros, International
+    Biometric Conference, Cape Town, table 1.
+    """
+    return _frame("apple_shoots")
+
+
 def load_strikes() -> Any:
     """Load how long 62 strikes in United States manufacturing lasted: days, output.
 
