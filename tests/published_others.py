@@ -35,6 +35,20 @@ def geometric_mixture(found):
     assert fits[2].log_likelihood == pytest.approx(-solved, abs=1e-6)
 
 
+def zero_inflated_negative_binomial(found):
+    """By SciPy."""
+    roots, fit = found["roots"], found["fit"]
+
+    def minus(u):
+        gate, mean, size = expit(u[0]), np.exp(u[1]), np.exp(u[2])
+        counted = nbinom.pmf(roots, size, size / (size + mean))
+        return -np.sum(np.log(gate * (roots == 0) + (1 - gate) * counted))
+
+    solved = minimize(minus, [0, 1.5, 1], tol=1e-8)
+    assert fit.log_likelihood == pytest.approx(-solved.fun, abs=1e-6)
+    assert float(fit.params["gate"]) == pytest.approx(expit(solved.x[0]), rel=1e-3)
+
+
 def zero_inflated_regression(found):
     """Ridout, Demetrio and Hinde (1998), table 2: 1244.457 of the Poisson ones."""
     fits, counts = found["fits"], found["shoots"].groupby(found["treatment"])
@@ -51,4 +65,9 @@ def zero_inflated_regression(found):
     assert fits["negative binomial"].log_likelihood == pytest.approx(-solved, abs=1e-5)
 
 
-PUBLISHED = [beta_mixture, geometric_mixture, zero_inflated_regression]
+PUBLISHED = [
+    beta_mixture,
+    geometric_mixture,
+    zero_inflated_negative_binomial,
+    zero_inflated_regression,
+]
