@@ -14,6 +14,7 @@ OURS = {
     "growth_mixture": lambda f: f["fits"][1].params["coefficients"][0, 1],
     "hidden_markov": lambda f: f["fits"][3].log_likelihood,
     "hurdle_poisson": lambda f: f["fit"].params["rate"][0],
+    "hurdle_regression": lambda f: f["fits"][1].log_likelihood,
     "kmeans_mixture": lambda f: f["fits"][2].bic,
     "latent_class": lambda f: f["three"].bic,
     "linear_regression_mixture": lambda f: f["fit"].log_likelihood,

@@ -35,6 +35,16 @@ def geometric_mixture(found):
     assert fits[2].log_likelihood == pytest.approx(-solved, abs=1e-6)
 
 
+def hurdle_regression(found):
+    """Zeileis and Kleiber, tests of countreg: -355.646193700518, and by SciPy's own two parts."""
+    one, y, design = found["fits"][1], found["satellites"], found["design"].to_numpy()
+    assert one.log_likelihood == pytest.approx(-355.646193700518, abs=1e-6)
+    there = y > 0
+    gate = minimize(lambda b: np.sum(np.logaddexp(0, design @ b) - ~there * (design @ b)), [0] * 5)
+    found_gate = one.params["gate_coefficients"]
+    np.testing.assert_allclose(found_gate, gate.x, atol=1e-4)
+
+
 def zero_inflated_negative_binomial(found):
     """By SciPy."""
     roots, fit = found["roots"], found["fit"]
@@ -68,6 +78,7 @@ def zero_inflated_regression(found):
 PUBLISHED = [
     beta_mixture,
     geometric_mixture,
+    hurdle_regression,
     zero_inflated_negative_binomial,
     zero_inflated_regression,
 ]

@@ -166,3 +166,17 @@ def test_apple_shoots():
     table = data.load_apple_shoots()
     assert table.groupby("hours")["shoots"].sum().tolist() == [140, 130]
     assert table[table["roots"] == 0].groupby("hours")["shoots"].sum().tolist() == [2, 62]
+
+
+def test_horseshoe_crabs():
+    """Agresti (2002), section 4.3: the Poisson regression on width, -3.305 + 0.164 width."""
+    table = data.load_horseshoe_crabs()
+    assert (len(table), (table["satellites"] == 0).sum()) == (173, 62)
+    width, y = table["width"].to_numpy(), table["satellites"].to_numpy()
+
+    def minus(b):
+        eta = b[0] + b[1] * (width - 26)
+        return np.sum(np.exp(eta) - y * eta)
+
+    level, slope = optimize.minimize(minus, [1, 0]).x
+    np.testing.assert_allclose((level - 26 * slope, slope), (-3.305, 0.164), atol=5e-4)

@@ -33,6 +33,7 @@ from ._tables import (
 )
 from ._tables_of_counts import (
     load_apple_shoots,
+    load_horseshoe_crabs,
     load_strikes,
 )
 
@@ -54,6 +55,7 @@ __all__ = [
     "load_fed_funds",
     "load_floods",
     "load_hares",
+    "load_horseshoe_crabs",
     "load_iris",
     "load_law_school",
     "load_leading_crowd",

@@ -18,6 +18,16 @@ def load_apple_shoots() -> Any:
     return _frame("apple_shoots")
 
 
+def load_horseshoe_crabs() -> Any:
+    """Load how many males stayed by 173 nesting females: satellites, width, weight, colour, spines.
+
+    Width of the shell in cm, weight in kg, colour (dark ones are old), condition of the spines.
+
+    Source: Brockmann (1996), Ethology 102:1; Agresti (2002), Categorical Data Analysis, table 4.3.
+    """
+    return _frame("horseshoe_crabs")
+
+
 def load_strikes() -> Any:
     """Load how long 62 strikes in United States manufacturing lasted: days, output.
 
