@@ -45,6 +45,22 @@ def hurdle_regression(found):
     np.testing.assert_allclose(found_gate, gate.x, atol=1e-4)
 
 
+def latent_class_regression(found):
+    """By SciPy, from the sixteen patterns of each kind of mothers."""
+    table, fit = found["table"], found["fit"]
+    y, smokes = table.filter(like="age").to_numpy(), table["mother_smokes"].to_numpy()
+
+    def minus(u):
+        share, p = expit(u[0] + u[1] * smokes), expit(u[2:]).reshape(2, 4)
+        density = np.prod(np.where(y[:, None], p, 1 - p), -1)
+        mixed = share * density[:, 0] + (1 - share) * density[:, 1]
+        return -table["children"] @ np.log(mixed)
+
+    solved = minimize(minus, [-2, 0, *[0.5] * 4, *[-3] * 4], tol=1e-8)
+    assert fit.log_likelihood == pytest.approx(-solved.fun, abs=1e-6)
+    np.testing.assert_allclose(fit.params["class_coefficients"][0], solved.x[:2], atol=1e-3)
+
+
 def zero_inflated_negative_binomial(found):
     """By SciPy."""
     roots, fit = found["roots"], found["fit"]
@@ -79,6 +95,7 @@ PUBLISHED = [
     beta_mixture,
     geometric_mixture,
     hurdle_regression,
+    latent_class_regression,
     zero_inflated_negative_binomial,
     zero_inflated_regression,
 ]
