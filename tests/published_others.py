@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 from scipy.special import expit
-from scipy.stats import beta, nbinom
+from scipy.stats import beta, nbinom, weibull_min
 
 
 def beta_mixture(found):
@@ -20,6 +20,24 @@ def beta_mixture(found):
 
     solved = minimize(minus, [1.7, 3, 4, 3.5, 3], tol=1e-8).fun
     assert fits[2].log_likelihood == pytest.approx(-solved, abs=1e-4)
+
+
+def cure_model(found):
+    """Klein and Moeschberger, table 12.1: Weibull laws without cure, of logs of months."""
+    months, event = found["months"], found["event"]
+    for kind, published in (("allogeneic", -72.879), ("autologous", -68.420)):
+        rows = found["design"][kind].to_numpy(bool)
+        logs = np.log(months[rows & event]).sum()
+        assert found["lifes"][kind].log_likelihood + logs == pytest.approx(published, abs=5e-4)
+
+        def minus(u, x=months[rows], ends=event[rows]):
+            cured, law = expit(u[0]), {"c": np.exp(u[1]), "scale": np.exp(u[2])}
+            alive = cured + (1 - cured) * weibull_min.sf(x, **law)
+            failed = (1 - cured) * weibull_min.pdf(x, **law)
+            return -np.sum(np.log(np.where(ends, failed, alive)))
+
+        solved = minimize(minus, [0, 0, 2], tol=1e-8)
+        assert found["cures"][kind].log_likelihood == pytest.approx(-solved.fun, abs=1e-6)
 
 
 def geometric_mixture(found):
@@ -93,6 +111,7 @@ def zero_inflated_regression(found):
 
 PUBLISHED = [
     beta_mixture,
+    cure_model,
     geometric_mixture,
     hurdle_regression,
     latent_class_regression,

@@ -180,3 +180,10 @@ def test_horseshoe_crabs():
 
     level, slope = optimize.minimize(minus, [1, 0]).x
     np.testing.assert_allclose((level - 26 * slope, slope), (-3.305, 0.164), atol=5e-4)
+
+
+def test_transplants():
+    """Klein and Moeschberger (2003), section 1.9: 50 allogeneic and 51 autologous ones."""
+    table = data.load_transplants().groupby("transplant")
+    assert table.size().to_dict() == {"allogeneic": 50, "autologous": 51}
+    assert table["event"].sum().to_dict() == {"allogeneic": 22, "autologous": 28}

@@ -28,6 +28,7 @@ from ._tables import (
     load_role_conflict,
     load_salamanders,
     load_sex_ratio,
+    load_transplants,
     load_turtles,
     load_wheeze,
 )
@@ -68,6 +69,7 @@ __all__ = [
     "load_salamanders",
     "load_sex_ratio",
     "load_strikes",
+    "load_transplants",
     "load_turtles",
     "load_wheeze",
 ]

@@ -239,6 +239,17 @@ def load_sex_ratio() -> Any:
     return _frame("sex_ratio")
 
 
+def load_transplants() -> Any:
+    """Load months to relapse or death after bone marrow transplants: transplant, months, event.
+
+    Allogeneic (of a sibling) or autologous (of oneself), for acute myeloid leukaemia; where event
+    is 0 the patient was alive without relapse.
+
+    Source: Klein and Moeschberger (2003), Survival Analysis, 2nd edition, section 1.9.
+    """
+    return _frame("transplants")
+
+
 def load_turtles() -> Any:
     """Load the directions, in degrees clockwise from north, of 76 turtles after laying eggs.
 
