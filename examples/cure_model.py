@@ -49,4 +49,4 @@ plt.show()
 
 # With a sibling's marrow the curve is level from the second year, and half are cured. With their
 # own nobody can say: a law without cure does as well, and the one followed longest failed at last.
-# To doubt: failures come later there too, so that one Weibull law for both (the first fit) is wrong.
+# To doubt: failures come later there too, so that one Weibull law for both (first fit) is wrong.
