@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 from scipy.special import expit
-from scipy.stats import beta, nbinom, weibull_min
+from scipy.stats import beta, binom, nbinom, poisson, weibull_min
 
 
 def beta_mixture(found):
@@ -79,6 +79,22 @@ def latent_class_regression(found):
     np.testing.assert_allclose(fit.params["class_coefficients"][0], solved.x[:2], atol=1e-3)
 
 
+def n_mixture(found):
+    """By SciPy, with up to a hundred butterflies a site."""
+    counts, sites, fit = found["counts"], found["sites"].to_numpy(), found["fit"]
+    day, sizes = found["days"].to_numpy() - 3, np.arange(101)
+
+    def minus(u):
+        there = poisson.pmf(sizes, np.exp(u[:5])[day][:, None])
+        seen = binom.pmf(counts[..., None], sizes, expit(u[5])).prod(1)
+        return -sites @ np.log(np.sum(there * seen, 1))
+
+    solved = minimize(minus, [-1.0, -1, 0, 0, 0, 0], tol=1e-8)
+    assert fit.log_likelihood == pytest.approx(-solved.fun, abs=1e-5)
+    np.testing.assert_allclose(fit.params["coefficients"], solved.x[:5], atol=1e-3)
+    assert found["found"] == pytest.approx(expit(solved.x[5]), abs=1e-3)
+
+
 def zero_inflated_negative_binomial(found):
     """By SciPy."""
     roots, fit = found["roots"], found["fit"]
@@ -115,6 +131,7 @@ PUBLISHED = [
     geometric_mixture,
     hurdle_regression,
     latent_class_regression,
+    n_mixture,
     zero_inflated_negative_binomial,
     zero_inflated_regression,
 ]

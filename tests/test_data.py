@@ -187,3 +187,9 @@ def test_transplants():
     table = data.load_transplants().groupby("transplant")
     assert table.size().to_dict() == {"allogeneic": 50, "autologous": 51}
     assert table["event"].sum().to_dict() == {"allogeneic": 22, "autologous": 28}
+
+
+def test_fritillaries():
+    """Kery and Schaub (2012): 95 sites, two counts on each of seven days, some not made."""
+    sites = data.load_fritillaries().groupby("day")["sites"].sum()
+    assert sites.tolist() == [75, 87, 95, 95, 95, 95, 87]

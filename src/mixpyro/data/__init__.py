@@ -34,6 +34,7 @@ from ._tables import (
 )
 from ._tables_of_counts import (
     load_apple_shoots,
+    load_fritillaries,
     load_horseshoe_crabs,
     load_strikes,
 )
@@ -55,6 +56,7 @@ __all__ = [
     "load_fabric",
     "load_fed_funds",
     "load_floods",
+    "load_fritillaries",
     "load_hares",
     "load_horseshoe_crabs",
     "load_iris",

@@ -18,6 +18,17 @@ def load_apple_shoots() -> Any:
     return _frame("apple_shoots")
 
 
+def load_fritillaries() -> Any:
+    """Load how many fritillaries two counts of a site found: day, first, second, sites.
+
+    95 sites on seven days, less 36 that were not visited; the last column says at how many sites
+    of that day the two counts were these.
+
+    Source: Kery and Schaub (2012), Bayesian Population Analysis using WinBUGS, section 12.3.
+    """
+    return _frame("fritillaries")
+
+
 def load_horseshoe_crabs() -> Any:
     """Load how many males stayed by 173 nesting females: satellites, width, weight, colour, spines.
 
