@@ -20,14 +20,16 @@ limit = np.where(event, np.inf, months)  # until when a patient was followed
 design = pd.get_dummies(table["transplant"], dtype=float)  # a logit for each transplant
 key = jax.random.key(0)
 
-both = em.EM(models.cure_model).run(key, months, covariates=design, limit=limit)
+both = em.EM(models.cure_model, num_restarts=4).run(key, months, covariates=design, limit=limit)
 print(both.summary())
 cures, lifes, grid = {}, {}, np.linspace(0, 60, 200)
 for kind, style in (("allogeneic", "-"), ("autologous", "--")):
     rows = design[kind].to_numpy(bool)
     data = {"limit": limit[rows]}
-    lifes[kind] = em.EM(models.survival_mixture).run(key, months[rows], num_components=1, **data)
-    cures[kind] = em.EM(models.cure_model).run(
+    lifes[kind] = em.EM(models.survival_mixture, num_restarts=4).run(
+        key, months[rows], num_components=1, **data
+    )
+    cures[kind] = em.EM(models.cure_model, num_restarts=4).run(
         key, months[rows], covariates=np.ones((rows.sum(), 1)), **data
     )
     cured = float(expit(cures[kind].params["cure_coefficients"][0]))

@@ -26,7 +26,7 @@ data = {
 }
 fits = {}
 for law, overdispersed in (("Poisson", False), ("negative binomial", True)):
-    fits[law] = em.EM(models.zero_inflated_regression).run(
+    fits[law] = em.EM(models.zero_inflated_regression, num_restarts=4).run(
         jax.random.key(0), shoots["roots"].to_numpy(), overdispersed=overdispersed, **data
     )
     print(f"{law}: log-likelihood {fits[law].log_likelihood:.2f}, BIC {fits[law].bic:.1f}")
