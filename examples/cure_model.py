@@ -1,8 +1,8 @@
 """Who is cured of leukaemia? 101 patients, with a sibling's bone marrow or with their own.
 
-Klein, J. P. and Moeschberger, M. L. (2003), Survival Analysis, 2nd edition, sections 1.9 and 12.2;
-Farewell, V. T. (1982), The use of mixture models for the analysis of survival data with long-term
-survivors, Biometrics 38:1041.
+Klein, J. P. and Moeschberger, M. L. (2003), Survival Analysis, 2nd edition, section 1.9; Farewell,
+V. T. (1982), The use of mixture models for the analysis of survival data with long-term survivors,
+Biometrics 38:1041.
 """
 
 import jax

@@ -8,10 +8,6 @@ OURS = {
     "binomial_mixture": lambda f: f["fits"][1].aic,
     "capture_recapture": lambda f: f["numbers"][1],
     "changepoint": lambda f: f["fit"].params["rate"][0],
-    "cure_model": lambda f: (
-        f["lifes"]["allogeneic"].log_likelihood
-        + np.log(f["months"][f["event"] & (f["design"]["allogeneic"] > 0)]).sum()
-    ),
     "dawid_skene": lambda f: f["fit"].params["confusion"][0, 0, 0],
     "gamma_mixture": lambda f: f["shape"] / f["rate"],
     "gamma_regression_mixture": lambda f: f["slope"],
