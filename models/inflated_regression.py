@@ -101,6 +101,10 @@ def zero_inflated_regression(
         gate = linear_predictor(inflation, logits)
         z = numpyro.sample("z", dist.Bernoulli(logits=gate))
         log_mean = offset + linear_predictor(covariates, coefficients)
-        mu = jnp.exp(jnp.where(z == 1, ALWAYS_ZERO, log_mean))
-        counts = dist.NegativeBinomial2(mu, concentration) if overdispersed else dist.Poisson(mu)
+        log_mean = jnp.where(z == 1, ALWAYS_ZERO, log_mean)
+        if overdispersed:  # by its logit: NegativeBinomial2 has no second derivative in float32
+            logits = log_mean - jnp.log(concentration)
+            counts = dist.NegativeBinomial(concentration, logits=logits)
+        else:
+            counts = dist.Poisson(jnp.exp(log_mean))
         return observe("y", counts, y)

@@ -14,6 +14,7 @@ OURS = {
     "growth_mixture": lambda f: f["fits"][1].params["coefficients"][0, 1],
     "hidden_markov": lambda f: f["fits"][3].log_likelihood,
     "hurdle_poisson": lambda f: f["fit"].params["rate"][0],
+    "hurdle_regression": lambda f: f["fits"][1].log_likelihood,
     "kmeans_mixture": lambda f: f["fits"][2].bic,
     "latent_class": lambda f: f["three"].bic,
     "linear_regression_mixture": lambda f: f["fit"].log_likelihood,
@@ -28,4 +29,5 @@ OURS = {
     "two_coins": lambda f: f["fit"].params["p"],
     "weibull_mixture": lambda f: f["shape"],
     "zero_inflated_poisson": lambda f: f["rate"],
+    "zero_inflated_regression": lambda f: -2 * f["fits"]["Poisson"].log_likelihood,
 }

@@ -147,3 +147,49 @@ def test_panels_have_the_published_totals():
 
     found = optimize.minimize(minus, np.zeros(4)).x
     np.testing.assert_allclose(found, [-1.9005, -0.1412, 0.3138, 0.0708], atol=5e-4)
+
+
+def test_strikes():
+    """As in LIMDEP's and Greene's listings: 62 strikes of 1 to 216 days, 2646 in all."""
+    table = data.load_strikes()
+    assert (table["days"].min(), table["days"].max(), table["days"].sum()) == (1, 216, 2646)
+
+
+def test_floods():
+    """Dumonceaux and Antle (1973): the flood of March 1936, 0.740, is the greatest."""
+    flow = data.load_floods()["flow"]
+    assert (flow.min(), flow.max(), flow.median()) == (0.265, 0.740, pytest.approx(0.407))
+
+
+def test_apple_shoots():
+    """Ridout, Demetrio and Hinde (1998): 140 shoots under short days, 2 without roots; 130, 62."""
+    table = data.load_apple_shoots()
+    assert table.groupby("hours")["shoots"].sum().tolist() == [140, 130]
+    assert table[table["roots"] == 0].groupby("hours")["shoots"].sum().tolist() == [2, 62]
+
+
+def test_horseshoe_crabs():
+    """Agresti (2002), section 4.3: the Poisson regression on width, -3.305 + 0.164 width."""
+    table = data.load_horseshoe_crabs()
+    assert (len(table), (table["satellites"] == 0).sum()) == (173, 62)
+    width, y = table["width"].to_numpy(), table["satellites"].to_numpy()
+
+    def minus(b):
+        eta = b[0] + b[1] * (width - 26)
+        return np.sum(np.exp(eta) - y * eta)
+
+    level, slope = optimize.minimize(minus, [1, 0]).x
+    np.testing.assert_allclose((level - 26 * slope, slope), (-3.305, 0.164), atol=5e-4)
+
+
+def test_transplants():
+    """Klein and Moeschberger (2003), section 1.9: 50 allogeneic and 51 autologous ones."""
+    table = data.load_transplants().groupby("transplant")
+    assert table.size().to_dict() == {"allogeneic": 50, "autologous": 51}
+    assert table["event"].sum().to_dict() == {"allogeneic": 22, "autologous": 28}
+
+
+def test_fritillaries():
+    """Kery and Schaub (2012): 95 sites, two counts on each of seven days, some not made."""
+    sites = data.load_fritillaries().groupby("day")["sites"].sum()
+    assert sites.tolist() == [75, 87, 95, 95, 95, 95, 87]

@@ -20,6 +20,7 @@ from .published_chains import (
     switching_regression,
 )
 from .published_numbers import OURS
+from .published_others import PUBLISHED as OTHERS
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = {path.stem: path for path in sorted((ROOT / "examples").glob("*.py"))}
@@ -240,6 +241,7 @@ PUBLISHED = [
     von_mises_mixture,
     weibull_mixture,
     zero_inflated_poisson,
+    *OTHERS,
 ]
 
 

@@ -88,8 +88,7 @@ def _order(fit: Result, by: str | Sequence[int], k: int) -> np.ndarray:
             raise ValueError(f"by must be a permutation of 0, ..., {k - 1}, not {by!r}")
         return order
     if by == "size":
-        sizes = np.asarray(fit.responsibilities(), float).reshape(-1, k).mean(0)
-        return np.argsort(-sizes, kind="stable")
+        return np.argsort(-np.asarray(fit.counts, float), kind="stable")
     values = _by_entry(fit)
     if by not in values:
         known = [*list(values)[:8], *["..."] * (len(values) > 8)]

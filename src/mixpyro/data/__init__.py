@@ -15,6 +15,7 @@ from ._tables import (
     load_emissions,
     load_fabric,
     load_fed_funds,
+    load_floods,
     load_hares,
     load_iris,
     load_law_school,
@@ -27,13 +28,21 @@ from ._tables import (
     load_role_conflict,
     load_salamanders,
     load_sex_ratio,
+    load_transplants,
     load_turtles,
     load_wheeze,
+)
+from ._tables_of_counts import (
+    load_apple_shoots,
+    load_fritillaries,
+    load_horseshoe_crabs,
+    load_strikes,
 )
 
 __all__ = [
     "load_air_conditioning",
     "load_anaesthetists",
+    "load_apple_shoots",
     "load_ball_bearings",
     "load_beetles",
     "load_carcinoma",
@@ -46,7 +55,10 @@ __all__ = [
     "load_emissions",
     "load_fabric",
     "load_fed_funds",
+    "load_floods",
+    "load_fritillaries",
     "load_hares",
+    "load_horseshoe_crabs",
     "load_iris",
     "load_law_school",
     "load_leading_crowd",
@@ -58,6 +70,8 @@ __all__ = [
     "load_role_conflict",
     "load_salamanders",
     "load_sex_ratio",
+    "load_strikes",
+    "load_transplants",
     "load_turtles",
     "load_wheeze",
 ]

@@ -127,6 +127,16 @@ def load_fed_funds() -> Any:
     return _frame("fed_funds")
 
 
+def load_floods() -> Any:
+    """Load the largest flow (million cubic feet per second) of a river in 20 spans of four years.
+
+    The Susquehanna at Harrisburg, Pennsylvania, 1890 to 1969.
+
+    Source: Dumonceaux and Antle (1973), Technometrics 15:923.
+    """
+    return _frame("floods")
+
+
 def load_hares() -> Any:
     """Load how often 68 snowshoe hares were caught in six trappings: times_caught, hares.
 
@@ -227,6 +237,17 @@ def load_sex_ratio() -> Any:
     Source: Geissler (1889); Lindsey and Altham (1998), Applied Statistics 47:149.
     """
     return _frame("sex_ratio")
+
+
+def load_transplants() -> Any:
+    """Load months to relapse or death after bone marrow transplants: transplant, months, event.
+
+    Allogeneic (of a sibling) or autologous (of oneself), for acute myeloid leukaemia; where event
+    is 0 the patient was alive without relapse.
+
+    Source: Klein and Moeschberger (2003), Survival Analysis, 2nd edition, section 1.9.
+    """
+    return _frame("transplants")
 
 
 def load_turtles() -> Any:

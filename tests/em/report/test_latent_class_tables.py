@@ -24,9 +24,9 @@ PATTERNS = np.array(list(itertools.product([0, 1], repeat=4)))
 ROLES = np.repeat(PATTERNS, COUNTS, axis=0)
 
 
-def fitted(k, x=ROLES, **options):
-    way = em.EM(models.latent_class, **options)
-    return way.run(KEY, x, num_components=k, num_categories=2)
+def fitted(k, x=ROLES, **data):
+    way = em.EM(models.latent_class)
+    return way.run(KEY, x, num_components=k, num_categories=2, **data)
 
 
 @pytest.fixture(scope="module")
@@ -188,6 +188,14 @@ def test_classes_are_sorted_everywhere(two):
         two.sorted([0, 0])
     with pytest.raises(ValueError, match="one number a class"):
         two.sorted("probs")
+
+
+def test_the_largest_class_is_so_by_the_weights_of_its_rows():
+    """Two patterns of one class, each once, and one of the other, nine times."""
+    x, people = np.array([[0, 0, 0], [0, 0, 1], [1, 1, 1]]), np.array([1.0, 1.0, 9.0])
+    start = {"init_responsibilities": np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])}
+    fit = fitted(2, x, weights=people, **start).sorted("size")
+    np.testing.assert_allclose(fit.params["weights"], [9 / 11, 2 / 11], atol=1e-6)
 
 
 def test_classes_that_values_tell_apart_are_not_renamed():
