@@ -34,7 +34,7 @@ SLOW = [
     PoissonMixture(),
     BernoulliMixture(binarize=0.5),
     LatentClass(),
-    HiddenMarkov(emission="poisson"),
+    HiddenMarkov(emission="poisson", n_init=1),
     Mixture(models.gaussian_mixture, num_components=2, covariance="diagonal", n_init=2),
 ]
 

@@ -26,7 +26,7 @@ from .strategies import plans
 
 pytestmark = pytest.mark.usefixtures("x64")
 
-MANY = int(os.environ.get("MIXPYRO_EXAMPLES", "200"))
+MANY = int(os.environ.get("MIXPYRO_EXAMPLES", "140"))
 PARTS = 10  # so that several workers share them
 # Seeds are given, so every run is the same; shrinking would compile hundreds of models.
 PROFILE = {
