@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from ..classes.assignments import settles_after
 from ..plan.chunks import Rows
 from ..plan.program import Params, Program
-from ..rows.point import arguments
+from ..rows import scales
 from ..step.expectation import Expectation
 from ..step.maximisation import FIRST_STEPS, INNER_STEPS, m_step
 from ..step.prior import without_mode
@@ -91,8 +91,8 @@ def settle(
     params, leap_, memory = ahead.params, ahead.leap, ahead.memory
     assert state.flight is not None
     first = state.steps == 0
-    scale = relative_scale(program, params, rows).min()
-    plain_scale = relative_scale(program, ahead.image, rows).min()
+    scale = scales.direct(program, params, rows).min()
+    plain_scale = scales.direct(program, ahead.image, rows).min()
     sound = leap_.plain | (scale >= jnp.minimum(plain_scale / 2, _SOUND))
     higher = new.objective >= state.expected.objective
     if state.reach is None:
@@ -122,7 +122,7 @@ def _stepped(
     bounds: Bounds,
     rows: Rows,
 ) -> State:
-    scale = relative_scale(program, params, rows).min()
+    scale = scales.direct(program, params, rows).min()
     gain = new.objective - state.expected.objective
     # A start may be parameters: then the first step has something to rise from.
     scheduled = settles_after(settings.assign)
@@ -144,16 +144,3 @@ def _stepped(
         next_,
     )
     return kept._replace(reach=reach)
-
-
-def relative_scale(program: Program, params: Params, rows: Rows) -> jax.Array:
-    """(k,) each component's own smallest scale relative to the data's (infinite if it has none)."""
-    args = arguments(program, params, rows)
-    smallest = jnp.full((program.num_components,), jnp.inf)
-    for site in program.of_families:
-        assert site.ties is not None
-        own = site.family.relative_scale(args[site.name], site.ties, rows.reference[site.name])
-        if own is not None:
-            # The components of rows within units count for those of their unit.
-            smallest = jnp.minimum(smallest, own.reshape(program.num_components, -1).min(1))
-    return smallest

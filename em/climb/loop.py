@@ -10,10 +10,11 @@ import jax.numpy as jnp
 from ..classes.assignments import Assign, at
 from ..plan.chunks import Rows
 from ..plan.program import Params, Program
+from ..rows.scales import of_all
 from ..step.expectation import Expectation
 from ..step.objective import evaluate
 from ..step.reseeding import reseed
-from .advance import propose, relative_scale, settle
+from .advance import propose, settle
 from .leap import begin
 from .state import RUNNING, Course, Outcome, Settings, State
 from .status import Status
@@ -104,8 +105,8 @@ def leg(
     found: Course = jax.lax.while_loop(go_on, step, course)
     if program.shards is not None:  # the next leg begins as this one did
         found = jax.lax.with_sharding_constraint(found, found.places(program.shards))
-    own = found.state.params
-    return found, jax.vmap(lambda p, _: relative_scale(program, p, rows))(own, jnp.arange(starts))
+    own = found.state.params, found.state.expected.responsibilities, jnp.arange(starts)
+    return found, jax.vmap(lambda p, r, _: of_all(program, p, rows, r))(*own)
 
 
 def _squeeze(tree: Any) -> Any:

@@ -9,11 +9,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..plan.blocks import FamilySite
 from ..plan.chunks import Rows
 from ..plan.program import Program
 from .reach import felt
 from .state import Outcome
 from .status import Status
+from .stopping import scale_floor
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,7 +103,10 @@ def judge(program: Program, outcome: Outcome, xp: Any) -> tuple[Any, Any]:
     ``jax.numpy`` under a trace.
     """
     few = outcome.counts < _FEW_ROWS * rows_needed(program)
-    spurious = ((outcome.relative_scale < _SMALL_SCALE) & few).any(1)
+    scale = outcome.relative_scale
+    # Some scales are known at the end of a climb only, which ended as it could (`rows/scales.py`).
+    gone = scale < scale_floor(scale.dtype)
+    spurious = (gone | ((scale < _SMALL_SCALE) & few)).any(1)
     fine = (outcome.code == Status.CONVERGED) | (outcome.code == Status.MAX_STEPS)
     fine |= outcome.code == Status.INTERRUPTED
     code = xp.where(fine & spurious, Status.NEARLY_SINGULAR, outcome.code)
@@ -142,4 +147,10 @@ def rows_needed(program: Program) -> float:
         for n, e in site.entries.items()
         if e is not None
     ]
-    return 1.0 + max(sizes, default=1)
+    # Of a density row by row: what its parameters are beside one scale.
+    free = {p.name: p.size for p in program.structure.free}
+    for site in program.sites:
+        if not isinstance(site, FamilySite):
+            own = sum(size for name, size in free.items() if name in site.depends)
+            sizes.append(own // program.num_components - 1)
+    return 1.0 + max([*sizes, 1])

@@ -19,6 +19,7 @@ from ...machine.arrays import array as as_jax
 from ...machine.jit import loop_jit, often_jit
 from ...plan.chunks import Rows
 from ...plan.program import Params, Program
+from ...rows.scales import direct
 from ...rows.streamed import Keeper, Streamed, over_rows
 from ...step.expectation import Expectation, e_step
 from ...step.expected import expected_log_likelihood
@@ -26,7 +27,7 @@ from ...step.maximisation import m_step
 from ...step.prior import log_prior
 from ...step.quadratic import with_quadratics, without_statistics
 from .. import engine
-from ..advance import Ahead, propose, relative_scale, settle
+from ..advance import Ahead, propose, settle
 from ..leap import begin
 from ..state import RUNNING, Flight, Settings, State
 from ..stopping import Bounds
@@ -127,7 +128,7 @@ class Passes:
 
     def scales(self, params: Params) -> np.ndarray:
         """(k,) the components' own smallest scales."""
-        function = partial(relative_scale, self.program)
+        function = partial(direct, self.program)
         return np.asarray(self._compiled("scales", function, often_jit)(params, self.common))
 
     def _compiled(self, name: Any, function: Callable, jit: Callable) -> Any:

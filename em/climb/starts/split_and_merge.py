@@ -12,7 +12,8 @@ from .random import Random
 
 # Pairs that share rows are merged more often than others, but not only they.
 _ANY = 0.05
-_MIDDLE = (0.15, 0.85)
+# The part of a component's rows on one side of a cut, and around one row.
+_MIDDLE, _FEW = (0.15, 0.85), (0.02, 0.15)
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class SplitAndMerge(Random, Revising):
         others = (jnp.arange(k) != second) & ((jnp.arange(k) != first) | (k == 2))
         split = jax.random.categorical(third, jnp.where(others, jnp.log(sizes + 1e-30), -jnp.inf))
         own = merged[:, split]
-        cuts = (_among_rows, _nearer, _by_toss)
+        cuts = (_among_rows, _nearer, _around, _by_toss)
         taken = jax.lax.switch(
             jax.random.randint(way, (), 0, len(cuts)), cuts, points, own * weights, along, place
         )
@@ -72,12 +73,9 @@ def _among_rows(
 ) -> jax.Array:
     """At a place that has a random part of the component's rows below."""
     places, _ = _line(points, weights, along)
-    order = jnp.argsort(places)
-    below = jnp.cumsum(weights[order])
     low, high = _MIDDLE
     part = jax.random.uniform(place, (), points.dtype, low, high)
-    cut = places[order[jnp.searchsorted(below, part * below[-1])]]
-    return (places > cut).astype(points.dtype)
+    return (places > _quantile(places, weights, part)).astype(points.dtype)
 
 
 def _nearer(points: jax.Array, weights: jax.Array, along: jax.Array, place: jax.Array) -> jax.Array:
@@ -85,6 +83,22 @@ def _nearer(points: jax.Array, weights: jax.Array, along: jax.Array, place: jax.
     del place
     places, ends = _line(points, weights, along)
     return (places > ends.mean()).astype(points.dtype)
+
+
+def _around(points: jax.Array, weights: jax.Array, along: jax.Array, place: jax.Array) -> jax.Array:
+    """A few rows about one at random: small components are missed more often than others."""
+    one = jax.random.categorical(along, jnp.log(weights))
+    away = ((points - points[one]) ** 2).sum(1)
+    low, high = _FEW
+    part = jax.random.uniform(place, (), points.dtype, low, high)
+    return (away <= _quantile(away, weights, part)).astype(points.dtype)
+
+
+def _quantile(places: jax.Array, weights: jax.Array, part: jax.Array) -> jax.Array:
+    """The place that has this part of the weights below."""
+    order = jnp.argsort(places)
+    below = jnp.cumsum(weights[order])
+    return places[order[jnp.searchsorted(below, part * below[-1])]]
 
 
 def _by_toss(

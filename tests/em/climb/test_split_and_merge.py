@@ -69,3 +69,15 @@ def test_by_name_it_is_a_start_like_others(x64):
     )  # fmt: skip
     assert len(given.restarts) == 1
     np.testing.assert_array_equal(given.predict(), TRUE)
+
+
+def test_a_few_rows_of_a_component_are_taken_as_one():
+    """Four of thirty, close together in the midst of the others: no line cuts them out."""
+    rng = np.random.default_rng(1)
+    points = jnp.asarray(
+        np.concatenate([rng.normal(size=(36, 2)) * 3, rng.normal(size=(4, 2)) / 50])
+    )
+    found = jax.nn.one_hot((np.arange(40) < 10).astype(int), 3)
+    revise = jax.vmap(lambda key: START.revise(found, points, jnp.ones(40), key, False))
+    new = np.asarray(revise(jax.random.split(KEYS[0], 1500)))
+    assert {(36, 37, 38, 39)} <= {tuple(np.flatnonzero(own)) for resp in new for own in resp.T}
