@@ -41,6 +41,11 @@ def test_totals_are_the_published_ones():
     assert (len(mites), mites.sum()) == (150, 172)
     assert data.load_role_conflict()["people"].sum() == 216
     assert data.load_hares()["hares"].sum() == 68
+    light = data.load_light()["deviation"]
+    assert (len(light), round(light.mean(), 1), light.median()) == (66, 26.2, 27)
+    homes = data.load_housing()
+    assert (homes.drop(columns="place").sum(axis=1) == 5).all()
+    assert homes["place"].value_counts().to_dict() == {"rural": 18, "urban": 17}
     assert data.load_sex_ratio()["families"].sum() == 6115
     assert data.load_carcinoma()["slides"].sum() == 118
     assert data.load_beetles()[["beetles", "killed"]].sum().tolist() == [481, 291]

@@ -19,6 +19,7 @@ from .published_chains import (
     multilevel_latent_class,
     switching_regression,
 )
+from .published_more import PUBLISHED as MORE
 from .published_numbers import OURS
 from .published_others import PUBLISHED as OTHERS
 
@@ -241,6 +242,7 @@ PUBLISHED = [
     von_mises_mixture,
     weibull_mixture,
     zero_inflated_poisson,
+    *MORE,
     *OTHERS,
 ]
 

@@ -145,6 +145,17 @@ def load_hares() -> Any:
     return _frame("hares")
 
 
+def load_housing() -> Any:
+    """Load how satisfied five households of each of 35 neighbourhoods are with their homes.
+
+    Columns place (rural or urban) and the households that are unsatisfied, satisfied,
+    very_satisfied; Montevideo, Minnesota.
+
+    Source: Brier (1980), Biometrika 67:591; as printed in the SAS/STAT User's Guide, procedure FMM.
+    """
+    return _frame("housing")
+
+
 def load_iris() -> Any:
     """Load four measurements (cm) of 150 flowers of three species of iris, and the species.
 
@@ -178,6 +189,16 @@ def load_leukaemia() -> Any:
     Source: Feigl and Zelen (1965), Biometrics 21:826.
     """
     return _frame("leukaemia")
+
+
+def load_light() -> Any:
+    """Load 66 measurements of the speed of light by Newcomb, 1882.
+
+    Column deviation: the time that light took for 7,442 metres, in nanoseconds above 24,800.
+
+    Source: Stigler (1977), Annals of Statistics 5:1055.
+    """
+    return _frame("light")
 
 
 def load_old_faithful() -> Any:

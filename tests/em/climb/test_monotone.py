@@ -21,21 +21,19 @@ gaussian = every(
     [e for e in models.EXAMPLES if e.model in (models.gaussian_mixture, models.kmeans_mixture)],
     quick=lambda e: e is models.examples(models.gaussian_mixture)[0],
 )
-SOFT_AND_HARD = ["soft", "hard"]
 
 
 @functools.cache
 def drawn(example):
     with jax.enable_x64(True):
-        draws = example.simulate(jax.random.key(11), interpreted)
-    return jax.tree.map(np.asarray, draws)
+        return jax.tree.map(np.asarray, example.simulate(jax.random.key(11), interpreted))
 
 
 @functools.cache
 def fitted(example, assign, dtype):
     assert jnp.result_type(float) == dtype
-    x = jax.tree.map(jnp.asarray, drawn(example)[example.data])
-    return fitter_of(example, assign).run(jax.random.key(0), x, **example.kwargs)
+    fitter, x = fitter_of(example, assign), jax.tree.map(jnp.asarray, drawn(example)[example.data])
+    return fitter.run(jax.random.key(0), x, **example.kwargs)
 
 
 def fitter_of(example, assign):
@@ -59,8 +57,8 @@ def plates(example):
 
     def look():
         trace = handlers.trace(handlers.seed(example.model, 0)).get_trace(**example.kwargs)
-        for name, site in trace.items():
-            found[name] = {frame.name for frame in site.get("cond_indep_stack", ())}
+        stacks = ((name, site.get("cond_indep_stack", ())) for name, site in trace.items())
+        found.update({name: {frame.name for frame in own} for name, own in stacks})
 
     jax.eval_shape(look)
     return found
@@ -245,10 +243,9 @@ def the_fit_is_no_lower_than_the_truth(example):
             rows = jnp.zeros(example.num_units).at[example.group].add(rows)
         return scores["z"] + rows
 
-    every_class = interpreted(jax.vmap(log_joint, (0, None, None)))
-    joint = every_class(np.arange(example.num_classes), dict(example.params), x)
-    at_truth = scipy.special.logsumexp(np.asarray(joint), 0).sum()
-    rise = fit.log_likelihood - float(at_truth)
+    each = np.arange(example.num_classes), dict(example.params), x
+    joint = interpreted(jax.vmap(log_joint, (0, None, None)))(*each)
+    rise = fit.log_likelihood - scipy.special.logsumexp(np.asarray(joint), 0).sum()
     # Twice the rise is chi-squared, with as many degrees of freedom as there are parameters.
     assert 0 < 2 * rise < fit.num_free_params + 5 * np.sqrt(2 * fit.num_free_params)
 
@@ -257,7 +254,7 @@ OFFSET = 1e6  # in units of the components' standard deviations, more or less
 
 
 @gaussian
-@pytest.mark.parametrize("assign", SOFT_AND_HARD)
+@pytest.mark.parametrize("assign", ["soft", "hard"])
 def test_data_far_from_zero_give_the_same_clusters(example, assign, x64):
     near = fitted(example, assign, "float64")
     x = jnp.asarray(drawn(example)["x"]) + OFFSET
