@@ -6,9 +6,11 @@ from scipy.optimize import minimize
 from scipy.special import expit, logsumexp
 from scipy.stats import (
     dirichlet_multinomial,
+    expon,
     lognorm,
     multinomial,
     multivariate_normal,
+    nbinom,
     norm,
     poisson,
     t,
@@ -46,6 +48,19 @@ def dirichlet_multinomial_mixture(found):
     shares = counts.sum(0) / counts.sum()
     plain = found["fits"]["multinomial_mixture"].log_likelihood
     assert plain == pytest.approx(multinomial.logpmf(counts, 5, shares).sum(), abs=1e-6)
+
+
+def exponential_mixture(found):
+    """One kind by its mean; two by SciPy."""
+    fits, days = found["fits"], found["days"]
+    assert fits[1].log_likelihood == pytest.approx(expon.logpdf(days, 0, days.mean()).sum())
+
+    def minus(u):
+        rate = np.exp(u[1:])
+        return -np.sum(np.log(rate * np.exp(-days[:, None] * rate) @ [expit(u[0]), expit(-u[0])]))
+
+    solved = minimize(minus, [-1, -2, -4], tol=1e-10)
+    assert fits[2].log_likelihood == pytest.approx(-solved.fun, abs=1e-5)
 
 
 def factor_analysers(found):
@@ -94,6 +109,21 @@ def latent_profile(found):
     )
 
 
+def lognormal_mixture(found):
+    """One kind by moments of the logarithm; two by SciPy."""
+    x, fits = found["x"], found["sweep"].fits
+    log_x = np.log(x)
+    one = lognorm.logpdf(x, log_x.std(), 0, np.exp(log_x.mean())).sum()
+    assert fits[0].log_likelihood == pytest.approx(one, abs=1e-5)
+
+    def minus(u):
+        dense = lognorm.pdf(x[:, None], np.exp(u[3:]), 0, np.exp(u[1:3]))
+        return -np.sum(np.log(dense @ [expit(u[0]), expit(-u[0])]))
+
+    solved = minimize(minus, [-0.7, 0.4, 1.6, -2, -2], tol=1e-8)
+    assert found["two"].log_likelihood == pytest.approx(-solved.fun, abs=1e-4)
+
+
 def mixture_of_experts(found):
     """Benaglia et al. (2009) without a gate: -66.93977; with one, SciPy."""
     fits, lines, y = found["fits"], found["lines"], found["co2"]
@@ -124,6 +154,26 @@ def multinomial_mixture(found):
     assert found["best"].log_likelihood == pytest.approx(max(ends), abs=1e-5)
 
 
+def negative_binomial_regression_mixture(found):
+    """By SciPy."""
+    y, lines = found["satellites"], found["design"]
+
+    def minus(u):
+        mean, size = np.exp(lines @ u[:2]), np.exp(u[2])
+        return -nbinom.logpmf(y, size, size / (size + mean)).sum()
+
+    def of_two(u):
+        laws = poisson.pmf(y[:, None], np.exp(lines @ u[1:].reshape(2, 2)))
+        return -np.sum(np.log(laws @ [expit(u[0]), expit(-u[0])] + 1e-300))
+
+    one = minimize(minus, [1, 0.1, 0], tol=1e-8)
+    assert found["one"].log_likelihood == pytest.approx(-one.fun, abs=1e-5)
+    np.testing.assert_allclose(found["one"].params["coefficients"][0], one.x[:2], atol=1e-4)
+    starts = np.random.default_rng(0).normal([0, 1, 1, 0.2, 0.2], [1, 1, 1, 0.1, 0.1], (20, 5))
+    two = min(minimize(of_two, start).fun for start in starts)
+    assert found["two"].log_likelihood == pytest.approx(-two, abs=1e-3)
+
+
 def ordinal_latent_class(found):
     """One class by SciPy, grading by grading; three by the density at their parameters."""
     grades, fits = found["grades"].to_numpy() - 1, found["fits"]
@@ -151,10 +201,13 @@ def student_t_mixture(found):
 PUBLISHED = [
     contaminated_mixture,
     dirichlet_multinomial_mixture,
+    exponential_mixture,
     factor_analysers,
     latent_profile,
+    lognormal_mixture,
     mixture_of_experts,
     multinomial_mixture,
+    negative_binomial_regression_mixture,
     ordinal_latent_class,
     student_t_mixture,
 ]
