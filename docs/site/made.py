@@ -65,7 +65,7 @@ def api() -> str:
 def gallery(examples: Path, out: Path) -> None:
     """A page an example: its text, its code, what it printed, its picture."""
     out.mkdir(exist_ok=True)
-    names = []
+    titles = {}
     for path in sorted(examples.glob("*.py")):
         _, text, code = path.read_text().split('"""', 2)
         title, _, rest = text.strip().partition("\n")
@@ -76,9 +76,20 @@ def gallery(examples: Path, out: Path) -> None:
         page += [f"{{download}}`As a notebook <{path.stem}.ipynb>`", ""]
         nbformat.write(notebook(title, rest.strip(), code.strip()), out / f"{path.stem}.ipynb")
         (out / f"{path.stem}.md").write_text("\n".join(page))
-        names.append(path.stem)
+        titles[path.stem] = title
     lines = ["# Gallery", "", "Short scripts on real data, as they ran when this was built.", ""]
-    lines += ["```{toctree}", ":maxdepth: 1", "", *names, "```", ""]
+    lines += ["````{list-table}", ":header-rows: 1", ":widths: 22 28 50", ""]
+    lines += ["* - picture", "  - model", "  - question"]
+    for name, title in titles.items():
+        lines += [f"* - ```{{image}} {name}.png", "    :width: 150px", f"    :target: {name}.html"]
+        lines += [
+            f"    :alt: picture of {name}",
+            "    ```",
+            f"  - [{name}]({name}.md)",
+            f"  - {title}",
+        ]
+    lines += ["````", "", "```{toctree}", ":hidden:", ""]
+    lines += [*(f"{name} <{name}>" for name in titles), "```", ""]
     (out / "index.md").write_text("\n".join(lines))
 
 
