@@ -7,6 +7,7 @@ import numpyro.distributions as dist
 from ..machine.catalogue import classes
 from ._family import Args, Augmented, Family, Statistics, Ties, standardise
 from ._rows import RowFamily
+from ._ties import by_cell
 
 __all__ = [
     "CATALOGUE",
@@ -16,6 +17,7 @@ __all__ = [
     "RowFamily",
     "Statistics",
     "Ties",
+    "by_cell",
     "find",
     "incomplete",
     "standardise",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -74,3 +75,12 @@ class Ties(NamedTuple):
             return new
         fixed = self.fixed.reshape(self.fixed.shape + (1,) * (new.ndim - 2))
         return jnp.where(fixed, old, new)
+
+
+def by_cell(args: Mapping[str, Any]) -> dict[str, Ties]:
+    """Ties of arguments (k, c, ...) by which the components share a cell's value."""
+    found = {}
+    for name, value in args.items():
+        shape = value.shape[:2]
+        found[name] = Ties(np.broadcast_to(np.arange(shape[1]), shape), np.zeros(shape, bool))
+    return found

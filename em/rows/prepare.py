@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..families import Args, Augmented, RowFamily, Statistics, Ties, standardise
+from ..families import Args, Augmented, RowFamily, Statistics, by_cell, standardise
 from ..plan import pooling
 from ..plan.blocks import FamilySite, StatisticalSite
 from ..plan.chunks import Chunk, Inner, Rows, in_chunks, size_class
@@ -182,7 +182,7 @@ def _site_rows(
         ).astype(values.dtype)
         for n in family.known
     }
-    tie = site.ties or _untied(args[site.name])
+    tie = site.ties or by_cell(args[site.name])
     if reference is None:
         reference = family.reference(values, weights, args[site.name], tie)
     per_cell = jnp.zeros(())
@@ -289,11 +289,3 @@ def _bytes_a_row(program: Program, rows: Chunk, reference: Mapping[str, Args]) -
     shapes = jax.eval_shape(lambda: program.features(rows, reference))
     width = sum(f.shape[0] for f in shapes.values()) + 3 * program.num_components + augmented
     return width * rows.weights.dtype.itemsize
-
-
-def _untied(args: Args) -> dict[str, Ties]:
-    """Ties for arguments that are functions: the components share a cell's centre and spread."""
-    return {
-        n: Ties(np.broadcast_to(np.arange(v.shape[1]), v.shape[:2]), np.zeros(v.shape[:2], bool))
-        for n, v in args.items()
-    }

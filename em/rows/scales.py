@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpyro.distributions import constraints
 
-from ..families import Args, Ties
+from ..families import Args, Ties, by_cell
 from ..plan.blocks import FamilySite, Site
 from ..plan.chunks import Rows
 from ..plan.program import Params, Program
@@ -39,7 +39,10 @@ def direct(program: Program, params: Params, rows: Rows) -> jax.Array:
 
     Of the sites whose families' arguments are parameters directly: asked at every step.
     """
-    args = point.arguments(program, params, rows)
+    return _direct(program, point.arguments(program, params, rows), rows)
+
+
+def _direct(program: Program, args: Mapping[str, Args], rows: Rows) -> jax.Array:
     smallest = jnp.full((program.num_components,), jnp.inf)
     for site in program.of_families:
         assert site.ties is not None
@@ -54,14 +57,15 @@ def of_all(
     program: Program, params: Params, rows: Rows, responsibilities: Mapping[int, jax.Array]
 ) -> jax.Array:
     """(k,) the same of all sites, by the responsibilities {level: (k, n)} where these are kept."""
-    smallest = direct(program, params, rows)
+    args = point.arguments(program, params, rows)
+    smallest = _direct(program, args, rows)
     for site in program.sites:
         if site in program.of_families or site.data is None:
             continue
         if site.data.discrete or not math.prod(site.data.shape):  # bounded, or a factor
             continue
         if isinstance(site, FamilySite):
-            scale = _by_family(program, site, params, rows)
+            scale = _by_family(site, args[site.name], rows)
         elif family_of(site.data) is not None:
             scale = _by_arguments(program, site, params, responsibilities[site.level], rows)
         else:
@@ -71,9 +75,8 @@ def of_all(
     return smallest
 
 
-def _by_family(program: Program, site: FamilySite, params: Params, rows: Rows) -> jax.Array | None:
+def _by_family(site: FamilySite, args: Args, rows: Rows) -> jax.Array | None:
     """(k,) by the family of a site whose arguments are functions of the parameters."""
-    args = point.arguments(program, params, rows)[site.name]
     ties = _loose(args, site.entries)
     return site.family.relative_scale(args, ties, rows.reference[site.name])
 
@@ -123,9 +126,7 @@ def _by_arguments(
     first = {n: v[:, 0] for n, v in args.items()}
     weights = jnp.where(seen.all(0), rows.weights_of(site.level), 0)
     # The components share a cell's centre and spread.
-    cells = {n: np.broadcast_to(np.arange(v.shape[1]), v.shape[:2]) for n, v in first.items()}
-    pooled = {n: Ties(c, np.zeros(c.shape, bool)) for n, c in cells.items()}
-    reference = family.reference(values, weights, first, pooled)
+    reference = family.reference(values, weights, first, by_cell(first))
     ties = _loose(first, {})
     if family.relative_scale(first, ties, reference) is None:
         return None
