@@ -19,9 +19,10 @@ from .published_chains import (
     multilevel_latent_class,
     switching_regression,
 )
-from .published_more import PUBLISHED as MORE
+from .published_classes import PUBLISHED as CLASSES
+from .published_counts import PUBLISHED as COUNTS
+from .published_measurements import PUBLISHED as MEASUREMENTS
 from .published_numbers import OURS
-from .published_others import PUBLISHED as OTHERS
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = {path.stem: path for path in sorted((ROOT / "examples").glob("*.py"))}
@@ -242,8 +243,9 @@ PUBLISHED = [
     von_mises_mixture,
     weibull_mixture,
     zero_inflated_poisson,
-    *MORE,
-    *OTHERS,
+    *CLASSES,
+    *COUNTS,
+    *MEASUREMENTS,
 ]
 
 

@@ -1,45 +1,25 @@
-"""What was published of more examples, or another way to their numbers."""
+"""Counts: what was published of their examples, or SciPy's likelihoods."""
 
 import numpy as np
 import pytest
 from scipy.optimize import minimize
-from scipy.special import expit
-from scipy.stats import beta, binom, nbinom, poisson, weibull_min
+from scipy.special import expit, logsumexp
+from scipy.stats import binom, dirichlet_multinomial, multinomial, nbinom, poisson
 
 
-def beta_mixture(found):
-    """One kind by SciPy's own fit; two from many starts of SciPy's optimizer."""
-    fits, flow = found["fits"], found["flow"]
-    a, b, *_ = beta.fit(flow, floc=0, fscale=1)
-    assert float(fits[1].params["concentration1"][0]) == pytest.approx(a, rel=1e-4)
-    assert fits[1].log_likelihood == pytest.approx(beta.logpdf(flow, a, b).sum(), abs=1e-5)
+def dirichlet_multinomial_mixture(found):
+    """One law of all neighbourhoods by SciPy; the multinomial one has the shares of all answers."""
+    counts = found["counts"]
 
     def minus(u):
-        share, (a, b) = expit(u[0]), np.exp(u[1:].reshape(2, 2))
-        return -np.sum(np.log(beta.pdf(flow[:, None], a, b) @ [share, 1 - share]))
+        return -dirichlet_multinomial.logpmf(counts, np.exp(u), 5).sum()
 
-    solved = minimize(minus, [1.7, 3, 4, 3.5, 3], tol=1e-8).fun
-    assert fits[2].log_likelihood == pytest.approx(-solved, abs=1e-4)
-
-
-def cure_model(found):
-    """By SciPy, with cure and without."""
-    months, event = found["months"], found["event"]
-    for kind in ("allogeneic", "autologous"):
-        rows = found["design"][kind].to_numpy(bool)
-
-        def minus(u, x=months[rows], ends=event[rows]):
-            cured, law = expit(u[2]), {"c": np.exp(u[0]), "scale": np.exp(u[1])}
-            alive = cured + (1 - cured) * weibull_min.sf(x, **law)
-            failed = (1 - cured) * weibull_min.pdf(x, **law)
-            return -np.sum(np.log(np.where(ends, failed, alive)))
-
-        def without(u, minus=minus):
-            return minus([*u, -40.0])
-
-        for fits, law, start in (("cures", minus, [0, 2, 0]), ("lifes", without, [0, 3])):
-            solved = minimize(law, start, tol=1e-8).fun
-            assert found[fits][kind].log_likelihood == pytest.approx(-solved, abs=1e-6)
+    solved = minimize(minus, [0.0, 0, 0], tol=1e-10)
+    own = found["fits"]["dirichlet_multinomial_mixture"]
+    assert own.log_likelihood == pytest.approx(-solved.fun, abs=1e-6)
+    shares = counts.sum(0) / counts.sum()
+    plain = found["fits"]["multinomial_mixture"].log_likelihood
+    assert plain == pytest.approx(multinomial.logpmf(counts, 5, shares).sum(), abs=1e-6)
 
 
 def geometric_mixture(found):
@@ -65,20 +45,20 @@ def hurdle_regression(found):
     np.testing.assert_allclose(found_gate, gate.x, atol=1e-4)
 
 
-def latent_class_regression(found):
-    """By SciPy, from the sixteen patterns of each kind of mothers."""
-    table, fit = found["table"], found["fit"]
-    y, smokes = table.filter(like="age").to_numpy(), table["mother_smokes"].to_numpy()
-
-    def minus(u):
-        share, p = expit(u[0] + u[1] * smokes), expit(u[2:]).reshape(2, 4)
-        density = np.prod(np.where(y[:, None], p, 1 - p), -1)
-        mixed = share * density[:, 0] + (1 - share) * density[:, 1]
-        return -table["children"] @ np.log(mixed)
-
-    solved = minimize(minus, [-2, 0, *[0.5] * 4, *[-3] * 4], tol=1e-8)
-    assert fit.log_likelihood == pytest.approx(-solved.fun, abs=1e-6)
-    np.testing.assert_allclose(fit.params["class_coefficients"][0], solved.x[:2], atol=1e-3)
+def multinomial_mixture(found):
+    """By an EM of a few lines, from twenty starts."""
+    counts, rng, ends = found["counts"].to_numpy(), np.random.default_rng(0), []
+    totals = counts.sum(1)
+    for _ in range(20):
+        weights, probs = np.full(3, 1 / 3), rng.dirichlet(np.ones(4), 3)
+        for _ in range(500):
+            joint = counts @ np.log(probs + 1e-300).T + np.log(weights)
+            share = np.exp(joint - logsumexp(joint, 1, keepdims=True))
+            weights, probs = share.mean(0), share.T @ counts
+            probs /= probs.sum(1, keepdims=True)
+        constant = multinomial.logpmf(counts, totals, np.full(4, 0.25)) + totals * np.log(4)
+        ends.append((logsumexp(joint, 1) + constant).sum())
+    assert found["best"].log_likelihood == pytest.approx(max(ends), abs=1e-5)
 
 
 def n_mixture(found):
@@ -95,6 +75,26 @@ def n_mixture(found):
     assert fit.log_likelihood == pytest.approx(-solved.fun, abs=1e-5)
     np.testing.assert_allclose(fit.params["coefficients"], solved.x[:5], atol=1e-3)
     assert found["found"] == pytest.approx(expit(solved.x[5]), abs=1e-3)
+
+
+def negative_binomial_regression_mixture(found):
+    """By SciPy."""
+    y, lines = found["satellites"], found["design"]
+
+    def minus(u):
+        mean, size = np.exp(lines @ u[:2]), np.exp(u[2])
+        return -nbinom.logpmf(y, size, size / (size + mean)).sum()
+
+    def of_two(u):
+        laws = poisson.pmf(y[:, None], np.exp(lines @ u[1:].reshape(2, 2)))
+        return -np.sum(np.log(laws @ [expit(u[0]), expit(-u[0])] + 1e-300))
+
+    one = minimize(minus, [1, 0.1, 0], tol=1e-8)
+    assert found["one"].log_likelihood == pytest.approx(-one.fun, abs=1e-5)
+    np.testing.assert_allclose(found["one"].params["coefficients"][0], one.x[:2], atol=1e-4)
+    starts = np.random.default_rng(0).normal([0, 1, 1, 0.2, 0.2], [1, 1, 1, 0.1, 0.1], (20, 5))
+    two = min(minimize(of_two, start).fun for start in starts)
+    assert found["two"].log_likelihood == pytest.approx(-two, abs=1e-3)
 
 
 def zero_inflated_negative_binomial(found):
@@ -128,12 +128,12 @@ def zero_inflated_regression(found):
 
 
 PUBLISHED = [
-    beta_mixture,
-    cure_model,
+    dirichlet_multinomial_mixture,
     geometric_mixture,
     hurdle_regression,
-    latent_class_regression,
+    multinomial_mixture,
     n_mixture,
+    negative_binomial_regression_mixture,
     zero_inflated_negative_binomial,
     zero_inflated_regression,
 ]
