@@ -25,6 +25,7 @@ from .climb.search import climb_all
 from .climb.starts import Start
 from .climb.status import FitError
 from .identity import identity_of
+from .in_double import fit_of
 from .machine.interruption import Interruption
 from .machine.jit import quick
 from .machine.surroundings import surrounded
@@ -34,7 +35,7 @@ from .over_batches import run as run_batches
 from .plan.chunks import Rows
 from .plan.program import Program
 from .programs import prepare, program_for
-from .report.fit import Fit, from_outcome, look_ahead
+from .report.fit import Fit, look_ahead
 from .rows.checks import check
 from .rows.given import check_params, check_responsibilities
 from .rows.streamed import total_of
@@ -276,9 +277,7 @@ class EM:
         outcome, restarts = climb_all(ascent := started.ascent)
         if ascent.checkpoint is not None:
             ascent.checkpoint.close()
-        program, call, rows, found = ascent.program, started.call, ascent.rows, started.found
-        hard, look = self.assign.hard, started.look
-        fit = from_outcome(program, call, rows, found, outcome, restarts, hard, look)
+        fit = fit_of(started.call, ascent, started.found, outcome, restarts, started.look)
         return self._checked(fit)
 
     def _checked(self, fit: Fit) -> Fit:

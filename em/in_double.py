@@ -1,27 +1,175 @@
-"""The objectives of climbs in single precision, worked out anew in double precision.
+"""Climbs in single precision, ended or at least worked out anew in double precision.
 
 A density in single precision is off by what its parameters' condition makes of the last digit: a
 covariance of condition 1e5 loses 1e-4 in every row, all of one sign, so that 1e6 rows lose 100.
-Climbs do not mind, since it is nearly the same at every step; a number that is reported does.
+A number that is reported is wrong by as much, and the climb ends at the top of another function.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .calls.call import Call
 from .calls.streams import Data
 from .classes.assignments import Assign
+from .climb.ascent import Ascent
+from .climb.search import climb_all
+from .climb.selection import Restarts, select
 from .climb.state import Outcome
+from .climb.status import Status
+from .climb.stopping import worst_of_total
+from .plan.chunks import Rows
 from .plan.program import Params, Program
 from .programs import prepare, program_for
+from .report.fit import Fit, from_outcome
 from .rows.streamed import Streamed
-from .step.objective import likelihoods_at, prior_at
+from .step.objective import likelihoods_at, objective_at, prior_at
+
+# Rounding that may cost less than so much of the objective is left as it is, or that made it fall
+# by less than so much.
+_COARSE, _FALL = 0.5, 0.02
+# Single precision's parameters tell no more: the climb ends when less is left of it.
+_LITTLE = 1e-3
+# Rows of so many bytes are not held twice more.
+_ROOM = 1 << 30
+# So many climbs are ended in double precision, if their classes' sizes differ by such a part.
+_MOST, _APART = 3, 0.01
+
+
+class Doubled(NamedTuple):
+    """A run in double precision: its program, call and rows, what the checks saw, its climbs."""
+
+    program: Program
+    call: Call
+    rows: Rows
+    found: dict[str, Any]
+    outcome: Outcome
+    restarts: Restarts
+
+
+def fit_of(
+    call: Call,
+    ascent: Ascent,
+    found: dict[str, Any],
+    outcome: Outcome,
+    restarts: Restarts,
+    look: bool,
+) -> Fit:
+    """The fit of climbs that have ended, in single precision where it costs the user little.
+
+    Where rounding has made a climb fall, all are made anew in double precision; where only the sum
+    over many rows is coarse, the best go on from where they are. The status is then found in double
+    precision too, and the numbers of the fit are in single precision again.
+    """
+    own = ascent.program, call, ascent.rows, found
+    doubled = _doubled(call, ascent, outcome, restarts)
+    if doubled is None:
+        return from_outcome(*own, outcome, restarts, ascent.way.assign.hard, look)
+    with jax.enable_x64(True):
+        fit = from_outcome(*doubled, hard=False, look=look)
+        doubled.restarts.status[doubled.restarts.chosen] = fit.status
+    params, counts = _single(doubled.outcome.params), _single(doubled.outcome.counts)
+    outcome = doubled.outcome._replace(params=params, counts=counts)
+    likelihood = fit.log_likelihood
+    return from_outcome(*own, outcome, doubled.restarts, False, False, likelihood)
+
+
+def _doubled(call: Call, ascent: Ascent, outcome: Outcome, restarts: Restarts) -> Doubled | None:
+    """None for climbs that stay as they are, also with hard assignment."""
+    start = restarts.chosen
+    doubt = _doubt(ascent, float(outcome.objective[start]))
+    trace = np.asarray(outcome.trace[start, : outcome.steps[start]])
+    broken = restarts.status[start] == Status.LOWERED or _fall(trace) > _FALL
+    fine = restarts.status[start] in (Status.CONVERGED, Status.LOWERED)
+    if not (ascent.single and fine and (broken or doubt > _COARSE)):
+        return None
+    if ascent.way.assign.hard or ascent.stop.asked:
+        return None
+    size = sum(a.nbytes for a in call.arrays if a.dtype == np.float32)
+    if jax.default_backend() == "tpu" or size > _ROOM:
+        _warn(doubt, "are more than is worth holding in double precision: give them as em.Batches")
+        return None
+    try:
+        with jax.enable_x64(True):
+            return _ended(call, ascent, outcome, restarts, None if broken else doubt)
+    except (TypeError, ValueError) as error:  # a model that insists on single precision
+        _warn(doubt, f"cannot be fitted in double precision ({error})")
+        return None
+
+
+def _ended(
+    call: Call, ascent: Ascent, outcome: Outcome, restarts: Restarts, doubt: float | None
+) -> Doubled:
+    def double(value: Any) -> Any:
+        single = getattr(value, "dtype", None) == np.float32
+        return value.astype(float) if single else value
+
+    call = replace(call, arrays=tuple(double(a) for a in call.arrays))
+    program = program_for(ascent.program.model, call, ascent.program.posterior)
+    rows, found = prepare(program, call.arrays)
+    given = jax.tree.map(double, ascent.given)
+    ascent = replace(ascent, program=program, rows=rows, given=given, checkpoint=None, _ahead=[])
+    if doubt is None:
+        return Doubled(program, call, rows, found, *climb_all(ascent))
+    tolerance = max(_LITTLE, ascent.way.tolerance)
+    way = replace(ascent.way, tolerance=tolerance, plain_first=False, search=False, patient=False)
+    single = outcome
+    outcome = jax.tree.map(double, outcome)
+    for start in _candidates(outcome, restarts, doubt, ascent.total):
+        place = _place(program, single.params, start)
+        before = objective_at(program, place, rows)
+        rest, _ = replace(ascent, way=way, number=1, given=place, bar=-np.inf).outcome()
+        trace = outcome.trace.copy()
+        trace[start] += before - outcome.objective[start]
+        outcome = outcome._replace(trace=trace).continued(start, rest)
+    return Doubled(
+        program, call, rows, found, outcome, select(program, outcome, rows, ascent.total)
+    )
+
+
+def _single(tree: Any) -> Any:
+    return jax.tree.map(lambda v: np.asarray(v, np.float32), tree)
+
+
+def _doubt(ascent: Ascent, objective: float) -> float:
+    """What rounding may make of the objective."""
+    if not (np.isfinite(objective) and ascent.total > 0):
+        return 0.0
+    level = (objective - float(ascent.rows.log_base)) / ascent.total
+    return float(worst_of_total(level, ascent.total, 0.0, np.float32))
+
+
+def _fall(trace: np.ndarray) -> float:
+    """The largest."""
+    return float(-np.diff(trace).min(initial=0.0))
+
+
+def _candidates(outcome: Outcome, restarts: Restarts, doubt: float, total: float) -> list[int]:
+    """The climbs that may be the best but for rounding, those of like classes once."""
+    kept: list[int] = []
+    best = outcome.objective[restarts.chosen]
+    sizes = np.sort(np.asarray(outcome.counts), -1)
+    for i in [restarts.chosen, *(int(i) for i in restarts.ranking)]:
+        near = restarts.status[i] == Status.CONVERGED and outcome.objective[i] >= best - doubt
+        apart = all(np.abs(sizes[i] - sizes[j]).max() > _APART * total for j in kept)
+        if near and apart and len(kept) < _MOST:
+            kept.append(i)
+    return kept
+
+
+def _warn(doubt: float, why: str) -> None:
+    warnings.warn(
+        f"the rows {why}. In single precision rounding may cost {max(doubt, _FALL):.2g} units of "
+        "the log-likelihood, so that the climb may have ended as much below its top",
+        stacklevel=5,
+    )
 
 
 def in_double(

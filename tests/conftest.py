@@ -6,6 +6,11 @@ from pathlib import Path
 # Before JAX is imported. Set either variable to run the tests elsewhere, on a GPU say.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("MPLBACKEND", "agg")
+# Programs of tests run a few times on small arrays, so that optimising them takes longer than it
+# saves. What the library compiles for loops has options of its own, here as everywhere.
+os.environ.setdefault(
+    "XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+)
 # Compiling is most of the tests' time: what one worker, or the last run, compiled is read back.
 os.environ.setdefault(
     "JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "xla")

@@ -1,0 +1,135 @@
+"""Where single precision is too coarse for the climb, it is made, or ended, in double precision."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro
+import numpyro.distributions as dist
+import pytest
+from scipy import optimize, stats
+from sklearn.mixture import GaussianMixture
+
+from mixpyro import em, models
+
+MODULE = "mixpyro.em.in_double"
+
+
+@pytest.fixture(autouse=True)
+def in_single():
+    assert not jax.config.jax_enable_x64
+    yield
+    assert not jax.config.jax_enable_x64
+
+
+def collinear(n=1000, off=0.02):
+    """Two groups along a line, that lie ``off`` from it: the columns correlate by 0.9998."""
+    rng = np.random.default_rng(0)
+    along = np.where(rng.random(n) < 0.4, 0.0, 2.0) + rng.normal(size=n)
+    return np.stack([along, along + off * rng.normal(size=n)], 1).astype(np.float32)
+
+
+def log_likelihood(x, params):
+    weights, loc, cov = (
+        np.asarray(params[name], float) for name in ("weights", "loc", "covariance_matrix")
+    )
+    each = [stats.multivariate_normal(m, c).logpdf(x) for m, c in zip(loc, cov, strict=True)]
+    return np.logaddexp(*(np.log(weights)[:, None] + each)).sum()
+
+
+@pytest.fixture(scope="module")
+def fit():
+    return em.EM(models.gaussian_mixture, num_restarts=4).run(0, collinear(), num_components=2)
+
+
+def test_collinear_columns_are_fitted_as_in_double_precision(fit):
+    x = collinear().astype(float)
+    assert fit.base_status.ok
+    assert fit.status.ok
+    assert fit.log_likelihood == pytest.approx(log_likelihood(x, fit.params), abs=0.01)
+    weights, loc, cov = (
+        np.asarray(fit.params[n], float) for n in ("weights", "loc", "covariance_matrix")
+    )
+    on = GaussianMixture(
+        2,
+        tol=1e-10,
+        max_iter=3000,
+        reg_covar=0,
+        weights_init=weights / weights.sum(),
+        means_init=loc,
+        precisions_init=np.linalg.inv(cov),
+    ).fit(x)
+    assert on.score(x) * len(x) < fit.log_likelihood + 1e-4
+    assert np.diff(fit.trace).min() > -1e-6
+
+
+def test_its_numbers_are_in_single_precision(fit):
+    for array in (*fit.params.values(), fit.responsibilities(), fit.log_prob()):
+        assert array.dtype == jnp.float32
+    assert fit.restarts["status"][fit.restart_results.chosen] == fit.status.name
+
+
+def test_what_was_found_is_kept_in_files(fit, tmp_path):
+    fit.save(tmp_path / "fit.npz")
+    again = em.load(tmp_path / "fit.npz", models.gaussian_mixture)
+    assert (again.status, again.log_likelihood) == (fit.status, fit.log_likelihood)
+
+
+def two_normals(x):
+    weights = numpyro.sample("weights", dist.Dirichlet(jnp.ones(2)))
+    with numpyro.plate("k", 2):
+        loc = numpyro.sample("loc", dist.Normal(0, 5))
+        scale = numpyro.sample("scale", dist.HalfNormal(3))
+    with numpyro.plate("n", len(x)):
+        z = numpyro.sample("z", dist.Categorical(weights))
+        numpyro.sample("x", dist.Normal(loc[z], scale[z]), obs=x)
+
+
+@pytest.mark.slow
+def test_many_rows_are_climbed_to_the_top():
+    """SciPy's optimum from there is no higher, and what is reported is the likelihood there."""
+    rng = np.random.default_rng(3)
+    x = (np.where(rng.random(150_000) < 0.3, 1.6, 0) + rng.normal(size=150_000)).astype(np.float32)
+    fit = em.EM(two_normals, num_restarts=2).run(0, x)
+    assert fit.status.ok
+    x = x.astype(float)
+
+    def minus(theta):
+        share = 1 / (1 + np.exp(-theta[0]))
+        each = stats.norm.logpdf(x, theta[1:3, None], np.exp(theta[3:, None]))
+        return -np.logaddexp(np.log(share) + each[0], np.log1p(-share) + each[1]).sum()
+
+    weights, loc, scale = (np.asarray(fit.params[n], float) for n in ("weights", "loc", "scale"))
+    theta = np.r_[np.log(weights[0] / weights[1]), loc, np.log(scale)]
+    assert fit.log_likelihood == pytest.approx(-minus(theta), abs=0.01)
+    best = -optimize.minimize(minus, theta, method="BFGS", options={"gtol": 1e-2}).fun
+    assert fit.log_likelihood > best - 0.01
+    assert np.diff(fit.trace).min() > -1e-2
+
+
+def test_rows_too_large_to_be_held_again_are_left_with_a_warning(monkeypatch):
+    monkeypatch.setattr(f"{MODULE}._ROOM", 0)
+    with pytest.warns(UserWarning, match=r"em\.Batches.*log-likelihood"):
+        fit = em.EM(models.gaussian_mixture, num_restarts=4).run(0, collinear(), num_components=2)
+    assert not fit.status.ok
+
+
+def test_so_is_a_model_that_has_no_double_precision():
+    def insists(x):
+        if jax.config.jax_enable_x64:
+            raise TypeError("single precision only")
+        models.gaussian_mixture(x, num_components=2)
+
+    with pytest.warns(UserWarning, match="single precision only"):
+        fit = em.EM(insists, num_restarts=4).run(0, collinear())
+    assert not fit.status.ok
+
+
+def test_in_double_precision_nothing_is_done_twice(monkeypatch, x64):
+    def never(*_):
+        raise AssertionError
+
+    monkeypatch.setattr(f"{MODULE}._ended", never)
+    fit = em.EM(models.gaussian_mixture, num_restarts=4).run(
+        0, collinear().astype(float), num_components=2
+    )
+    assert fit.status.ok
