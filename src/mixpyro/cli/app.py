@@ -94,12 +94,17 @@ def fit(
     drop_missing: Annotated[bool, typer.Option(help="leave out rows with gaps")] = False,
     restarts: Annotated[int | None, typer.Option(help="starts of each fit")] = None,
     max_steps: Annotated[int, typer.Option(help="bound on EM steps")] = 10_000,
+    order: Annotated[
+        str, typer.Option(help="order of the classes: size, or an entry such as rate or loc[width]")
+    ] = "size",
+    names: Annotated[Many, typer.Option(help="what the classes are called, in that order")] = None,
     seed: Annotated[int, typer.Option(help="of the starts")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
     traceback: Annotated[bool, typer.Option(hidden=True)] = False,
 ) -> int:
     """Fit mixtures to a table, choose one, and write a report."""
     from . import files, fitting, prepare
+    from .options import names_of_classes
     from .progress import Bars
 
     if criterion not in fitting.CRITERIA:
@@ -128,6 +133,7 @@ def fit(
             seed,
         )
         prepared = prepare.prepare(table, wanted)
+        called = names_of_classes(names or (), prepared.cells)
         try:
             out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -142,7 +148,15 @@ def fit(
         with Bars(progress_on, fitting.total(prepared.cells, options)) as bars:
             arguments = prepared.recipe.build(prepared.table) | prepared.recipe.keywords
             found = fitting.fit_all(
-                prepared.model, seed, arguments, prepared.cells, criterion, options, bars
+                prepared.model,
+                seed,
+                arguments,
+                prepared.cells,
+                criterion,
+                options,
+                bars,
+                order,
+                called,
             )
         from .output import leave, show
 
@@ -175,7 +189,7 @@ def predict(
         recipe, found = loaded(fit, model)
         table = files.read(data, [*recipe.missing, *(missing or ())])
         resp, density = results.posterior(found, recipe, table)
-        _write(results.with_classes(table, resp, density), out)
+        _write(results.with_classes(table, resp, density, found), out)
     return 0
 
 

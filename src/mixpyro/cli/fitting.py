@@ -17,6 +17,8 @@ MCLUST = tuple(name for name in STRUCTURES if name.isupper())
 # With one component, what varies between components is the same: three structures are left.
 _ALONE = ("EII", "EEI", "EEE")
 CRITERIA = ("bic", "aic", "icl")
+# The largest class first.
+DEFAULT_ORDER = "size"
 # More candidates than this are screened: climbed from few starts, not to the end, and the best few
 # of them fitted in full.
 MANY, STARTS, BEST, LOOSE = 12, 4, 4, 1e-3
@@ -28,7 +30,8 @@ class Candidates:
     """All fits that were tried: a table with one row each, and the one that was chosen.
 
     ``fit`` is that one, its classes in order. Where candidates were screened, the table's column
-    ``search`` says which of them were, and ``screening`` is a sentence about it.
+    ``search`` says which of them were, and ``screening`` is a sentence about it; ``notes`` are
+    sentences about the classes' order and names.
     """
 
     table: pd.DataFrame
@@ -36,6 +39,7 @@ class Candidates:
     fit: Fit
     criterion: str
     chosen: int
+    notes: tuple[str, ...] = ()
 
     @property
     def keywords(self) -> dict[str, Any]:
@@ -93,11 +97,14 @@ def fit_all(
     criterion: str,
     options: dict[str, Any],
     told: Told,
+    order: str = DEFAULT_ORDER,
+    names: Sequence[str] = (),
 ) -> Candidates:
     """Fit every cell and choose by the criterion among those whose status is ok.
 
     Many candidates are looked at from a few starts each, and the best few of them fitted again
-    from as many as usual; what is chosen was fitted in full.
+    from as many as usual; what is chosen was fitted in full. Its classes come in an ``order`` that
+    `Fit.sorted` knows, and are called ``names``.
 
     Raises:
         ValueError: data or a model that cannot be fitted.
@@ -120,24 +127,33 @@ def fit_all(
 
     fits = run(range(len(cells)), first, look=not many)
     screened = set(range(len(fits))) if many else set()
-    order = sorted(screened, key=lambda i: _rank(fits[i], criterion))[:BEST]
-    while order:
-        for i, fit in zip(order, run(order, options), strict=True):
+    ahead = sorted(screened, key=lambda i: _rank(fits[i], criterion))[:BEST]
+    while ahead:
+        for i, fit in zip(ahead, run(ahead, options), strict=True):
             fits[i] = fit
             screened.remove(i)
         # If those did not end well, the next one is in front.
-        order = [i for i in [_best(fits, criterion)] if i in screened]
+        ahead = [i for i in [_best(fits, criterion)] if i in screened]
     chosen = _best(fits, criterion)
     rows = [_row(cell, fit) for cell, fit in zip(cells, fits, strict=True)]
     if many:
         for i, row in enumerate(rows):
             row["search"] = SCREENED if i in screened else IN_FULL
-    try:
-        best = fits[chosen].sorted()
-    except ValueError:  # classes that cannot be renamed: labels, chains, covariates
-        best = fits[chosen]
+    best, notes = _in_order(fits[chosen], order, names)
     tried = Sweep(tuple(cells), tuple(fits))
-    return Candidates(pd.DataFrame(rows), tried, best, criterion, chosen)
+    return Candidates(pd.DataFrame(rows), tried, best, criterion, chosen, notes)
+
+
+def _in_order(fit: Fit, by: str, names: Sequence[str]) -> tuple[Fit, tuple[str, ...]]:
+    """The fit with its classes in order and with their names; why not, if they cannot be."""
+    try:
+        ordered = fit.sorted(by)
+    except ValueError as error:  # an unknown entry; classes that cannot be renamed
+        if by != DEFAULT_ORDER:
+            kept = " and without their names" if names else ""
+            return fit, (f"The classes are in no order{kept}: {error}.",)
+        ordered = fit
+    return (ordered.named(names) if names else ordered), ()
 
 
 def total(cells: Sequence[dict[str, Any]], options: dict[str, Any]) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..models.gaussian import STRUCTURES
@@ -71,6 +71,25 @@ def settings(pairs: Sequence[str]) -> tuple[dict[str, Any], dict[str, str]]:
         if isinstance(values[name], list):
             values[name] = tuple(values[name])
     return values, columns
+
+
+def names_of_classes(options: Sequence[str], cells: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The words of ``a,b``, one for each class of every candidate.
+
+    Raises:
+        BadInput: another number of them than of components, two alike.
+    """
+    names = [part.strip() for option in options for part in option.split(",")]
+    counts = {v for cell in cells for k, v in cell.items() if k.startswith("num_")}
+    if names and (len(counts) > 1 or counts - {len(names)}):
+        asked = ", ".join(map(str, sorted(counts)))
+        raise BadInput(
+            f"--names has {len(names)} words, and --components asks for {asked}: give --components "
+            f"{len(names)}, or no names before you know how many classes there are"
+        )
+    if len(set(names)) < len(names) or not all(names):
+        raise BadInput(f"--names takes different words, not {','.join(names)}")
+    return names
 
 
 def _no_components(text: str) -> BadInput:

@@ -31,20 +31,21 @@ def leave(out: Path, prepared: Prepared, found: Candidates, seconds: float) -> d
     if recipe.group is not None:
         resp, density = resp[recipe.group.build(table)], None
     weights = _weights(prepared)
-    by_class = results.classes(resp, table, recipe, weights)
-    warned = doubts(found, estimates, resp, weights)
+    called = results.class_words(fit)
+    by_class = results.classes(resp, table, recipe, weights, called)
+    warned = [*found.notes, *doubts(found, estimates, resp, weights)]
     fit.save(out / "fit.npz")
     recipe.write(out / "fit.npz")
     estimates.to_csv(out / "parameters.csv", index=False)
-    files.write(results.with_classes(table, resp, density), out / "rows.parquet")
+    files.write(results.with_classes(table, resp, density, fit), out / "rows.parquet")
     best = found.table.loc[[found.chosen]]
     ranked = found.table.drop(index=found.chosen)
     ranked = ranked.assign(bad=ranked["status"] != "CONVERGED")
     ranked = pd.concat([best, ranked.sort_values(["bad", found.criterion]).drop(columns="bad")])
     order = np.argsort(resp.max(1), kind="stable")[:_UNSURE]
-    unsure = pd.DataFrame({"row": order + 1, "class": resp[order].argmax(1)})
+    unsure = pd.DataFrame({"row": order + 1, "class": called[resp[order].argmax(1)]})
     for j in range(min(resp.shape[1], 8)):
-        unsure[f"probability of {j}"] = resp[order, j]
+        unsure[f"probability of {called[j]}"] = resp[order, j]
     for name in [c.name for c in recipe.columns][:4]:
         unsure[name] = [table.arrow.column(name)[int(i)].as_py() for i in order]
     data = Path(recipe.data).name

@@ -39,7 +39,16 @@ def estimates(fit: Fit, recipe: Recipe) -> pd.DataFrame:
         )
     names = ["parameter", "class", "of", *table.columns]
     made = pd.DataFrame(out, columns=names)
+    if fit.class_names:
+        words = {None: None} | dict(enumerate(fit.class_names))
+        return made.assign(**{"class": [words[k] for _, k, *_ in out]})
     return made.astype({"class": "Int64"})
+
+
+def class_words(fit: Fit) -> np.ndarray:
+    """(k,) the names of the classes, or their numbers."""
+    names = fit.class_names
+    return np.array(names, object) if names else np.arange(fit.program.num_components)
 
 
 def _without_errors(fit: Fit) -> pd.DataFrame:
@@ -102,16 +111,16 @@ def posterior(fit: Fit, recipe: Recipe, table: Table | None = None) -> tuple[np.
     return values, density if len(density) == len(values) else None
 
 
-def with_classes(table: Table, resp: np.ndarray, density: Any) -> pa.Table:
+def with_classes(table: Table, resp: np.ndarray, density: Any, fit: Fit) -> pa.Table:
     """The rows with their class, how unsure it is, and the probability of each."""
-    out = table.arrow
+    out, words = table.arrow, class_words(fit)
     columns: dict[str, np.ndarray] = {
-        "class": resp.argmax(1).astype(np.int64),
+        "class": words[resp.argmax(1)],
         "uncertainty": 1 - resp.max(1),
     }
     if density is not None:
         columns["log_density"] = np.asarray(density, float)
-    columns |= {f"probability_{j}": resp[:, j] for j in range(resp.shape[1])}
+    columns |= {f"probability_{words[j]}": resp[:, j] for j in range(resp.shape[1])}
     for name, values in columns.items():
         while name in out.column_names:
             name += "_"
@@ -139,7 +148,7 @@ def simulated(fit: Fit, recipe: Recipe, rows: int | None, key: Any) -> pa.Table:
     name = "class"
     while name in out:
         name += "_"
-    return pa.table(out | {name: pa.array(z.astype(np.int64))})
+    return pa.table(out | {name: pa.array(class_words(fit)[z])})
 
 
 def _rows(value: Any, place: np.ndarray) -> Any:
@@ -148,11 +157,13 @@ def _rows(value: Any, place: np.ndarray) -> Any:
     return jax.tree.map(lambda a: np.asarray(a)[place] if np.ndim(a) else a, value)
 
 
-def classes(resp: np.ndarray, table: Table, recipe: Recipe, weights: np.ndarray) -> pd.DataFrame:
+def classes(
+    resp: np.ndarray, table: Table, recipe: Recipe, weights: np.ndarray, called: np.ndarray
+) -> pd.DataFrame:
     """One row a class: its share, the rows assigned, and what its rows are like."""
     w = resp * weights[:, None]
     out: dict[str, Any] = {
-        "class": range(resp.shape[1]),
+        "class": called,
         "share": w.sum(0) / w.sum(),
         "rows": np.bincount(resp.argmax(1), minlength=resp.shape[1]),
     }
