@@ -42,12 +42,21 @@ class Bounds(NamedTuple):
     """What a climb is judged by.
 
     ``noise`` is what the rounding of the rows' terms makes, ``whole`` what it may make at worst,
-    where terms are differences of large ones: a fall counts only beyond that.
+    where terms are differences of large ones.
     """
 
     tolerance: jax.Array
     noise: jax.Array
     whole: jax.Array
+
+    def fall(self, objective: jax.Array, scale: jax.Array) -> jax.Array:
+        """How far an objective may fall by rounding alone.
+
+        Of a component whose smallest scale is s of the data's, a row's distance is worked out with
+        a matrix of condition ``1 / s^2``, and is off by as many times the last digit.
+        """
+        condition = 1 / jnp.maximum(scale, scale_floor(objective.dtype)) ** 2
+        return 100 * rounding(objective, self.whole + self.noise * condition)
 
 
 def judge(
@@ -61,12 +70,12 @@ def judge(
     rises: jax.Array,
 ) -> jax.Array:
     """(): the status of a climb after a step of EM's own, or that it goes on."""
-    objective, (tolerance, noise, whole) = new.objective, bounds
+    objective, (tolerance, noise, _) = new.objective, bounds
     calm = (reseeded == 0) & settled
     done = calm & stopping(gain, state.gain, objective, tolerance, noise)
     if new.labels is not None and state.expected.labels is not None:
         done = calm & (new.labels == state.expected.labels).all() | (calm & (gain == 0))
-    lower = gain < -100 * rounding(objective, whole)
+    lower = gain < -bounds.fall(objective, scale)
     fell = (reseeded == 0) & rises & (state.reseeded == 0) & lower
     code = jnp.where(done, Status.CONVERGED, RUNNING)
     code = jnp.where(fell, Status.LOWERED, code)
@@ -103,7 +112,7 @@ def judge_leap(
     stuck = ahead.plain & (state.steps > 0) & ~taken & last
     little = (ahead.rest <= _LITTLE) & (change <= rounding(objective, whole))
     done = (calm & (settled | little | (change <= rounded))) | stuck
-    fell = stuck & (change > 100 * rounding(objective, whole))
+    fell = stuck & (change > bounds.fall(objective, scale))
     code = jnp.where(done, Status.CONVERGED, RUNNING)
     code = jnp.where(fell, Status.LOWERED, code)
     broken = ahead.plain & ~jnp.isfinite(objective) & last

@@ -3,7 +3,7 @@
 import jax
 import numpy as np
 import pytest
-from scipy import special
+from scipy import special, stats
 
 from mixpyro import em, models
 
@@ -75,3 +75,18 @@ def test_kmeans_reseeds_an_emptied_cluster_and_says_so():
     assert found.fit.reseeded >= 1
     assert "re-seeded" in found.message
     assert found.status is em.Status.CONVERGED
+
+
+def test_rounding_of_nearly_collinear_columns_is_no_fall():
+    """A covariance of condition 1e6: its distances are off by 1e-10, and EM is not to blame."""
+    rng = np.random.default_rng(0)
+    along = np.where(rng.random(2000) < 0.4, 0.0, 2.0) + rng.normal(size=2000)
+    x = np.stack([along, along + 0.001 * rng.normal(size=2000)], 1)
+    fit = em.EM(models.gaussian_mixture, num_restarts=2).run(0, x, num_components=2)
+    assert fit.base_status is em.Status.CONVERGED
+    each = [
+        stats.multivariate_normal(m, c).logpdf(x)
+        for m, c in zip(fit.params["loc"], fit.params["covariance_matrix"], strict=True)
+    ]
+    own = np.logaddexp(*(np.log(np.asarray(fit.params["weights"]))[:, None] + each)).sum()
+    assert fit.log_likelihood == pytest.approx(own, abs=1e-6)
