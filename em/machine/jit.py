@@ -48,7 +48,9 @@ _OFTEN = {
     "xla_backend_optimization_level": 1,
     "xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT",
 }
-_LARGE = {"xla_cpu_prefer_vector_width": 512}
+# Said in full, whatever XLA_FLAGS says of all other programs.
+_WHOLE = {"xla_backend_optimization_level": 3, "xla_llvm_disable_expensive_passes": False}
+_LARGE = _WHOLE | {"xla_cpu_prefer_vector_width": 512}
 _LOOPS: dict[str, dict[str, Any]] = {"tiny": _ONCE, "small": _OFTEN, "large": _LARGE}
 
 
@@ -60,7 +62,7 @@ def quick_jit(program: Working, function: Callable, times: float = 1) -> Callabl
     """
     if quick(program, times):
         return interpreted(function)
-    return jax.jit(function, compiler_options=_options(_ONCE if _small(program) else {}))
+    return jax.jit(function, compiler_options=_options(_ONCE if _small(program) else _WHOLE))
 
 
 def often_jit(program: Working, function: Callable) -> Callable:
