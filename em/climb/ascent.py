@@ -37,10 +37,9 @@ _SHORT_TOLERANCE = 0.5
 # More starts than this take so many steps, and only so many of them go on.
 _MANY, _SHORT_STEPS, _FINALISTS = 30, 8, 3
 # Before it is accelerated a climb takes EM's own steps for so many multiplications: at least the
-# first number of them, at most the second.
-_PLAIN, _PLAIN_STEPS = 5e8, (50, 1000)
-# So many climbs go on accelerated as take these multiplications, of so many steps each.
-_ENDS, _END_STEPS = 5e9, 100
+# first number of them, at most the second, and if others have climbed before at most the third.
+_PLAIN, _PLAIN_STEPS = 5e8, (50, 1000, 150)
+_ENDS, _END_STEPS = 5e9, 100  # climbs go on accelerated for so much, of so many steps each
 # A climb that single precision ended is accelerated if more than this is left of it. Estimates of
 # that may be short by some factor; to end higher than another climb is to end so much higher.
 _LEFT, _DOUBT, _MORE = 1e-3, 5, 1e-2
@@ -111,9 +110,10 @@ class Ascent:
             return tolerance, min(_SHORT_STEPS, most)
         if not self.way.plain_first:
             return tolerance, most
-        least, enough = _PLAIN_STEPS
+        least, *enough = _PLAIN_STEPS
         affordable = int(_PLAIN // max(self.program.price * self.number, 1))
-        return tolerance, min(max(least, min(affordable, enough)), most)
+        most = min(most, enough[int(np.isfinite(self.bar))])
+        return tolerance, min(max(least, affordable), most)
 
     def kept(self, stop: Interruption, checkpoint: Checkpoint | None) -> Ascent:
         """The same climbs, which look at these; what was opened already is."""

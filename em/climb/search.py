@@ -23,8 +23,8 @@ _TIMES, _SAME = 3, {64: 1e-3, 32: 5e-2}
 _BUDGET = 2e9
 _KINDS = ("random cuts", "random", "random rows")
 # The best is changed as long as that gains, so often at most; no optimum is believed before. Of
-# many components there are many pairs to merge: for each so many of them one round more in vain.
-_REVISED, _AGAIN, _PAIRS = "split and merge", 10, 2
+# many components there are many pairs to merge: one round in vain for each, and one more.
+_REVISED, _AGAIN = "split and merge", 20
 # Where so large a part of all starts has found it, one such round is enough.
 _CLEAR = 0.5
 
@@ -46,7 +46,7 @@ def _climb_all(first: Ascent) -> tuple[Outcome, Restarts]:
         return outcome, restarts
     same = _SAME[32 if first.single else 64]
     kinds, spent, number, revised = list(_KINDS), _cost(first, outcome), 0, 0
-    enough, in_vain = 1 + first.program.num_components // _PAIRS, 0
+    enough, in_vain = _enough(first.program.num_components), 0
     while spent <= _BUDGET and not first.stop.asked:
         often = number > 0 and restarts.found(same) >= _TIMES
         kind = _REVISED if often or not kinds else kinds.pop(0)
@@ -64,6 +64,11 @@ def _climb_all(first: Ascent) -> tuple[Outcome, Restarts]:
         if in_vain == enough:
             break
     return outcome, restarts
+
+
+def _enough(components: int) -> int:
+    """How many rounds of changes in vain are enough."""
+    return 1 + components * (components - 1) // 2
 
 
 def _round(
