@@ -42,9 +42,13 @@ class Restarts:
     ranking: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
 
     def found(self, tolerance: float) -> int:
-        """How many starts ended where the chosen one did, but for so much of the objective."""
+        """How many starts ended where the chosen one did, but for so much of the objective.
+
+        One that was stopped there, on its way, has found it too.
+        """
         best = self.objective[self.chosen]
-        same = (self.status == self.status[self.chosen]) & np.isfinite(self.objective)
+        there = np.isin(self.status, (self.status[self.chosen], Status.MAX_STEPS))
+        same = there & np.isfinite(self.objective)
         return int((np.abs(self.objective[same] - best) <= tolerance).sum())
 
     def table(self) -> pd.DataFrame:
