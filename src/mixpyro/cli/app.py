@@ -189,7 +189,7 @@ def predict(
         recipe, found = loaded(fit, model)
         table = files.read(data, [*recipe.missing, *(missing or ())])
         resp, density = results.posterior(found, recipe, table)
-        _write(results.with_classes(table, resp, density, found), out)
+        _write(results.with_classes(table, resp, density, results.class_words(found)), out)
     return 0
 
 

@@ -147,13 +147,15 @@ def fit_all(
 def _in_order(fit: Fit, by: str, names: Sequence[str]) -> tuple[Fit, tuple[str, ...]]:
     """The fit with its classes in order and with their names; why not, if they cannot be."""
     try:
-        ordered = fit.sorted(by)
+        fit = fit.sorted(by)
     except ValueError as error:  # an unknown entry; classes that cannot be renamed
         if by != DEFAULT_ORDER:
             kept = " and without their names" if names else ""
             return fit, (f"The classes are in no order{kept}: {error}.",)
-        ordered = fit
-    return (ordered.named(names) if names else ordered), ()
+    try:
+        return (fit.named(names) if names else fit), ()
+    except ValueError as error:  # a model whose number of classes no option tells
+        return fit, (f"The classes are without their names: {error}.",)
 
 
 def total(cells: Sequence[dict[str, Any]], options: dict[str, Any]) -> int:

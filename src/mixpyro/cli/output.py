@@ -37,7 +37,7 @@ def leave(out: Path, prepared: Prepared, found: Candidates, seconds: float) -> d
     fit.save(out / "fit.npz")
     recipe.write(out / "fit.npz")
     estimates.to_csv(out / "parameters.csv", index=False)
-    files.write(results.with_classes(table, resp, density, fit), out / "rows.parquet")
+    files.write(results.with_classes(table, resp, density, called), out / "rows.parquet")
     best = found.table.loc[[found.chosen]]
     ranked = found.table.drop(index=found.chosen)
     ranked = ranked.assign(bad=ranked["status"] != "CONVERGED")

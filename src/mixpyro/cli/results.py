@@ -111,9 +111,9 @@ def posterior(fit: Fit, recipe: Recipe, table: Table | None = None) -> tuple[np.
     return values, density if len(density) == len(values) else None
 
 
-def with_classes(table: Table, resp: np.ndarray, density: Any, fit: Fit) -> pa.Table:
+def with_classes(table: Table, resp: np.ndarray, density: Any, words: np.ndarray) -> pa.Table:
     """The rows with their class, how unsure it is, and the probability of each."""
-    out, words = table.arrow, class_words(fit)
+    out = table.arrow
     columns: dict[str, np.ndarray] = {
         "class": words[resp.argmax(1)],
         "uncertainty": 1 - resp.max(1),
