@@ -14,27 +14,14 @@ import jax
 import numpy as np
 from jax.extend.core import Literal
 
+from .flat import Equation, Flat, flat, parted, variables
 from .meter import Meter, price
 from .primitives import ON_KEYS, TABLE
 from .shards import on_several
-from .traced import kind_of, needed
+from .traced import kind_of
 
 # What to do, with which places, into which of these dtypes, and what nobody reads afterwards.
 Step = tuple[Callable[..., Any], tuple[int, ...], tuple[int, ...], tuple[Any, ...], tuple[int, ...]]
-# Calls that only wrap a jaxpr: the parameter that holds it.
-_CALLS = {
-    "jit": "jaxpr",
-    "pjit": "jaxpr",
-    "closed_call": "call_jaxpr",
-    "core_call": "call_jaxpr",
-    "remat2": "jaxpr",
-    "checkpoint": "jaxpr",
-    "remat": "jaxpr",
-    "custom_jvp_call": "call_jaxpr",
-    "custom_vjp_call": "call_jaxpr",
-    "custom_vjp_call_jaxpr": "fun_jaxpr",
-    "custom_vmap_call": "call",
-}
 
 
 def interpreted(function: Callable, meter: Meter | None = None) -> Callable:
@@ -84,36 +71,33 @@ def _keyed(dtype: Any) -> bool:
 class Program:
     """A jaxpr made ready: its equations are functions from places to places of one list."""
 
-    def __init__(self, closed: Any, meter: Meter | None = None, inner: bool = False) -> None:
+    def __init__(self, source: Any, meter: Meter | None = None, inner: bool = False) -> None:
         self._meter = meter
-        jaxpr = getattr(closed, "jaxpr", closed)
+        whole = source if isinstance(source, Flat) else flat(source)
         self._places: dict[Any, int] = {}
         self._first: list[Any] = []
-        self._consts = [_given(c, jax.typeof(c).dtype) for c in getattr(closed, "consts", ())]
-        inputs = [*jaxpr.constvars, *jaxpr.invars]
-        self._inputs = [self._place(v) for v in inputs]
+        known = {v: _given(c, v.aval.dtype) for v, c in whole.known.items()}
+        for v, value in known.items():
+            self._first[self._place(v)] = value
+        self._inputs = [self._place(v) for v in whole.inputs]
         self._steps: list[Step] = []
-        equations = needed(jaxpr)
-        last = {
-            v: i for i, e in enumerate(equations) for v in e.invars if not isinstance(v, Literal)
-        }
-        kept = {v for v in jaxpr.outvars if not isinstance(v, Literal)}
-        known = dict(zip(jaxpr.constvars, self._consts, strict=True))
-        for number, equation in enumerate(equations):
+        last = {v: i for i, e in enumerate(whole.equations) for v in variables(e.invars)}
+        kept = {*variables(whole.outputs), *known}
+        for number, equation in enumerate(whole.equations):
             own = tuple(map(self._place, equation.invars))
             if self._told(equation, known):
                 continue
             made = tuple(map(self._place, equation.outvars))
             kinds = (v.aval.dtype for v in equation.outvars)
             dtypes = tuple(None if _keyed(dtype) else dtype for dtype in kinds)
-            read = {v for v in equation.invars if not isinstance(v, Literal)} - kept
+            read = {*variables(equation.invars)} - kept
             gone = tuple(self._places[v] for v in read if last[v] == number)
             self._steps.append((_carry_out(equation, meter, inner), own, made, dtypes, gone))
-        self._outputs = [self._place(v) for v in jaxpr.outvars]
-        self.dtypes = [v.aval.dtype for v in jaxpr.outvars]
+        self._outputs = [self._place(v) for v in whole.outputs]
+        self.dtypes = [v.aval.dtype for v in whole.outputs]
         if meter is not None:
-            self._price = sum(map(_price, equations))
-            meter.operations += len(equations) if inner else 0
+            self._price = sum(map(_price, whole.equations))
+            meter.operations += len(whole.equations) if inner else 0
 
     def _place(self, atom: Any) -> int:
         if isinstance(atom, Literal):
@@ -125,10 +109,10 @@ class Program:
             self._first.append(None)
         return self._places[atom]
 
-    def _told(self, equation: Any, known: dict[Any, np.ndarray]) -> bool:
+    def _told(self, equation: Equation, known: dict[Any, np.ndarray]) -> bool:
         """Carry out at once what depends on no input; ``known`` are values of variables."""
         atoms = equation.invars
-        if not all(isinstance(v, Literal) or v in known for v in atoms) or equation.effects:
+        if not known.keys() >= set(variables(atoms)) or equation.effects:
             return False
         if equation.primitive.name not in TABLE or _with_keys(equation):
             return False
@@ -136,7 +120,7 @@ class Program:
         values = [v.val if isinstance(v, Literal) else known[v] for v in atoms]
         with np.errstate(all="ignore"):
             found = _carry_out(equation, None, False)(*map(np.asarray, values, kinds))
-        several = found if isinstance(found, list | tuple) else (found,)
+        several = found if isinstance(found, list) else [found]
         for v, value in zip(equation.outvars, several, strict=True):
             known[v] = self._first[self._place(v)] = np.asarray(value, v.aval.dtype)
         return True
@@ -146,32 +130,34 @@ class Program:
         if self._meter is not None:
             self._meter.spend(self._price)
         values = list(self._first)
-        for place, value in zip(self._inputs, [*self._consts, *arrays], strict=True):
+        for place, value in zip(self._inputs, arrays, strict=True):
             values[place] = value
         for function, own, made, dtypes, gone in self._steps:
             found = function(*[values[i] for i in own])
-            several = found if isinstance(found, list | tuple) else (found,)
-            for place, value, dtype in zip(made, several, dtypes, strict=True):
-                if value.dtype != dtype and dtype is not None:
-                    value = np.asarray(value, dtype)
-                values[place] = value
+            if type(found) is not list:
+                dtype = dtypes[0]
+                if found.dtype is not dtype and dtype is not None:
+                    found = np.asarray(found, dtype)
+                values[made[0]] = found
+            else:
+                for place, value, dtype in zip(made, found, dtypes, strict=True):
+                    if value.dtype != dtype and dtype is not None:
+                        value = np.asarray(value, dtype)
+                    values[place] = value
             for place in gone:
                 values[place] = None
         return [values[i] for i in self._outputs]
 
 
-def _price(equation: Any) -> float:
+def _price(equation: Equation) -> float:
     name = equation.primitive.name
-    ours = name in TABLE or name in _CALLS or name in _CONTROL
+    ours = name in TABLE or name in _CONTROL
     sizes = (math.prod(v.aval.shape) for v in (*equation.invars, *equation.outvars))
     return price(name, max(sizes, default=0), ours)
 
 
 def _carry_out(equation: Any, meter: Meter | None, inner: bool) -> Callable[..., Any]:
     name, params = equation.primitive.name, equation.params
-    if name in _CALLS and _CALLS[name] in params:
-        called = Program(params[_CALLS[name]], meter, inner)
-        return lambda *arrays: called(arrays)
     if name in _CONTROL:
         return _CONTROL[name](equation, meter, inner)
     if name == "optimization_barrier":
@@ -179,11 +165,13 @@ def _carry_out(equation: Any, meter: Meter | None, inner: bool) -> Callable[...,
     own = _by_jax(equation)
     if name not in TABLE or (_with_keys(equation) and not _of_keys(equation)):
         return own
-    function = TABLE[name]
+    function = TABLE[name](**params)
+    if isinstance(function, np.ufunc):
+        return function
 
     def run(*arrays: Any) -> Any:
         try:
-            return function(*arrays, **params)
+            return function(*arrays)
         except NotImplementedError:
             return own(*arrays)
 
@@ -217,8 +205,9 @@ def _by_jax(equation: Any) -> Callable[..., Any]:
 def _while(equation: Any, meter: Meter | None, inner: bool) -> Callable[..., Any]:
     p = equation.params
     condition = p["cond_jaxpr"]
-    goes_on, body = Program(condition, meter, True), Program(p["body_jaxpr"], meter, True)
     first, second = p["cond_nconsts"], p["cond_nconsts"] + p["body_nconsts"]
+    goes_on = Program(condition, meter, True)
+    fixed, body = _in_loop(p["body_jaxpr"], p["body_nconsts"], meter)
     # Under `jax.vmap` some go on, and others stay where they ended.
     each = len(condition.out_avals[0].shape)
     watched = None if inner else meter
@@ -226,14 +215,21 @@ def _while(equation: Any, meter: Meter | None, inner: bool) -> Callable[..., Any
 
     def run(*arrays: Any) -> list[Any]:
         own, other, carry = arrays[:first], arrays[first:second], list(arrays[second:])
+        still = [*fixed(other), *other]
         while (on := goes_on([*own, *carry])[0]).any():
             if watched is not None and watched.tired and rest is not None:
                 return rest(*own, *other, *carry)
-            new = body([*other, *carry])
+            new = body([*still, *carry])
             carry = [_where(on, a, b) for a, b in zip(new, carry, strict=True)] if each else new
         return carry
 
     return run
+
+
+def _in_loop(closed: Any, still: int, meter: Meter | None) -> tuple[Program, Program]:
+    """A body: what hangs on the first inputs alone, and the rest, which takes that as well."""
+    fixed, rest = parted(flat(closed), still)
+    return Program(fixed, meter, True), Program(rest, meter, True)
 
 
 def _by_xla(equation: Any, options: dict[str, Any] | None) -> Callable[..., list[Any]]:
@@ -270,12 +266,12 @@ def _scan(equation: Any, meter: Meter | None, _inner: bool) -> Callable[..., Any
     inner = getattr(p["jaxpr"], "jaxpr", p["jaxpr"])
     if len(inner.outvars) != number:  # some results are passed by the body: JAX knows how
         return _by_jax(equation)
-    body, length = Program(p["jaxpr"], meter, True), p["length"]
+    (fixed, body), length = _in_loop(p["jaxpr"], consts, meter), p["length"]
     order = range(length)[::-1] if p["reverse"] else range(length)
     kinds = [v.aval for v in equation.outvars[carried:]]
 
     def run(*arrays: Any) -> list[Any]:
-        own = arrays[:consts]
+        own = [*fixed(arrays[:consts]), *arrays[:consts]]
         carry, rows = list(arrays[consts : consts + carried]), arrays[consts + carried :]
         stacked: list[Any] = [np.empty(k.shape, k.dtype) for k in kinds]
         for i in order:

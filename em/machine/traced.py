@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-from jax.extend.core import Literal, jaxpr_as_fun
+from jax.extend.core import jaxpr_as_fun
 
 
 def traced(function: Callable) -> Callable:
@@ -36,14 +36,3 @@ def kind_of(value: Any) -> jax.ShapeDtypeStruct:
     """Shape and dtype of an array, of NumPy, JAX or a trace."""
     aval = jax.typeof(value)
     return jax.ShapeDtypeStruct(aval.shape, aval.dtype, weak_type=aval.weak_type)
-
-
-def needed(jaxpr: Any) -> list[Any]:
-    """The equations that the results depend on, or that have an effect."""
-    wanted = {v for v in jaxpr.outvars if not isinstance(v, Literal)}
-    found = []
-    for equation in reversed(jaxpr.eqns):
-        if equation.effects or wanted.intersection(equation.outvars):
-            found.append(equation)
-            wanted.update(v for v in equation.invars if not isinstance(v, Literal))
-    return found[::-1]

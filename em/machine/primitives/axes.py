@@ -10,52 +10,57 @@ import numpy as np
 from ._table import TABLE, Array, primitive
 
 
-def _reduce(function: Callable) -> Callable:
-    def reduce(x: Array, *, axes: Any, **_: Any) -> Array:
-        return function(x, axis=tuple(axes)) if axes else x
+def _reduce(function: np.ufunc) -> Callable:
+    def make(*, axes: Any, **_: Any) -> Callable:
+        if not axes:
+            return lambda x: x
+        own = tuple(axes)
+        return lambda x: function.reduce(x, axis=own, dtype=x.dtype)
 
-    return reduce
+    return make
 
 
 TABLE.update(
     {
-        "reduce_sum": _reduce(lambda x, axis: np.sum(x, axis=axis, dtype=x.dtype)),
-        "reduce_prod": _reduce(lambda x, axis: np.prod(x, axis=axis, dtype=x.dtype)),
-        "reduce_max": _reduce(np.max),
-        "reduce_min": _reduce(np.min),
-        "reduce_and": _reduce(np.bitwise_and.reduce),
-        "reduce_or": _reduce(np.bitwise_or.reduce),
-        "reduce_xor": _reduce(np.bitwise_xor.reduce),
+        "reduce_sum": _reduce(np.add),
+        "reduce_prod": _reduce(np.multiply),
+        "reduce_max": _reduce(np.maximum),
+        "reduce_min": _reduce(np.minimum),
+        "reduce_and": _reduce(np.bitwise_and),
+        "reduce_or": _reduce(np.bitwise_or),
+        "reduce_xor": _reduce(np.bitwise_xor),
     }
 )
 
 
 def _arg(function: Callable) -> Callable:
-    def find(x: Array, *, axes: Any, index_dtype: Any) -> Array:
-        return np.asarray(function(x, axis=axes[0])).astype(index_dtype)
+    def make(*, axes: Any, index_dtype: Any) -> Callable:
+        return lambda x: np.asarray(function(x, axis=axes[0])).astype(index_dtype)
 
-    return find
+    return make
 
 
 TABLE["argmax"], TABLE["argmin"] = _arg(np.argmax), _arg(np.argmin)
 
 
-def _cumulate(function: Callable) -> Callable:
-    def cumulate(x: Array, *, axis: int, reverse: bool) -> Array:
-        x = np.flip(x, axis) if reverse else x
-        found = function(x, axis)
-        return np.flip(found, axis) if reverse else found
+def _cumulate(function: np.ufunc) -> Callable:
+    def make(*, axis: int, reverse: bool) -> Callable:
+        def cumulate(x: Array) -> Array:
+            found = function.accumulate(np.flip(x, axis) if reverse else x, axis, dtype=x.dtype)
+            return np.flip(found, axis) if reverse else found
 
-    return cumulate
+        return cumulate
+
+    return make
 
 
 TABLE.update(
     {
-        "cumsum": _cumulate(lambda x, axis: np.cumsum(x, axis, dtype=x.dtype)),
-        "cumprod": _cumulate(lambda x, axis: np.cumprod(x, axis, dtype=x.dtype)),
-        "cummax": _cumulate(np.maximum.accumulate),
-        "cummin": _cumulate(np.minimum.accumulate),
-        "cumlogsumexp": _cumulate(np.logaddexp.accumulate),
+        "cumsum": _cumulate(np.add),
+        "cumprod": _cumulate(np.multiply),
+        "cummax": _cumulate(np.maximum),
+        "cummin": _cumulate(np.minimum),
+        "cumlogsumexp": _cumulate(np.logaddexp),
     }
 )
 

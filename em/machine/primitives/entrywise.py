@@ -115,7 +115,7 @@ def _polygamma(order: Array, x: Array) -> Array:
 @primitive("select_n")
 def _select_n(which: Array, *cases: Array) -> Array:
     if len(cases) == 2:
-        return np.where(which.astype(bool), cases[1], cases[0])
+        return np.where(which, cases[1], cases[0])
     return np.choose(np.clip(which, 0, len(cases) - 1), cases)
 
 

@@ -1,142 +1,220 @@
-"""Gathering and scattering."""
+"""Gathering and scattering.
+
+Loops use the same indices again and again: where these lead to is worked out for the last ones.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from math import prod
+from typing import Any, NamedTuple
 
 import numpy as np
 from jax.lax import GatherScatterMode as Mode
 
-from ._table import TABLE, Array, primitive
+from ._table import TABLE, Array, prepared
 
 
-def _positions(
-    shape: Sequence[int],
-    indices: Array,
-    sizes: Sequence[int],
-    numbers: tuple[Any, Any, Any, Any, Any],
-    rank: int,
-) -> tuple[list[Array], list[Array]]:
-    """The index into each dimension of the operand, as the result is laid out.
+class _Places(NamedTuple):
+    """Where indices lead: an operand seen as (lead, rest), whose windows have all of ``lead``.
 
-    (starts, offsets): the first depend on the result's batch dimensions only.
+    ``lead`` counts the leading dimensions, here as in the result. ``where`` is into the rest, a
+    slice where it is one, of ``shape`` as the result has it; ``inside`` says what of that is within
+    bounds, None if all is; ``distinct`` is whether no place comes twice.
     """
-    window, dropped, start_map, batching, index_batching = numbers
-    batch = [d for d in range(rank) if d not in window]
-    places = iter(window)
-    starts, offsets = [], []
-    for d, size in enumerate(sizes):
-        offset = np.zeros((1,) * rank, int)
-        if d not in dropped and d not in batching:
-            wide = [1] * rank
-            wide[next(places)] = size
-            offset = np.arange(size).reshape(wide)
-        start = np.zeros((1,) * rank, int)
-        wide = [1] * rank
-        if d in start_map:
-            found = indices[..., list(start_map).index(d)]
-            for place, n in zip(batch, found.shape, strict=True):
-                wide[place] = n
-            start = found.astype(np.int64).reshape(wide)
-        elif d in batching:
-            place = batch[index_batching[list(batching).index(d)]]
-            wide[place] = shape[d]
-            start = np.arange(shape[d]).reshape(wide)
-        starts.append(start)
-        offsets.append(offset)
-    return starts, offsets
+
+    lead: int
+    shape: tuple[int, ...]
+    where: Any
+    inside: Array | None
+    distinct: bool
 
 
-def _inside(shape: Sequence[int], starts: list[Array], sizes: Sequence[int]) -> Array:
-    found: Any = True
-    for n, start, size in zip(shape, starts, sizes, strict=True):
-        found = found & (start >= 0) & (start <= n - size)
-    return found
+class _Dimensions(NamedTuple):
+    """Those of a gather or scatter: of its windows, without one, and that the indices are of."""
+
+    window: tuple[int, ...]
+    dropped: tuple[int, ...]
+    start_map: tuple[int, ...]
+    batching: tuple[int, ...]
+    index_batching: tuple[int, ...]
+
+    def places(
+        self, shape: Sequence[int], indices: Array, sizes: Sequence[int], result: Sequence[int]
+    ) -> _Places:
+        """Windows of ``sizes`` of an operand of ``shape``."""
+        starts, offsets = self._positions(shape, indices, sizes, len(result))
+        lead = 0
+        while self._whole(lead, shape, sizes):
+            lead += 1
+        inside: Any = np.True_
+        flat: Any = np.zeros((1,) * len(result), np.int64)
+        for d in range(len(shape)):
+            start, most = starts[d], shape[d] - sizes[d]
+            inside = inside & (start >= 0) & (start <= most)
+            if d >= lead:
+                flat = flat * shape[d] + np.clip(start, 0, most) + offsets[d]
+        rest = tuple(result[lead:])
+        where: Any = np.broadcast_to(flat.reshape(flat.shape[lead:]), rest).ravel()
+        first = where[0] if where.size else 0
+        distinct = len(np.unique(where)) == len(where)
+        if where.size and np.array_equal(where, np.arange(first, first + len(where))):
+            where = slice(int(first), int(first) + len(where))
+        if inside.all():
+            return _Places(lead, rest, where, None, distinct)
+        inside = np.broadcast_to(inside, flat.shape).reshape(flat.shape[lead:])
+        return _Places(lead, rest, where, np.broadcast_to(inside, rest), distinct)
+
+    def _whole(self, d: int, shape: Sequence[int], sizes: Sequence[int]) -> bool:
+        """Whether windows have all of dimension d, which is the result's dimension d as well."""
+        known = {*self.dropped, *self.batching, *self.start_map}
+        same = d < len(shape) and d < len(self.window) and self.window[d] == d
+        return same and d not in known and sizes[d] == shape[d]
+
+    def _positions(
+        self, shape: Sequence[int], indices: Array, sizes: Sequence[int], rank: int
+    ) -> tuple[list[Array], list[Array]]:
+        """The index into each dimension of the operand, as the result is laid out.
+
+        (starts, offsets): the first depend on the result's batch dimensions only.
+        """
+        batch = [d for d in range(rank) if d not in self.window]
+        places = iter(self.window)
+        starts, offsets = [], []
+        for d, size in enumerate(sizes):
+            offset = np.zeros((1,) * rank, np.int64)
+            if d not in self.dropped and d not in self.batching:
+                offset = np.arange(size).reshape(_along(rank, {next(places): size}))
+            start = np.zeros((1,) * rank, np.int64)
+            if d in self.start_map:
+                found = indices[..., self.start_map.index(d)]
+                wide = _along(rank, dict(zip(batch, found.shape, strict=True)))
+                start = found.astype(np.int64).reshape(wide)
+            elif d in self.batching:
+                place = batch[self.index_batching[self.batching.index(d)]]
+                start = np.arange(shape[d]).reshape(_along(rank, {place: shape[d]}))
+            starts.append(start)
+            offsets.append(offset)
+        return starts, offsets
 
 
-def _clamped(shape: Sequence[int], starts: list[Array], sizes: Sequence[int]) -> list[Array]:
-    return [np.clip(s, 0, n - m) for s, n, m in zip(starts, shape, sizes, strict=True)]
+def _along(rank: int, sizes: dict[int, int]) -> list[int]:
+    return [sizes.get(d, 1) for d in range(rank)]
 
 
-@primitive("gather")
+def _remembered(find: Callable[..., _Places]) -> Callable[..., _Places]:
+    """``find(indices, *arrays)``, which shapes settle but for the indices, for the last of them."""
+    last: tuple[bytes, _Places] | None = None
+
+    def places(indices: Array, *arrays: Array) -> _Places:
+        nonlocal last
+        known, key = last, indices.tobytes()
+        if known is None or known[0] != key:
+            last = known = key, find(indices, *arrays)
+        return known[1]
+
+    return places
+
+
+@prepared("gather")
 def _gather(
-    x: Array,
-    indices: Array,
-    *,
-    dimension_numbers: Any,
-    slice_sizes: Any,
-    mode: Any,
-    fill_value: Any,
-    **_: Any,
-) -> Array:
+    *, dimension_numbers: Any, slice_sizes: Any, mode: Any, fill_value: Any, **_: Any
+) -> Callable:
     g = dimension_numbers
-    kept = x.ndim - len(g.collapsed_slice_dims) - len(g.operand_batching_dims)
-    rank = indices.ndim - 1 + kept
-    batching = (g.operand_batching_dims, g.start_indices_batching_dims)
-    numbers = (g.offset_dims, g.collapsed_slice_dims, g.start_index_map, *batching)
-    starts, offsets = _positions(x.shape, indices, slice_sizes, numbers, rank)
-    batch = iter(indices.shape[:-1])
-    window = iter(
-        s
-        for d, s in enumerate(slice_sizes)
-        if d not in g.collapsed_slice_dims and d not in g.operand_batching_dims
+    apart = (*g.collapsed_slice_dims, *g.operand_batching_dims)
+    own = [size for d, size in enumerate(slice_sizes) if d not in apart]
+    dimensions = _Dimensions(
+        tuple(map(int, g.offset_dims)),
+        tuple(map(int, g.collapsed_slice_dims)),
+        tuple(map(int, g.start_index_map)),
+        tuple(map(int, g.operand_batching_dims)),
+        tuple(map(int, g.start_indices_batching_dims)),
     )
-    shape = tuple(next(window) if d in g.offset_dims else next(batch) for d in range(rank))
-    if 0 in shape or 0 in x.shape:
-        raise NotImplementedError
-    first = _clamped(x.shape, starts, slice_sizes)
-    places = tuple(a + b for a, b in zip(first, offsets, strict=True))
-    found = np.broadcast_to(x[places] if places else x, shape)
-    if mode == Mode.FILL_OR_DROP:
-        if fill_value is None:
-            kind = x.dtype.kind
-            fill_value = np.nan if kind in "fc" else True if kind == "b" else None
-        if fill_value is None:
-            info = np.iinfo(x.dtype)
-            fill_value = info.max if info.min == 0 else info.min
-        within = _inside(x.shape, starts, slice_sizes)
-        found = np.where(within, found, np.asarray(fill_value).astype(x.dtype))
-    return found
+
+    def result(indices: Array) -> list[int]:
+        batch, window = iter(indices.shape[:-1]), iter(own)
+        rank = indices.ndim - 1 + len(own)
+        return [next(window) if d in g.offset_dims else next(batch) for d in range(rank)]
+
+    @_remembered
+    def places(indices: Array, x: Array) -> _Places:
+        return dimensions.places(x.shape, indices, slice_sizes, result(indices))
+
+    def gather(x: Array, indices: Array) -> Array:
+        if 0 in x.shape or 0 in indices.shape[:-1] or 0 in own:
+            raise NotImplementedError
+        lead, shape, where, inside, _ = places(indices, x)
+        wide = x.reshape(prod(x.shape[:lead]), -1)
+        found = wide[:, where] if isinstance(where, slice) else wide.take(where, 1)
+        found = found.reshape(*x.shape[:lead], *shape)
+        if inside is None or mode != Mode.FILL_OR_DROP:
+            return found
+        value = _filling(x.dtype) if fill_value is None else fill_value
+        return np.where(inside, found, np.asarray(value).astype(x.dtype))
+
+    return gather
 
 
-def _scatter(combine: Callable[[Array, tuple, Array], Any]) -> Callable:
-    def scatter(
-        x: Array, indices: Array, updates: Array, *, dimension_numbers: Any, mode: Any, **_: Any
-    ) -> Array:
+def _filling(dtype: np.dtype) -> Any:
+    """What stands in place of what is out of bounds."""
+    if dtype.kind in "fc":
+        return np.nan
+    if dtype.kind == "b":
+        return True
+    info = np.iinfo(dtype)
+    return info.max if info.min == 0 else info.min
+
+
+def _scatter(combine: np.ufunc | None) -> Callable:
+    """How old and new are combined; None: the new replaces the old, the last one if several do."""
+
+    def make(*, dimension_numbers: Any, mode: Any, **_: Any) -> Callable:
         s = dimension_numbers
-        window = iter(s.update_window_dims)
-        dropped = s.inserted_window_dims
-        batching = (s.operand_batching_dims, s.scatter_indices_batching_dims)
-        sizes = [
-            1 if d in dropped or d in s.operand_batching_dims else updates.shape[next(window)]
-            for d in range(x.ndim)
-        ]
-        numbers = (s.update_window_dims, dropped, s.scatter_dims_to_operand_dims, *batching)
-        starts, offsets = _positions(x.shape, indices, sizes, numbers, updates.ndim)
-        within = np.ones((1,) * updates.ndim, bool) & _inside(x.shape, starts, sizes)
-        if mode == Mode.CLIP:
-            within = np.ones_like(within)
-        first = _clamped(x.shape, starts, sizes)
-        whole = [np.broadcast_to(a + b, updates.shape) for a, b in zip(first, offsets, strict=True)]
-        keep = np.broadcast_to(within, updates.shape)
-        out = np.array(x)
-        combine(out, tuple(w[keep] for w in whole), updates[keep])
-        return out
+        dimensions = _Dimensions(
+            tuple(map(int, s.update_window_dims)),
+            tuple(map(int, s.inserted_window_dims)),
+            tuple(map(int, s.scatter_dims_to_operand_dims)),
+            tuple(map(int, s.operand_batching_dims)),
+            tuple(map(int, s.scatter_indices_batching_dims)),
+        )
+        apart = (*dimensions.dropped, *dimensions.batching)
 
-    return scatter
+        @_remembered
+        def places(indices: Array, x: Array, updates: Array) -> _Places:
+            window: Iterator[int] = iter(dimensions.window)
+            sizes = [1 if d in apart else updates.shape[next(window)] for d in range(x.ndim)]
+            return dimensions.places(x.shape, indices, sizes, updates.shape)
 
+        def scatter(x: Array, indices: Array, updates: Array) -> Array:
+            out = np.array(x, order="C")
+            if 0 in updates.shape:
+                return out
+            lead, _, where, inside, distinct = places(indices, x, updates)
+            wide = out.reshape(prod(x.shape[:lead]), -1)
+            values = updates.reshape(len(wide), -1)
+            if inside is not None and mode != Mode.CLIP:
+                every = np.arange(*where.indices(wide.shape[1])) if type(where) is slice else where
+                keep = inside.ravel()
+                where, values = every[keep], values[:, keep]
+            if combine is None:
+                wide[:, where] = values
+            elif distinct:
+                wide[:, where] = combine(wide[:, where], values)
+            else:
+                combine.at(wide, (slice(None), where), values)  # type: ignore[arg-type]
+            return out
 
-def _replace(out: Array, places: tuple, values: Array) -> None:
-    out[places] = values
+        return scatter
+
+    return make
 
 
 TABLE.update(
     {
-        "scatter": _scatter(_replace),
-        "scatter-add": _scatter(np.add.at),
-        "scatter-mul": _scatter(np.multiply.at),
-        "scatter-min": _scatter(np.minimum.at),
-        "scatter-max": _scatter(np.maximum.at),
+        "scatter": _scatter(None),
+        "scatter-add": _scatter(np.add),
+        "scatter-mul": _scatter(np.multiply),
+        "scatter-min": _scatter(np.minimum),
+        "scatter-max": _scatter(np.maximum),
     }
 )

@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from ._table import Array, primitive
+from ._table import Array, prepared, primitive
 
 
-@primitive("broadcast_in_dim")
-def _broadcast_in_dim(x: Array, *, shape: Any, broadcast_dimensions: Any, **_: Any) -> Array:
-    array = np.asarray(x)
-    if not array.flags.c_contiguous:
-        ones = [1] * len(shape)
-        for dim, size in zip(broadcast_dimensions, array.shape, strict=True):
-            ones[dim] = size
-        return np.broadcast_to(array.reshape(ones), shape)
-    # What `np.broadcast_to` does, which takes seven times as long to see that it may.
-    strides = [0] * len(shape)
-    for dim, size, stride in zip(broadcast_dimensions, array.shape, array.strides, strict=True):
-        strides[dim] = stride if size != 1 else 0
-    return np.ndarray(shape, array.dtype, array, 0, strides)
+@prepared("broadcast_in_dim")
+def _broadcast_in_dim(*, shape: Any, broadcast_dimensions: Any, **_: Any) -> Callable:
+    rank = len(shape)
+    strides: tuple[int, ...] | None = None  # of the result, an equation's operands being of a kind
+
+    def broadcast(x: Array) -> Array:
+        nonlocal strides
+        array = np.asarray(x)
+        if not array.flags.c_contiguous:
+            ones = [1] * rank
+            for dim, size in zip(broadcast_dimensions, array.shape, strict=True):
+                ones[dim] = size
+            return np.broadcast_to(array.reshape(ones), shape)
+        # What `np.broadcast_to` does, which takes seven times as long to see that it may.
+        if strides is None:
+            by = [0] * rank
+            own = zip(broadcast_dimensions, array.shape, array.strides, strict=True)
+            for dim, size, stride in own:
+                by[dim] = stride if size != 1 else 0
+            strides = tuple(by)
+        return np.ndarray(shape, array.dtype, array, 0, strides)
+
+    return broadcast
 
 
 @primitive("reshape")
@@ -64,15 +74,19 @@ def _iota(*, dtype: Any, shape: Any, dimension: int, **_: Any) -> Array:
     return np.broadcast_to(np.arange(shape[dimension], dtype=dtype).reshape(ones), shape)
 
 
-@primitive("slice")
-def _slice(x: Array, *, start_indices: Any, limit_indices: Any, strides: Any) -> Array:
-    by = strides or (1,) * x.ndim
-    return x[tuple(map(slice, start_indices, limit_indices, by))]
+@prepared("slice")
+def _slice(*, start_indices: Any, limit_indices: Any, strides: Any) -> Callable:
+    by = strides or (1,) * len(start_indices)
+    places = tuple(map(slice, start_indices, limit_indices, by))
+    return lambda x: x[places]
 
 
-@primitive("split")
-def _split(x: Array, *, sizes: Any, axis: int) -> list[Array]:
-    return np.split(x, np.cumsum(sizes)[:-1], axis=axis)
+@prepared("split")
+def _split(*, sizes: Any, axis: int) -> Callable:
+    ends = np.cumsum(sizes).tolist()
+    before = (slice(None),) * axis
+    parts = [(*before, slice(end - size, end)) for size, end in zip(sizes, ends, strict=True)]
+    return lambda x: [x[part] for part in parts]
 
 
 @primitive("unstack")
@@ -97,15 +111,23 @@ def _window(shape: Any, starts: Sequence[Array], sizes: Any) -> tuple[slice, ...
     return tuple(slice(a, a + m) for a, m in zip(first, sizes, strict=True))
 
 
-@primitive("pad")
-def _pad(x: Array, value: Array, *, padding_config: Any) -> Array:
-    sizes, places, cuts = [], [], []
-    for n, (low, high, inner) in zip(x.shape, padding_config, strict=True):
-        long = n + max(n - 1, 0) * inner
-        before, after = max(low, 0), max(high, 0)
-        sizes.append(before + long + after)
-        places.append(slice(before, before + long, inner + 1))
-        cuts.append(slice(max(-low, 0), before + long + after - max(-high, 0)))
-    out = np.full(sizes, value, x.dtype)
-    out[tuple(places)] = x
-    return out[tuple(cuts)]
+@prepared("pad")
+def _pad(*, padding_config: Any) -> Callable:
+    config = tuple(padding_config)
+    low = [max(a, 0) for a, _, _ in config]
+    added = [max(a, 0) + max(b, 0) for a, b, _ in config]
+    inner = [c for _, _, c in config]
+    cut = any(a < 0 or b < 0 for a, b, _ in config)
+
+    def pad(x: Array, value: Array) -> Array:
+        long = [n + max(n - 1, 0) * c for n, c in zip(x.shape, inner, strict=True)]
+        sizes = [n + a for n, a in zip(long, added, strict=True)]
+        out = np.full(sizes, value, x.dtype)
+        by = zip(low, long, inner, strict=True)
+        out[tuple([slice(a, a + n, c + 1) for a, n, c in by])] = x
+        if not cut:
+            return out
+        ends = zip(sizes, config, strict=True)
+        return out[tuple([slice(max(-a, 0), n - max(-b, 0)) for n, (a, b, _) in ends])]
+
+    return pad

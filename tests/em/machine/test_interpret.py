@@ -182,6 +182,10 @@ CASES = {
     "linear system": (lambda a, b: jnp.linalg.solve(a, b), SQUARE, X),
     "determinant": (lambda a: jnp.linalg.slogdet(a), SQUARE),
     "triangle": (lambda x: x[jnp.tril_indices(3)], X),
+    "found in order": (
+        lambda a, b: [jnp.searchsorted(a, b), jnp.searchsorted(a, b[0, 0], side="right")],
+        *(np.array([-1.0, 0.5, 0.5, 2.0]), EDGES[4:8].reshape(2, 2)),
+    ),
     "nonzero, filled up": (lambda x: jnp.nonzero(x > 0, size=5, fill_value=7), X[0]),
     "while": (looped, X),
     "scan": (scanned, X),

@@ -1,0 +1,126 @@
+"""A jaxpr as one list of equations: calls written out, and of a loop what does not change in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from jax.extend.core import Literal
+
+# Calls that only wrap a jaxpr: the parameter that holds it.
+_CALLS = {
+    "jit": "jaxpr",
+    "pjit": "jaxpr",
+    "closed_call": "call_jaxpr",
+    "core_call": "call_jaxpr",
+    "remat2": "jaxpr",
+    "checkpoint": "jaxpr",
+    "remat": "jaxpr",
+    "custom_jvp_call": "call_jaxpr",
+    "custom_vjp_call": "call_jaxpr",
+    "custom_vjp_call_jaxpr": "fun_jaxpr",
+    "custom_vmap_call": "call",
+}
+
+
+class Variable:
+    """A value within a call; each call has its own."""
+
+    def __init__(self, aval: Any) -> None:
+        self.aval = aval
+
+
+class Equation(NamedTuple):
+    """As JAX's, of variables of its own."""
+
+    primitive: Any
+    params: dict[str, Any]
+    invars: list[Any]
+    outvars: list[Any]
+    effects: Any
+
+
+class Flat(NamedTuple):
+    """Equations from ``inputs`` to ``outputs``, and ``known``: values of variables."""
+
+    inputs: list[Any]
+    equations: list[Equation]
+    outputs: list[Any]
+    known: dict[Any, Any]
+
+
+def flat(closed: Any) -> Flat:
+    """The equations that the results depend on, or that have an effect; no call is left."""
+    jaxpr, consts = _parts(closed)
+    known = dict(zip(jaxpr.constvars, consts, strict=True))
+    names: dict[Any, Any] = {}
+    equations = list(_written_out(jaxpr, names, known))
+    outputs = [_named(v, names) for v in jaxpr.outvars]
+    return Flat(list(jaxpr.invars), _needed(equations, outputs), outputs, known)
+
+
+def parted(whole: Flat, still: int) -> tuple[Flat, Flat]:
+    """What depends on the first ``still`` inputs alone, and the rest.
+
+    The first returns what the second takes before its own inputs.
+    """
+    given = whole.inputs[:still]
+    same = {*given, *whole.known}
+    before: list[Equation] = []
+    after: list[Equation] = []
+    for equation in whole.equations:
+        fixed = not equation.effects and same.issuperset(variables(equation.invars))
+        (before if fixed else after).append(equation)
+        if fixed:
+            same.update(equation.outvars)
+    made = {v for e in before for v in e.outvars}
+    read = [v for e in after for v in variables(e.invars)] + variables(whole.outputs)
+    kept = [v for v in dict.fromkeys(read) if v in made]
+    return (
+        Flat(given, before, kept, whole.known),
+        Flat([*kept, *whole.inputs], after, whole.outputs, whole.known),
+    )
+
+
+def variables(atoms: Sequence[Any]) -> list[Any]:
+    """Those that are no literals."""
+    return [v for v in atoms if not isinstance(v, Literal)]
+
+
+def _parts(closed: Any) -> tuple[Any, Sequence[Any]]:
+    return getattr(closed, "jaxpr", closed), getattr(closed, "consts", ())
+
+
+def _named(atom: Any, names: dict[Any, Any]) -> Any:
+    return atom if isinstance(atom, Literal) else names.get(atom, atom)
+
+
+def _written_out(jaxpr: Any, names: dict[Any, Any], known: dict[Any, Any]) -> Iterator[Equation]:
+    """``names`` are those of the jaxpr's variables here; calls add to ``known``."""
+    for equation in jaxpr.eqns:
+        invars = [_named(v, names) for v in equation.invars]
+        where = _CALLS.get(equation.primitive.name)
+        if where is None or where not in equation.params:
+            outvars = [_named(v, names) for v in equation.outvars]
+            yield Equation(equation.primitive, equation.params, invars, outvars, equation.effects)
+            continue
+        inner, consts = _parts(equation.params[where])
+        own = dict(zip(inner.invars, invars, strict=True))
+        for v, value in zip(inner.constvars, consts, strict=True):
+            own[v] = Variable(v.aval)
+            known[own[v]] = value
+        for e in inner.eqns:
+            own.update((v, Variable(v.aval)) for v in e.outvars)
+        yield from _written_out(inner, own, known)
+        names.update(
+            (v, _named(made, own)) for v, made in zip(equation.outvars, inner.outvars, strict=True)
+        )
+
+
+def _needed(equations: Sequence[Equation], outputs: Sequence[Any]) -> list[Equation]:
+    wanted, found = set(variables(outputs)), []
+    for equation in reversed(equations):
+        if equation.effects or wanted.intersection(equation.outvars):
+            found.append(equation)
+            wanted.update(variables(equation.invars))
+    return found[::-1]
