@@ -21,7 +21,7 @@ from mixpyro.distributions import (
     or_uniform,
     rotation,
 )
-from mixpyro.em.machine.interpret import interpreted
+from mixpyro.em.machine.by_numpy.interpret import interpreted
 
 
 @pytest.mark.parametrize("d", [1, 5])

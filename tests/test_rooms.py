@@ -49,7 +49,7 @@ def circles(graph):
 
 def test_imports_are_seen():
     assert "em.climb.ascent" in GRAPH["em.driver"]
-    assert "em.machine.threefry" in GRAPH["em.machine.primitives.random"]
+    assert "em.machine.by_numpy.threefry" in GRAPH["em.machine.by_numpy.primitives.random"]
     assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}, "e": set()}).keys() == set(
         "abcd"
     )

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from ..machine.arrays import array as as_jax
-from ..machine.interpret import interpreted
+from ..machine.by_numpy.interpret import interpreted
 from ..machine.jit import climbing_jit, loop_jit, quick_jit
 from ..machine.shards import Shards
 from ..plan.chunks import Rows

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import jax
 
 from .batches import in_batches
-from .interpret import interpreted
+from .by_numpy.interpret import interpreted
 from .patience import Patient
 
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .interpret import interpreted
-from .meter import Meter
+from .by_numpy.interpret import interpreted
+from .by_numpy.meter import Meter
 
 # Seconds that XLA takes for each operation of a loop, and how often all calls may spend that.
 _COMPILING, _TIMES = 1.5e-3, 3

@@ -12,7 +12,7 @@ from numpyro import handlers
 from numpyro.contrib.control_flow import scan
 from scipy.special import logsumexp
 
-from mixpyro.em.machine.interpret import interpreted
+from mixpyro.em.machine.by_numpy.interpret import interpreted
 
 RNG = np.random.default_rng(0)
 COUNTS = np.array([3, 5, 2, 8, 1, 9, 7])

@@ -12,7 +12,7 @@ from numpyro import handlers
 from numpyro.contrib.control_flow import scan
 from scipy.special import logsumexp
 
-from mixpyro.em.machine.interpret import interpreted
+from mixpyro.em.machine.by_numpy.interpret import interpreted
 
 from .chain_forms import dirichlet, normals, scales
 

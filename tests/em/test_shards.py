@@ -14,7 +14,7 @@ import pytest
 
 from mixpyro import em
 from mixpyro.em.climb.starts.kmeans_plus_plus import centres_of
-from mixpyro.em.machine.interpret import interpreted as by_numpy
+from mixpyro.em.machine.by_numpy.interpret import interpreted as by_numpy
 from mixpyro.em.machine.shards import cumulative, rows_at
 from mixpyro.em.plan.chunks import in_chunks, in_order
 

@@ -3,7 +3,7 @@
 from numpyro.infer.util import log_density
 
 from mixpyro import inference
-from mixpyro.em.machine.interpret import interpreted
+from mixpyro.em.machine.by_numpy.interpret import interpreted
 
 
 def density(model, args, params):

@@ -12,7 +12,7 @@ from numpyro.infer.util import log_density
 
 from mixpyro import em, inference
 from mixpyro.data import load_earthquakes
-from mixpyro.em.machine.interpret import interpreted
+from mixpyro.em.machine.by_numpy.interpret import interpreted
 from mixpyro.inference.symmetry import symmetries_of
 
 from ..em import outside_forms

@@ -13,7 +13,7 @@ from numpyro.infer import MCMC, NUTS, init_to_uniform
 from scipy import stats
 
 from mixpyro import em, inference, models
-from mixpyro.em.machine.interpret import interpreted
+from mixpyro.em.machine.by_numpy.interpret import interpreted
 
 pytestmark = [pytest.mark.usefixtures("x64"), pytest.mark.slow]
 

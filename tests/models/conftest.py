@@ -10,7 +10,7 @@ import pytest
 from numpyro import handlers
 
 from mixpyro import models
-from mixpyro.em.machine.interpret import interpreted
+from mixpyro.em.machine.by_numpy.interpret import interpreted
 
 
 @dataclass(frozen=True)

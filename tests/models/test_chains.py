@@ -10,7 +10,7 @@ from numpyro import handlers
 
 from mixpyro import em, models
 from mixpyro.data import load_earthquakes
-from mixpyro.em.machine.interpret import interpreted
+from mixpyro.em.machine.by_numpy.interpret import interpreted
 
 from ..examples import every_chain
 

@@ -5,7 +5,7 @@ import numpy as np
 from scipy import optimize, special, stats
 
 from mixpyro import em, models
-from mixpyro.em.machine.interpret import interpreted
+from mixpyro.em.machine.by_numpy.interpret import interpreted
 
 from ..examples import OF_ROWS, every
 from .densities import applied, families, regressions

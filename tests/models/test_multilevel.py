@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from mixpyro import em, models
-from mixpyro.em.machine.interpret import interpreted
+from mixpyro.em.machine.by_numpy.interpret import interpreted
 
 pytestmark = pytest.mark.usefixtures("x64")
 MODEL = models.multilevel_latent_class

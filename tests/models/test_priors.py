@@ -9,7 +9,7 @@ from numpyro.infer.util import log_density
 from scipy import stats
 
 from mixpyro import em, models
-from mixpyro.em.machine.interpret import interpreted
+from mixpyro.em.machine.by_numpy.interpret import interpreted
 from mixpyro.models._priors import (
     box_of,
     center_and_spread,

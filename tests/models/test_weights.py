@@ -10,7 +10,7 @@ from numpyro import handlers
 from scipy import stats
 
 from mixpyro import em, models
-from mixpyro.em.machine.interpret import interpreted
+from mixpyro.em.machine.by_numpy.interpret import interpreted
 
 from ..examples import OF_CHAINS, OF_ROWS, every
 

@@ -11,7 +11,7 @@ import pytest
 from scipy import optimize, special, stats
 
 from mixpyro import em, models
-from mixpyro.em.machine.interpret import interpreted
+from mixpyro.em.machine.by_numpy.interpret import interpreted
 
 KEY = jax.random.key(0)
 _rng = np.random.default_rng(2)

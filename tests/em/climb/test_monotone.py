@@ -13,7 +13,7 @@ from numpyro import handlers
 from scipy.optimize import linear_sum_assignment
 
 from mixpyro import em, models
-from mixpyro.em.machine.interpret import interpreted
+from mixpyro.em.machine.by_numpy.interpret import interpreted
 
 from ...examples import FEW, NEW, OF_ROWS, every
 

@@ -15,7 +15,7 @@ from numpyro.distributions.transforms import ExpTransform
 from scipy import optimize
 
 from mixpyro import em
-from mixpyro.em.machine.interpret import interpreted
+from mixpyro.em.machine.by_numpy.interpret import interpreted
 
 from .case import WEIGHTS, Case
 

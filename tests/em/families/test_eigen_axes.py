@@ -12,7 +12,7 @@ from mixpyro.distributions import EigenNormal, HaarRotation
 from mixpyro.em.calls.arguments import split
 from mixpyro.em.families import Ties
 from mixpyro.em.families._axes import _rounds, plane_rotations, principal_axes, rotations
-from mixpyro.em.machine.interpret import interpreted
+from mixpyro.em.machine.by_numpy.interpret import interpreted
 from mixpyro.em.programs import program_for
 
 # ---- axes ---------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from scipy import linalg, optimize, stats
 
 from mixpyro.distributions import EigenNormal, rotation
 from mixpyro.em.families import Statistics, Ties, find
-from mixpyro.em.machine.interpret import interpreted
+from mixpyro.em.machine.by_numpy.interpret import interpreted
 
 from .case import Case
 

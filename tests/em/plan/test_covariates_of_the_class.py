@@ -5,7 +5,7 @@ import pytest
 from scipy import special, stats
 
 from mixpyro import em, models
-from mixpyro.em.machine.interpret import interpreted
+from mixpyro.em.machine.by_numpy.interpret import interpreted
 
 from ..regressions import CLOSED, KEY, ROWS, check_maximum, free, mixture, rungs
 

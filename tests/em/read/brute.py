@@ -20,7 +20,7 @@ from numpyro import handlers
 from numpyro.infer.util import compute_log_probs
 from numpyro.primitives import Messenger
 
-from mixpyro.em.machine.interpret import interpreted
+from mixpyro.em.machine.by_numpy.interpret import interpreted
 
 MOST = 5000
 # What runs once is compiled with few optimisations.

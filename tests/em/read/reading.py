@@ -11,7 +11,7 @@ from numpyro.infer.util import log_density
 
 from mixpyro.em.calls.arguments import split
 from mixpyro.em.classes.assignments.soft import Soft
-from mixpyro.em.machine.interpret import interpreted
+from mixpyro.em.machine.by_numpy.interpret import interpreted
 from mixpyro.em.plan.chunks import Rows
 from mixpyro.em.programs import program_for
 from mixpyro.em.read import trees

@@ -16,7 +16,7 @@ from numpyro.distributions import biject_to
 from numpyro.infer.util import log_density
 
 from mixpyro import em
-from mixpyro.em.machine.interpret import interpreted
+from mixpyro.em.machine.by_numpy.interpret import interpreted
 from mixpyro.inference import marginalize
 
 from .. import brute, reading

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from jax import lax
 
-from mixpyro.em.machine.interpret import interpreted
-from mixpyro.em.machine.primitives import TABLE
+from mixpyro.em.machine.by_numpy.interpret import interpreted
+from mixpyro.em.machine.by_numpy.primitives import TABLE
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(3, 4))

@@ -14,11 +14,11 @@ import jax
 import numpy as np
 from jax.extend.core import Literal
 
+from ..shards import on_several
+from ..traced import kind_of
 from .flat import Equation, Flat, flat, parted, variables
 from .meter import Meter, price
 from .primitives import ON_KEYS, TABLE
-from .shards import on_several
-from .traced import kind_of
 
 # What to do, with which places, into which of these dtypes, and what nobody reads afterwards.
 Step = tuple[Callable[..., Any], tuple[int, ...], tuple[int, ...], tuple[Any, ...], tuple[int, ...]]

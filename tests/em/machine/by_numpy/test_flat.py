@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import jaxpr_as_fun
 
-from mixpyro.em.machine.flat import flat, parted
-from mixpyro.em.machine.interpret import Program, interpreted
+from mixpyro.em.machine.by_numpy.flat import flat, parted
+from mixpyro.em.machine.by_numpy.interpret import Program, interpreted
 
 X = np.arange(12.0).reshape(3, 4)
 AT = np.float32(3)
