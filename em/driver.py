@@ -27,7 +27,7 @@ from .climb.status import FitError
 from .identity import identity_of
 from .in_double import fit_of
 from .machine.interruption import Interruption
-from .machine.jit import quick
+from .machine.jit import AMONG_MANY, NEVER, PATIENT, quick
 from .machine.surroundings import surrounded
 from .options import as_key, flag, number, whole
 from .options import model as check_model
@@ -179,7 +179,8 @@ class EM:
             identity = identity_of(self.model, vars(self), call, as_key(rng_key), given)
             keeper = Checkpoint(checkpoint, checkpoint_every, identity, call.shards)
         with ThreadPoolExecutor(1) as pool:
-            patient = keeper is None  # NumPy's part would depend on where it was cut
+            # NumPy's part would depend on where it was cut.
+            patient = PATIENT if keeper is None else NEVER
             started = self._start(pool, rng_key, call, given, patient)
         with Interruption() as stop:
             ascent = started.ascent.kept(stop, keeper)
@@ -197,7 +198,7 @@ class EM:
             ahead: deque[Started] = deque()
             for args, kwargs in calls:
                 call = self._call(args, kwargs)
-                ahead.append(self._start(pool, rng_key, call, patient=False, look=look))
+                ahead.append(self._start(pool, rng_key, call, patient=AMONG_MANY, look=look))
                 if len(ahead) > 2 * number:
                     yield self._finish(ahead.popleft())
             while ahead:
@@ -214,7 +215,7 @@ class EM:
         rng_key: jax.Array | int,
         call: Call,
         start: tuple[Mapping[str, Any] | None, Any] = (None, None),
-        patient: bool = True,
+        patient: float = PATIENT,
         look: bool = True,
     ) -> Started:
         """A run up to its climbs: the pool compiles them."""
@@ -248,7 +249,7 @@ class EM:
         rng_key: jax.Array,
         found: Mapping[str, Any],
         given: Any = None,
-        patient: bool = True,
+        patient: float = PATIENT,
     ) -> Ascent:
         """The climbs of rows that are read already; ``found`` is what the checks saw of them."""
         free = {p.name for p in program.structure.free}
@@ -256,7 +257,7 @@ class EM:
         alone = whole or bool(found.get("known", False)) or program.num_components == 1
         number = self.num_restarts if self.start.chance and not alone else 1
         total = total_of(rows) if program.shards is None else float(found["total"])
-        way = replace(self._way(program), patient=patient and program.shards is None)
+        way = replace(self._way(program), patient=NEVER if program.shards is not None else patient)
         return Ascent(program, rows, way, rng_key, number, given, total)
 
     def _way(self, program: Program) -> Way:

@@ -25,6 +25,7 @@ from .climb.selection import Restarts, select
 from .climb.state import Outcome
 from .climb.status import Status
 from .climb.stopping import worst_of_total
+from .machine.jit import NEVER
 from .plan.chunks import Rows
 from .plan.program import Params, Program
 from .programs import prepare, program_for
@@ -119,7 +120,7 @@ def _ended(
     if doubt is None:
         return Doubled(program, call, rows, found, *climb_all(ascent))
     tolerance = max(_LITTLE, ascent.way.tolerance)
-    way = replace(ascent.way, tolerance=tolerance, plain_first=False, search=False, patient=False)
+    way = replace(ascent.way, tolerance=tolerance, plain_first=False, search=False, patient=NEVER)
     single = outcome
     outcome = jax.tree.map(double, outcome)
     for start in _candidates(outcome, restarts, doubt, ascent.total):

@@ -27,6 +27,7 @@ from .climb.status import Status
 from .identity import identity_of
 from .in_double import in_double
 from .machine.interruption import Interruption
+from .machine.jit import NEVER, PATIENT
 from .machine.progress import RowProgress
 from .machine.surroundings import surrounded
 from .plan.chunks import Rows
@@ -64,7 +65,7 @@ class Fitter(Protocol):
         rng_key: jax.Array,
         found: Mapping[str, Any],
         given: Any = None,
-        patient: bool = True,
+        patient: float = PATIENT,
     ) -> Ascent:
         """The climbs of a sample that is read already."""
         ...
@@ -133,7 +134,7 @@ def run(
     if given is not None and set(given) == free:
         starts = [given]
     else:
-        patient = keeper is None
+        patient = PATIENT if keeper is None else NEVER
         ascent = fitter.ascent(sample_program, sample, rng_key, found, given, patient)
         starts = _finalists(*climb_all(ascent.kept(Interruption(), keeper)))
     # What is drawn or tempered at first is so on the sample.

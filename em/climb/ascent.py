@@ -16,6 +16,7 @@ from ..classes.assignments import Assign, Schedule
 from ..classes.assignments.soft import Soft
 from ..machine.arrays import array as as_jax
 from ..machine.interruption import Interruption
+from ..machine.jit import PATIENT
 from ..machine.patience import Patient
 from ..machine.progress import Progress
 from ..plan.chunks import Rows
@@ -52,9 +53,8 @@ class Way:
     """How to climb: see `mixpyro.em.EM`.
 
     ``plain_first``: by EM's own steps, accelerated only where these crawl; ``search``: with more
-    starts while it is in doubt which optimum is the best (see `search`); ``moves``: from parameters
-    where a climb ended to better ones, None if there are none; ``patient``: NumPy begins where the
-    rows are few, which does not pay for many runs at once.
+    starts while it is in doubt which optimum is the best (see `search`); ``moves``: from where a
+    climb ended to better parameters, if there are; NumPy may begin steps of less than ``patient``.
     """
 
     assign: Assign
@@ -66,7 +66,7 @@ class Way:
     plain_first: bool = False
     search: bool = False
     moves: Callable[[Params], Params | None] | None = None
-    patient: bool = True
+    patient: float = PATIENT
 
 
 @dataclass(frozen=True)

@@ -64,11 +64,11 @@ def opened(
     rows: Rows,
     settings: Settings,
     where: tuple[Start, jax.Array, int, Any],
-    patient: bool,
+    patient: float,
 ) -> Opening:
     """Climbs from ``where``: a start, its key, how often, and what is given instead.
 
-    ``patient``: NumPy may begin.
+    NumPy may begin steps of fewer multiplications than ``patient``.
     """
     start, rng_key, number, given = where
     assign, accelerate = settings.assign, settings.accelerate
@@ -84,7 +84,8 @@ def opened(
     begun = engine.compiled(program, key, lambda: starting(program, begin))
     climb = partial(leg, program, settings)
     # Progress is shown by a callback from within the loop, which NumPy does not know.
-    jit = climbing_jit if settings.progress is None and patient else loop_jit
+    light = settings.progress is None and program.work < patient
+    jit = climbing_jit if light else loop_jit
     name = ("climb", settings, jit)
     compiled = engine.compiled(program, name, lambda: jit(program, climb))
     params, expected, keys = begun(rows, rng_key, given)

@@ -38,8 +38,9 @@ _MINUTE, _MINUTES = 3e6, 3e7
 _AGAIN = 1e6
 # What a turn of a loop takes NumPy, in multiplications.
 _TURN = 2e4
-# What NumPy may begin: a step does fewer multiplications for each start, in fewer turns.
-_PATIENT, _TURNS = 1e5, 50
+# What NumPy may begin: a step does fewer multiplications for each start, in fewer turns. Among many
+# runs, which XLA compiles side by side, that pays for smaller ones only.
+PATIENT, AMONG_MANY, NEVER, _TURNS = 1e5, 1e4, 0.0, 50
 # Numbers that may stand side by side.
 _ROOM = 1e6
 _ONCE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
@@ -93,8 +94,7 @@ def loop_jit(program: Working, function: Callable) -> Callable:
 
 def climbing_jit(program: Working, function: Callable) -> Callable:
     """`loop_jit` for a loop that may end soon: NumPy begins it where the rows are few."""
-    light = program.work < _PATIENT and program.turns < _TURNS
-    if jax.default_backend() != "cpu" or not light:
+    if jax.default_backend() != "cpu" or program.turns >= _TURNS:
         return loop_jit(program, function)
     # What is compiled in the end has shown that it is long.
     return Patient(function, _options(_OFTEN))

@@ -14,6 +14,7 @@ from ..calls.arguments import split
 from ..climb.search import climb_all
 from ..driver import EM
 from ..machine.arrays import array as as_jax
+from ..machine.jit import NEVER
 from ..machine.surroundings import surrounded
 from ..options import as_key, number, whole
 from ..programs import prepare, program_for
@@ -103,7 +104,7 @@ def cross_validate(
     for fold, own in enumerate(jax.random.split(sub, num_folds)):
         held = folds == fold
         fewer = reweighed(program, rows, as_jax(np.where(of_rows(program, held), 0, weights)))
-        outcome, restarts = climb_all(em.ascent(program, fewer, own, found, patient=False))
+        outcome, restarts = climb_all(em.ascent(program, fewer, own, found, patient=NEVER))
         best = restarts.chosen
         params = {name: as_jax(value[best]) for name, value in outcome.params.items()}
         per_row[held] = log_densities(program, params, rows.arrays)[held]
