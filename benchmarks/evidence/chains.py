@@ -12,8 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro
 import numpyro.distributions as dist
+from _ranks import tenths
 from numpyro.contrib.control_flow import scan
-from scipy import stats
 
 from mixpyro import em, inference
 
@@ -100,9 +100,8 @@ def calibration(number):
             print(replicate + 1, f"{time.perf_counter() - began:.0f} s", flush=True)
     print(f"{poor} of {number} runs had a divergent transition")
     for name, own in ranks.items():
-        counts = np.histogram(own, 10, (-0.5, 99.5))[0]
-        p = stats.chisquare(counts).pvalue
-        print(f"{name}: ranks by tenths {counts.tolist()}, p = {p:.2f}, mean {np.mean(own):.1f}")
+        counts, p = tenths(own)
+        print(f"{name}: ranks by tenths {counts}, p = {p:.2f}, mean {np.mean(own):.1f}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Intervals of ten models, by simulation: the section "Intervals" of docs/evidence.md.
+"""Intervals of fourteen models, by simulation: the section "Intervals" of docs/evidence.md.
 
 python benchmarks/evidence/coverage.py [200] [MODEL ...]
 

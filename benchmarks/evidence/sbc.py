@@ -15,8 +15,8 @@ import time
 
 import jax
 import numpy as np
+from _ranks import tenths
 from numpyro import handlers
-from scipy import stats
 
 from mixpyro import em, inference, models
 
@@ -97,8 +97,7 @@ def calibration(name, number):
     spent = time.perf_counter() - began
     print(f"{name} ({spent:.0f} s): {poor} of {number} with a divergent transition; {statuses}")
     for quantity, own in ranks.items():
-        counts = np.histogram(own, 10, (-0.5, 99.5))[0]
-        p = stats.chisquare(counts).pvalue
+        counts, p = tenths(own)
         print(f"  {quantity}: {' '.join(map(str, counts))} p = {p:.2f}", flush=True)
 
 

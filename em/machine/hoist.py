@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 import jax
 from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
+from .by_numpy.flat import variables
+
 # Primitives that cost more than reading a result of theirs.
 _DEAR = frozenset(
     [
@@ -52,16 +54,16 @@ def split(function: Callable, first: Any, second: Any, data: Any) -> Split | Non
     dear: set[Any] = set()
     makers: dict[Any, Any] = {}
     for equation in equations:
-        read = _variables(equation.invars)
+        read = variables(equation.invars)
         if equation.effects or not known.issuperset(read):
             continue
         known.update(equation.outvars)
         makers.update(dict.fromkeys(equation.outvars, equation))
         if _is_dear(equation) or dear.intersection(read):
             dear.update(equation.outvars)
-    outputs = _variables(jaxpr.jaxpr.outvars)
+    outputs = variables(jaxpr.jaxpr.outvars)
     wanted = [e for e in equations if not known.issuperset(e.outvars)]
-    used = [v for e in wanted for v in _variables(e.invars)] + outputs
+    used = [v for e in wanted for v in variables(e.invars)] + outputs
     kept = list(dict.fromkeys(_before_reshaping(v, makers) for v in used if v in dear))
     if not kept:
         return None
@@ -84,11 +86,6 @@ def signature(tree: Any) -> Any:
     return structure, tuple((v.shape, v.dtype) for v in leaves)
 
 
-def _variables(atoms: Sequence[Any]) -> list[Any]:
-    """Those that are no literals."""
-    return [a for a in atoms if not hasattr(a, "val")]
-
-
 def _is_dear(equation: Any) -> bool:
     bodies = (getattr(p, "jaxpr", p) for p in equation.params.values())
     inner = (e for body in bodies for e in getattr(body, "eqns", ()))
@@ -97,7 +94,7 @@ def _is_dear(equation: Any) -> bool:
 
 def _before_reshaping(variable: Any, makers: dict) -> Any:
     while makers[variable].primitive.name in _RESHAPED:
-        (variable,) = _variables(makers[variable].invars)
+        (variable,) = variables(makers[variable].invars)
     return variable
 
 
@@ -107,7 +104,7 @@ def _needed(equations: Sequence[Any], wanted: Sequence[Any], given: set) -> list
     for equation in reversed(equations):
         if missing.intersection(equation.outvars):
             found.append(equation)
-            missing.update(v for v in _variables(equation.invars) if v not in given)
+            missing.update(v for v in variables(equation.invars) if v not in given)
     return found[::-1]
 
 

@@ -62,8 +62,8 @@ class _Dimensions(NamedTuple):
             where = slice(int(first), int(first) + len(where))
         if inside.all():
             return _Places(lead, rest, where, None, distinct)
-        inside = np.broadcast_to(inside, flat.shape).reshape(flat.shape[lead:])
-        return _Places(lead, rest, where, np.broadcast_to(inside, rest), distinct)
+        inside = np.broadcast_to(inside.reshape(inside.shape[lead:]), rest)
+        return _Places(lead, rest, where, inside, distinct)
 
     def _whole(self, d: int, shape: Sequence[int], sizes: Sequence[int]) -> bool:
         """Whether windows have all of dimension d, which is the result's dimension d as well."""
@@ -124,11 +124,11 @@ def _gather(
     apart = (*g.collapsed_slice_dims, *g.operand_batching_dims)
     own = [size for d, size in enumerate(slice_sizes) if d not in apart]
     dimensions = _Dimensions(
-        tuple(map(int, g.offset_dims)),
-        tuple(map(int, g.collapsed_slice_dims)),
-        tuple(map(int, g.start_index_map)),
-        tuple(map(int, g.operand_batching_dims)),
-        tuple(map(int, g.start_indices_batching_dims)),
+        g.offset_dims,
+        g.collapsed_slice_dims,
+        g.start_index_map,
+        g.operand_batching_dims,
+        g.start_indices_batching_dims,
     )
 
     def result(indices: Array) -> list[int]:
@@ -171,11 +171,11 @@ def _scatter(combine: np.ufunc | None) -> Callable:
     def make(*, dimension_numbers: Any, mode: Any, **_: Any) -> Callable:
         s = dimension_numbers
         dimensions = _Dimensions(
-            tuple(map(int, s.update_window_dims)),
-            tuple(map(int, s.inserted_window_dims)),
-            tuple(map(int, s.scatter_dims_to_operand_dims)),
-            tuple(map(int, s.operand_batching_dims)),
-            tuple(map(int, s.scatter_indices_batching_dims)),
+            s.update_window_dims,
+            s.inserted_window_dims,
+            s.scatter_dims_to_operand_dims,
+            s.operand_batching_dims,
+            s.scatter_indices_batching_dims,
         )
         apart = (*dimensions.dropped, *dimensions.batching)
 
