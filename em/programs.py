@@ -25,8 +25,9 @@ from .rows.prepare import find_patterns
 from .rows.prepare import prepare as read_rows
 from .step.rungs import LADDER
 
-# So many rows of those on several devices are read; no number of components or columns.
-_FEW = 1021
+# So many rows of those on several devices, or of very many, are read; no number of components or
+# columns.
+_FEW, _MANY = 1021, 1 << 16
 _programs: Recent[Program] = Recent(64)
 # The last of each number of rows.
 _patterns: Recent[Program] = Recent(64)
@@ -49,11 +50,22 @@ def program_for(model: Callable, call: Call, posterior: bool = False) -> Program
         pattern = (call.pattern, *own[:1], *own[2:], posterior)
         other = _patterns.get(pattern)
         found = resized(other, call) if other is not None and found is None else None
+        found = found or _of_few(model, call, posterior)
         found = found or build(read_model(model, call, priors=posterior), call, LADDER, posterior)
         if found.unchanged.steady:
             _programs.keep(key, found)
             _patterns.keep(pattern, found)
     return found
+
+
+def _of_few(model: Callable, call: Call, posterior: bool) -> Program | None:
+    """The program of very many rows, read of some of them; None if all of them have to be."""
+    if call.longest < _MANY or any(isinstance(a, jax.core.Tracer) for a in call.arrays):
+        return None
+    try:
+        return resized(program_for(model, call.few(_FEW), posterior), call)
+    except Exception:  # the reading of all says what is wrong, and in which row
+        return None
 
 
 def _in_parts(model: Callable, call: Call, posterior: bool) -> Program:

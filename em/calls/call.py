@@ -73,15 +73,27 @@ class Call:
         kinds = tuple((a.ndim, str(a.dtype)) for a in self.arrays)
         return (self.static, self.tree, kinds, self.gaps, self.shards)
 
-    def few(self, number: int) -> Call:
-        """The call with the first rows only of those on several devices, on the host.
+    @property
+    def longest(self) -> int:
+        """How many rows the longest array has."""
+        return max((a.shape[0] for a in self.arrays if a.ndim), default=0)
 
-        ``gaps`` stays what it is of all.
+    def few(self, number: int) -> Call:
+        """The call with so many rows of its longest arrays, spread over them, on one device.
+
+        Of arrays on several devices, the first. ``gaps`` stays what it is of all.
         """
-        assert self.shards is not None
-        first = self.shards.first
-        arrays = tuple(as_jax(first(a, number)) if in_parts(a) else a for a in self.arrays)
-        return replace(self, arrays=arrays, shards=None)
+        if self.shards is not None:
+            first = self.shards.first
+            arrays = tuple(as_jax(first(a, number)) if in_parts(a) else a for a in self.arrays)
+            return replace(self, arrays=arrays, shards=None)
+        most = self.longest
+        some = np.linspace(0, most - 1, number).astype(int)
+        long = [a.ndim > 0 and a.shape[0] == most for a in self.arrays]
+        pairs = zip(self.arrays, long, strict=True)
+        return replace(
+            self, arrays=tuple(as_jax(np.asarray(a)[some]) if o else a for a, o in pairs)
+        )
 
     @property
     def objects(self) -> tuple[Any, ...]:

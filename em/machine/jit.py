@@ -71,9 +71,9 @@ def often_jit(program: Working, function: Callable) -> Callable:
     return quick_jit(program, function, _AGAIN)
 
 
-def once_jit(program: Working, function: Callable) -> Any:
+def once_jit(program: Working, function: Callable, times: float = 1) -> Any:
     """`quick_jit` for what runs once, whatever its size, also while JAX traces something else."""
-    if quick(program):
+    if quick(program, times):
         return interpreted(function)
     compiled = jax.jit(function, compiler_options=_options(_ONCE))
     # Compiled ahead, so that it runs at once where models are read in a traced function.

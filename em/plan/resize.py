@@ -13,8 +13,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ..calls.call import Call
+from ..calls.digests import digest_of_array
 from ..read import replay
 from ..read.latents import log_prob, masks
 from ..read.structure import Structure
@@ -95,9 +97,19 @@ def _text(program: Program, call: Call, arrays: Any, n: int) -> str:
     values = program.probe_values
     classes = {z.name: z.value(0, True) for z in structure.latents}
     kinds = [jax.ShapeDtypeStruct(jnp.shape(a), a.dtype) for a in arrays]
-    text = f"{jax.make_jaxpr(evaluate)(values, classes, tuple(kinds))} {seen}"
+    jaxpr = jax.make_jaxpr(evaluate)(values, classes, tuple(kinds))
     # Long numbers break lines elsewhere.
-    return re.sub(r"\s+", "", _NUMBER.sub(lambda found: _named(found[0], n), text))
+    text = re.sub(r"\s+", "", _NUMBER.sub(lambda found: _named(found[0], n), f"{jaxpr} {seen}"))
+    return text + "".join(_constant(c, n) for c in jaxpr.consts)
+
+
+def _constant(array: Any, n: int) -> str:
+    """An array that the model made in NumPy: one of n rows that are all the same counts as one."""
+    for axis in (d for d, size in enumerate(np.shape(array)) if size == n):
+        rows = np.asarray(array)
+        first = rows.take([0], axis)
+        array = first if (rows == first).all() else rows
+    return digest_of_array(array)
 
 
 # As a number too: of a mean, and from a million on 1e+06.

@@ -114,9 +114,10 @@ def _refused(structure: Structure, doubt: Doubt) -> ValueError:
 def _doubt(reader: Reader, call: Call) -> Doubt | None:
     """The first density that is not as read; None if there is none."""
     structure = reader.structure
-    given = (_patterns(structure), _size(call), call.arrays)
+    patterns = _patterns(structure)
+    compare = once_jit(reader, partial(_compare, reader), len(patterns[structure.latent.name]))
     try:
-        found = jax.tree.map(np.asarray, once_jit(reader, partial(_compare, reader))(*given))
+        found = jax.tree.map(np.asarray, compare(patterns, _size(call), call.arrays))
     except Exception:  # whatever a model does with a z of another shape than its own
         if structure.pointwise:
             return Doubt(-1, 0, np.nan, np.nan)

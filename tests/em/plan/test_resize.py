@@ -107,6 +107,28 @@ def test_what_depends_on_the_number_of_rows_in_python_is_read_anew(scale, sizes,
         np.testing.assert_allclose(fit.log_likelihood, expected, rtol=1e-5)
 
 
+def test_constants_of_the_model_are_compared(fresh):
+    """Which component's location a class has, by an array that the jaxpr does not print."""
+
+    def model(x):
+        n = x.shape[0]
+        which = np.array([0, 1] if n > 145 else [1, 1])
+        ones = np.ones(n)
+        weights = numpyro.sample("weights", dist.Dirichlet(jnp.ones(2)))
+        with numpyro.plate("components", 2):
+            loc = numpyro.sample("loc", dist.Normal(0, 10))
+        with numpyro.plate("rows", n):
+            z = numpyro.sample("z", dist.Categorical(weights))
+            numpyro.sample("x", dist.Normal(loc[jnp.asarray(which)[z]], ones), obs=x)
+
+    first = em.EM(model).run(KEY, X)
+    np.testing.assert_allclose(first.log_likelihood, best(X, 1.0, (0, 5)), rtol=1e-5)
+    for n, same in ((148, True), (141, False)):
+        program = programs.program_for(model, split((X[:n],), {}))
+        assert (resized(first.program, split((X[:n],), {})) is not None) == same
+        assert program.num_rows == n
+
+
 def test_means_of_covariates_serve_other_numbers_of_rows(fresh, monkeypatch):
     """The number of rows as a divisor: `poisson_regression_mixture` centres its covariates."""
     reads, read = [], programs.read_model
@@ -120,6 +142,62 @@ def test_means_of_covariates_serve_other_numbers_of_rows(fresh, monkeypatch):
         program = programs.program_for(model, call)
         assert program.num_rows == n
     assert reads == [1]
+
+
+@pytest.fixture
+def many(monkeypatch):
+    """So few rows count as very many, of which some are read: the numbers that were read."""
+    monkeypatch.setattr(programs, "_MANY", 100)
+    monkeypatch.setattr(programs, "_FEW", 41)
+    reads, read = [], programs.read_model
+
+    def reading(model, call, **kwargs):
+        reads.append(call.longest)
+        return read(model, call, **kwargs)
+
+    monkeypatch.setattr(programs, "read_model", reading)
+    return reads
+
+
+def test_of_very_many_rows_some_are_read(fresh, many):
+    served = em.EM(Normals()).run(KEY, X)
+    assert many == [41]
+    np.testing.assert_allclose(served.log_likelihood, best(X, None, (0, 5)), rtol=1e-5)
+    programs._MANY = 1000
+    fresh()
+    alone = em.EM(Normals()).run(KEY, X)
+    assert many == [41, 150]
+    assert served.log_likelihood == alone.log_likelihood
+    assert str(served.spec) == str(alone.spec)
+
+
+def test_of_very_many_rows_all_are_read_where_their_number_matters(fresh, many):
+    model = Normals(scale=lambda n: 1.0 if n > 145 else 2.0)
+    fit = em.EM(model).run(KEY, X)
+    assert many == [41, 150]
+    np.testing.assert_allclose(fit.log_likelihood, best(X, 1.0, (0, 5)), rtol=1e-5)
+
+
+def test_of_very_many_rows_the_wrong_one_is_named(fresh, many):
+    x = np.arange(150)
+    x[97] = -3
+    with pytest.raises(ValueError, match=r"support(.|\n)*97|97(.|\n)*support"):
+        em.EM(models.poisson_mixture).run(KEY, x, num_components=2)
+
+
+def test_groups_of_very_many_rows_are_read_in_full(fresh, many):
+    """Which rows are a unit's depends on all of them."""
+    rng = np.random.default_rng(4)
+    items = rng.integers(0, 2, (150, 3))
+    fit = em.EM(models.latent_class).run(KEY, items, num_components=2, num_categories=2)
+    assert many == [41]
+    assert fit.responsibilities().shape == (150, 2)
+    x = np.stack([np.ones(150), np.tile(np.arange(5.0), 30)], 1)
+    y = rng.normal(size=150)
+    group = np.repeat(np.arange(30), 5)
+    grown = em.EM(models.growth_mixture).run(KEY, y, covariates=x, group=group, num_components=2)
+    assert many[-1] == 150
+    assert grown.responsibilities().shape == (30, 2)
 
 
 def test_a_site_that_only_some_numbers_of_rows_have(fresh):

@@ -20,14 +20,17 @@ class _Places(NamedTuple):
 
     ``lead`` counts the leading dimensions, here as in the result. ``where`` is into the rest, a
     slice where it is one, of ``shape`` as the result has it; ``inside`` says what of that is within
-    bounds, None if all is; ``distinct`` is whether no place comes twice.
+    bounds, None if all is.
     """
 
     lead: int
     shape: tuple[int, ...]
     where: Any
     inside: Array | None
-    distinct: bool
+
+    def distinct(self) -> bool:
+        """Whether no place comes twice."""
+        return isinstance(self.where, slice) or bool(np.bincount(self.where).max(initial=0) <= 1)
 
 
 class _Dimensions(NamedTuple):
@@ -57,13 +60,12 @@ class _Dimensions(NamedTuple):
         rest = tuple(result[lead:])
         where: Any = np.broadcast_to(flat.reshape(flat.shape[lead:]), rest).ravel()
         first = where[0] if where.size else 0
-        distinct = len(np.unique(where)) == len(where)
         if where.size and np.array_equal(where, np.arange(first, first + len(where))):
             where = slice(int(first), int(first) + len(where))
         if inside.all():
-            return _Places(lead, rest, where, None, distinct)
+            return _Places(lead, rest, where, None)
         inside = np.broadcast_to(inside.reshape(inside.shape[lead:]), rest)
-        return _Places(lead, rest, where, inside, distinct)
+        return _Places(lead, rest, where, inside)
 
     def _whole(self, d: int, shape: Sequence[int], sizes: Sequence[int]) -> bool:
         """Whether windows have all of dimension d, which is the result's dimension d as well."""
@@ -102,11 +104,11 @@ def _along(rank: int, sizes: dict[int, int]) -> list[int]:
     return [sizes.get(d, 1) for d in range(rank)]
 
 
-def _remembered(find: Callable[..., _Places]) -> Callable[..., _Places]:
+def _remembered[Found](find: Callable[..., Found]) -> Callable[..., Found]:
     """``find(indices, *arrays)``, which shapes settle but for the indices, for the last of them."""
-    last: tuple[bytes, _Places] | None = None
+    last: tuple[bytes, Found] | None = None
 
-    def places(indices: Array, *arrays: Array) -> _Places:
+    def places(indices: Array, *arrays: Array) -> Found:
         nonlocal last
         known, key = last, indices.tobytes()
         if known is None or known[0] != key:
@@ -143,7 +145,7 @@ def _gather(
     def gather(x: Array, indices: Array) -> Array:
         if 0 in x.shape or 0 in indices.shape[:-1] or 0 in own:
             raise NotImplementedError
-        lead, shape, where, inside, _ = places(indices, x)
+        lead, shape, where, inside = places(indices, x)
         wide = x.reshape(prod(x.shape[:lead]), -1)
         found = wide[:, where] if isinstance(where, slice) else wide.take(where, 1)
         found = found.reshape(*x.shape[:lead], *shape)
@@ -180,16 +182,17 @@ def _scatter(combine: np.ufunc | None) -> Callable:
         apart = (*dimensions.dropped, *dimensions.batching)
 
         @_remembered
-        def places(indices: Array, x: Array, updates: Array) -> _Places:
+        def places(indices: Array, x: Array, updates: Array) -> tuple[_Places, bool]:
             window: Iterator[int] = iter(dimensions.window)
             sizes = [1 if d in apart else updates.shape[next(window)] for d in range(x.ndim)]
-            return dimensions.places(x.shape, indices, sizes, updates.shape)
+            found = dimensions.places(x.shape, indices, sizes, updates.shape)
+            return found, combine is not None and found.distinct()
 
         def scatter(x: Array, indices: Array, updates: Array) -> Array:
             out = np.array(x, order="C")
             if 0 in updates.shape:
                 return out
-            lead, _, where, inside, distinct = places(indices, x, updates)
+            (lead, _, where, inside), distinct = places(indices, x, updates)
             wide = out.reshape(prod(x.shape[:lead]), -1)
             values = updates.reshape(len(wide), -1)
             if inside is not None and mode != Mode.CLIP:
