@@ -96,7 +96,7 @@ def settle(
     sound = leap_.plain | (scale >= jnp.minimum(plain_scale / 2, _SOUND))
     higher = new.objective >= state.expected.objective
     if state.reach is None:
-        taken = first | ((higher | (leap_.plain & ~jnp.isfinite(new.objective))) & sound)
+        taken = first | ((higher | (leap_.plain & (new.objective == jnp.inf))) & sound)
     else:
         taken = higher & sound
     reach, last = _shortened(state, new, ~taken, leap_.plain, bounds)
@@ -110,6 +110,14 @@ def settle(
     gain = jnp.where(taken, new.objective - state.expected.objective, 0)
     flight = Flight(slope, taken, memory)
     return State(params, expected, gain, state.steps + 1, code, state.reseeded, flight, reach)
+
+
+def _still_a_number(state: State, new: State) -> State:
+    """The state before where the objective is no number after: a scale that has become 0, say."""
+    known = (state.steps > 0) & jnp.isfinite(state.expected.objective)
+    lost = jnp.isnan(new.expected.objective) & known
+    old = state._replace(steps=new.steps, code=new.code)
+    return jax.tree.map(lambda a, b: jnp.where(lost, a, b), old, new)
 
 
 def _stepped(
@@ -134,7 +142,7 @@ def _stepped(
     code = jnp.where(without_mode(program, params, rows), Status.NO_MODE, code)
     next_ = State(params, new, gain, state.steps + 1, code, state.reseeded + reseeded, None)
     if state.reach is None:
-        return next_
+        return _still_a_number(state, next_)
     fell = ~(gain >= -rounding(new.objective, bounds.whole))
     reach, last = _shortened(state, new, fell, jnp.asarray(True), bounds)
     again = state._replace(steps=state.steps + 1, code=jnp.where(last, code, state.code))

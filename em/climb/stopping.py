@@ -117,7 +117,7 @@ def judge_leap(
     code = jnp.where(fell, Status.LOWERED, code)
     broken = ahead.plain & ~jnp.isfinite(objective) & last
     code = jnp.where(broken, _why_not_finite(objective), code)
-    collapsed = taken & ~(scale >= scale_floor(objective.dtype))
+    collapsed = (taken | broken) & ~(scale >= scale_floor(objective.dtype))
     return jnp.where(collapsed, Status.COLLAPSED, code).astype(jnp.int32)
 
 

@@ -103,7 +103,8 @@ def test_many_rows_are_climbed_to_the_top():
     assert fit.log_likelihood == pytest.approx(-minus(theta), abs=0.01)
     best = -optimize.minimize(minus, theta, method="BFGS", options={"gtol": 1e-2}).fun
     assert fit.log_likelihood > best - 0.01
-    assert np.diff(fit.trace).min() > -1e-2
+    # Its part in single precision has no more digits.
+    assert np.diff(fit.trace).min() > -np.spacing(np.float32(-best))
 
 
 def test_rows_too_large_to_be_held_again_are_left_with_a_warning(monkeypatch):

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 import jax.numpy as jnp
+import mpmath as mp
 import numpy as np
 import numpyro
 import numpyro.distributions as dist
@@ -84,7 +85,20 @@ def _full(params: Any, x: np.ndarray, _: Any) -> np.ndarray:
 
 
 def _poisson(params: Any, x: np.ndarray, _: Any) -> np.ndarray:
-    return _entries(stats.poisson.logpmf, x, params["rate"])
+    return _entries(_log_poisson, x, params["rate"])
+
+
+def _log_poisson(x: np.ndarray, rate: np.ndarray) -> np.ndarray:
+    """SciPy's, but of large counts, whose terms cancel there: those have thirty digits."""
+    found = stats.poisson.logpmf(x, rate)
+    large = (x > 1e5) & np.isfinite(found)
+    with mp.workdps(30):
+        exact = np.vectorize(
+            lambda v, r: float(v * mp.log(r) - r - mp.loggamma(mp.mpf(v) + 1)), otypes=[float]
+        )
+        both = np.broadcast_arrays(x, rate)
+        found[large] = exact(*(v[large] for v in both)) if large.any() else 0.0
+    return found
 
 
 def _bernoulli(params: Any, x: np.ndarray, _: Any) -> np.ndarray:

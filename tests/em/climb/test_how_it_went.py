@@ -43,6 +43,24 @@ def test_a_start_on_the_tied_values_collapses_and_says_so():
         em.EM(normals, throw=True).run(KEY, x, num_components=2, init_params=init)
 
 
+@pytest.mark.parametrize("accelerate", [None, "quasi-newton"])
+def test_a_scale_of_zero_is_not_returned(accelerate):
+    """A class's line goes through its rows: the step that finds its scale to be 0 is not taken."""
+    rng = np.random.default_rng(1)
+    line = np.column_stack([np.ones(14), np.linspace(-2, 2, 14)])
+    others = line @ [-4.0, -1.0] + rng.normal(size=14)
+    y = np.where(np.arange(14) % 2, line @ [1.0, 2.0], others)
+    climb = em.EM(models.linear_regression_mixture, num_restarts=1, accelerate=accelerate)
+    with jax.enable_x64(False):
+        fit = climb.run(1, y, num_components=2, covariates=line)
+        assert fit.status is em.Status.COLLAPSED
+        scale, loc = fit.params["scale"], line @ np.asarray(fit.params["coefficients"], float).T
+        each = stats.norm.logpdf(y[:, None], loc, scale) + np.log(fit.params["weights"])
+        np.testing.assert_allclose(fit.log_prob(), special.logsumexp(each, 1), rtol=2e-3)
+    assert np.diff(fit.trace).min() >= 0
+    assert fit.log_likelihood == pytest.approx(special.logsumexp(each, 1).sum(), rel=1e-3)
+
+
 @pytest.fixture(scope="module")
 def collapsed():
     with jax.enable_x64(True):
