@@ -1,6 +1,6 @@
 """Gathering and scattering.
 
-Loops use the same indices again and again: where these lead to is worked out for the last ones.
+Loops use the same indices again and again: where these lead to is kept for the last ones.
 """
 
 from __future__ import annotations
@@ -104,16 +104,25 @@ def _along(rank: int, sizes: dict[int, int]) -> list[int]:
     return [sizes.get(d, 1) for d in range(rank)]
 
 
+# Loops that go round a few indices, as over the pairs of a matrix's columns, find all of them here.
+_KEPT, _LITTLE = 64, 1 << 12
+
+
 def _remembered[Found](find: Callable[..., Found]) -> Callable[..., Found]:
-    """``find(indices, *arrays)``, which shapes settle but for the indices, for the last of them."""
-    last: tuple[bytes, Found] | None = None
+    """``find(indices, *arrays)``, which shapes settle but for the indices, for the last of them.
+
+    Of large ones the very last.
+    """
+    kept: dict[bytes, Found] = {}
 
     def places(indices: Array, *arrays: Array) -> Found:
-        nonlocal last
-        known, key = last, indices.tobytes()
-        if known is None or known[0] != key:
-            last = known = key, find(indices, *arrays)
-        return known[1]
+        key = indices.tobytes()
+        found = kept.get(key)
+        if found is None:
+            if len(kept) >= (_KEPT if max(a.size for a in arrays) <= _LITTLE else 1):
+                del kept[next(iter(kept))]
+            kept[key] = found = find(indices, *arrays)
+        return found
 
     return places
 
