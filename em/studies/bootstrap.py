@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -25,7 +25,15 @@ from ..plan.program import Params, Program
 from ..report.fit import Fit
 from ..report.precision import in_precision
 from ..report.words import label
-from .replicates import each, from_params, of_rows, refuse_auxiliary, reweighed, simulator
+from .replicates import (
+    Replicator,
+    each,
+    from_params,
+    of_rows,
+    refuse_auxiliary,
+    reweighed,
+    simulator,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -124,31 +132,28 @@ def bootstrap(
     free = {p.name: fit.leaves[p.name] for p in program.structure.free}
     keys = jax.random.split(as_key(rng_key), num_replicates)
     climbing = partial(from_params, program, max_steps=max_steps, tolerance=tolerance)
-    if kind == "weighted":
+    draw, given, own = simulator(fit, program) if kind != "weighted" else _weights_of(fit)
 
-        def draw(key: jax.Array, rows: Rows) -> Rows:
-            units = program.structure.of_units(rows.weights)
-            drawn = exponential_weights(key, units) / jnp.where(units > 0, units, 1)
-            return reweighed(program, rows, rows.weights * of_rows(program, drawn))
+    def replicates(keys: jax.Array, params: Params, given: Any) -> tuple:
+        return each(program, lambda key: _ended(climbing(draw(key, given), params)), keys)
 
-        name = ("bootstrap", kind, max_steps, tolerance)
-
-        def replicates(keys: jax.Array, params: Params, rows: Rows) -> tuple:
-            return each(program, lambda key: _ended(climbing(draw(key, rows), params)), keys)
-
-        compiled = program.compiled(name, lambda: loop_jit(program, replicates))
-        params, status = compiled(keys, free, fit.rows)
-    else:
-        simulate = simulator(fit, program)
-        run = loop_jit(
-            program,
-            lambda keys, params: each(
-                program, lambda key: _ended(climbing(simulate(key), params)), keys
-            ),
-        )
-        params, status = run(keys, free)
+    name = ("bootstrap", kind, max_steps, tolerance, own)
+    compiled = program.compiled(name, lambda: loop_jit(program, replicates))
+    params, status = compiled(keys, free, given)
     values = {n: np.asarray(params[n]) for n in fit.leaves if n in params}
     return Bootstrap(fit, kind, values, np.asarray(status))
+
+
+def _weights_of(fit: Fit) -> Replicator:
+    """Rows with random weights."""
+    program = fit.program
+
+    def draw(rng_key: jax.Array, rows: Rows) -> Rows:
+        units = program.structure.of_units(rows.weights)
+        drawn = exponential_weights(rng_key, units) / jnp.where(units > 0, units, 1)
+        return reweighed(program, rows, rows.weights * of_rows(program, drawn))
+
+    return Replicator(draw, fit.rows, ())
 
 
 def exponential_weights(rng_key: jax.Array, weights: jax.Array) -> jax.Array:
@@ -210,20 +215,23 @@ def bootstrap_lrt(
         raise ValueError("the two fits are of different data; fit both models to the same arrays")
     statistic = 2 * (fit_big.log_likelihood - fit_small.log_likelihood)
     free = {p.name: fit_small.leaves[p.name] for p in small.structure.free}
-    draw_small, draw_big = simulator(fit_small, small), simulator(fit_small, big)
+    draw_small, given, own = simulator(fit_small, small)
+    draw_big = simulator(fit_small, big).draw
 
-    def ratio(key: jax.Array) -> jax.Array:
+    def ratio(free: Params, given: Any, key: jax.Array) -> jax.Array:
         key, sub = jax.random.split(key)
-        low = from_params(small, draw_small(key), free, max_steps, tolerance)
-        rows = draw_big(key)
-        high = from_starts(big, rows, sub, num_restarts, max_steps, tolerance)
-        top = high.objective[highest(big, high)]
-        value = 2 * (top - low.objective)
-        return jnp.where(low.code <= Status.MAX_STEPS, value, jnp.nan)
+        one = from_params(small, draw_small(key, given), free, max_steps, tolerance)
+        two = from_starts(big, draw_big(key, given), sub, num_restarts, max_steps, tolerance)
+        value = 2 * (two.objective[highest(big, two)] - one.objective)
+        return jnp.where(one.code <= Status.MAX_STEPS, value, jnp.nan)
+
+    def ratios(keys: jax.Array, free: Params, given: Any) -> jax.Array:
+        return each(big, partial(ratio, free, given), keys)
 
     keys = jax.random.split(as_key(rng_key), num_replicates)
-    run = loop_jit(big, lambda keys: each(big, ratio, keys))
-    found = np.asarray(run(keys), float)
+    name = ("likelihood ratio", num_restarts, max_steps, tolerance, own)
+    compiled = big.compiled(name, lambda: loop_jit(big, ratios))
+    found = np.asarray(compiled(keys, free, given), float)
     found = np.where(np.isfinite(found), found, np.nan)
     usable = found[~np.isnan(found)]
     pvalue = (1 + (usable >= statistic).sum()) / (1 + len(usable))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import jax
 import numpy as np
@@ -12,6 +13,7 @@ from scipy import stats
 from ..climb.status import Status
 from ..machine.jit import loop_jit
 from ..options import a_fit, as_key, number, whole
+from ..plan.program import Params
 from ..report.fit import Fit
 from ..report.items import Items, by_row, items_of, log_probabilities, patterns
 from ..report.precision import in_precision
@@ -73,18 +75,22 @@ def goodness_of_fit(
         return GoodnessOfFit(g_squared, chi_squared, df, pvalue)
     if rng_key is None:
         raise ValueError("simulating needs a key: goodness_of_fit(fit, rng_key, num_replicates=99)")
-    program, simulate = fit.program, simulator(fit, fit.program)
+    program, (draw, given, own) = fit.program, simulator(fit, fit.program)
     climbing = partial(from_params, program, max_steps=max_steps, tolerance=tolerance)
 
-    def one(key: jax.Array) -> tuple:
-        rows = simulate(key)
-        outcome = climbing(rows, fit.free)
+    def one(free: Params, given: Any, key: jax.Array) -> tuple:
+        rows = draw(key, given)
+        outcome = climbing(rows, free)
         return outcome.objective, outcome.code, dict(rows.chunks.u)
 
     keys = jax.random.split(rng_key, num_replicates)
-    objective, code, u = jax.tree.map(
-        np.asarray, loop_jit(program, lambda keys: each(program, one, keys))(keys)
-    )
+
+    def tables(keys: jax.Array, free: Params, given: Any) -> tuple:
+        return each(program, partial(one, free, given), keys)
+
+    name = ("tables", max_steps, tolerance, own)
+    compiled = program.compiled(name, lambda: loop_jit(program, tables))
+    objective, code, u = jax.tree.map(np.asarray, compiled(keys, fit.free, given))
     found = np.full(num_replicates, np.nan)
     for i in np.flatnonzero(code <= Status.MAX_STEPS):
         values = np.concatenate([by_row(v[i], program.num_rows).astype(int) for v in u.values()])

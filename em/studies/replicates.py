@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Hashable
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from numpyro import handlers
 
+from ..calls.digests import digest_of_array
 from ..classes.assignments.soft import Soft
 from ..climb.loop import climb
 from ..climb.state import Outcome, Settings
@@ -65,8 +67,20 @@ def from_params(
     return jax.tree.map(lambda a: a[0], outcome)
 
 
-def simulator(fit: Fit, program: Program) -> Callable[[jax.Array], Rows]:
-    """A function of a key that gives rows simulated from ``fit``, as ``program`` reads them.
+class Replicator(NamedTuple):
+    """Other rows like a fit's: ``draw(rng_key, given)``, as a program reads them.
+
+    What it computes depends on ``name``, which can be told from others, and on ``given``, arrays of
+    the fit: so what is compiled of one fit serves the next.
+    """
+
+    draw: Callable[[jax.Array, Any], Rows]
+    given: Any
+    name: Hashable
+
+
+def simulator(fit: Fit, program: Program) -> Replicator:
+    """Rows simulated from ``fit``, as ``program`` reads them.
 
     Raises:
         ValueError: observations that are no argument of the model, or rows that are weighted.
@@ -84,20 +98,24 @@ def simulator(fit: Fit, program: Program) -> Callable[[jax.Array], Rows]:
             "kind='weighted'"
         )
     places = observed_arguments(fit)
-    positional, keywords = fit.call.rebuild()
-    model = handlers.substitute(unobserved(fit.program.model), data=fit.leaves)
+    model, template = unobserved(fit.program.model), replace(fit.call, arrays=())
 
-    def simulate(rng_key: jax.Array) -> Rows:
-        trace = handlers.trace(handlers.seed(model, rng_key)).get_trace(*positional, **keywords)
-        arrays = list(fit.call.arrays)
+    def draw(rng_key: jax.Array, given: Any) -> Rows:
+        leaves, arrays = given
+        positional, keywords = template.rebuild(arrays)
+        known = handlers.seed(handlers.substitute(model, data=leaves), rng_key)
+        trace = handlers.trace(known).get_trace(*positional, **keywords)
+        simulated = list(arrays)
         for name, place in places.items():
             old = arrays[place]
             new = trace[name]["value"].reshape(old.shape).astype(old.dtype)
             missing = jnp.isnan(old) if jnp.issubdtype(old.dtype, jnp.floating) else None
-            arrays[place] = new if missing is None else jnp.where(missing, jnp.nan, new)
-        return read_rows(program, tuple(arrays))
+            simulated[place] = new if missing is None else jnp.where(missing, jnp.nan, new)
+        return read_rows(program, tuple(simulated))
 
-    return simulate
+    fixed = tuple((i, digest_of_array(a)) for i, a in template.concrete.items())
+    name = (fit.program, tuple(places.items()), fixed)
+    return Replicator(draw, (dict(fit.leaves), fit.call.arrays), name)
 
 
 def refuse_auxiliary(program: Program) -> None:

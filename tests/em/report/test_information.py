@@ -224,7 +224,7 @@ def test_nineteen_of_twenty_intervals_cover(name):
     simulate = simulator(dataclasses.replace(fit, leaves=truth), program)
 
     def replicate(key):
-        rows = simulate(key)
+        rows = simulate.draw(key, simulate.given)
         found = from_params(program, rows, truth, 2000, 1e-8)
         local = information._derivatives(program, found.params, rows)
         return found.params, found.code, local.hessian, local.jacobian
