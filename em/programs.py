@@ -13,7 +13,7 @@ from .calls.fingerprint import fingerprint
 from .machine.jit import quick_jit
 from .machine.recent import Recent
 from .machine.shards import in_parts
-from .plan.build import build
+from .plan.build import build, holds
 from .plan.chunks import Rows
 from .plan.program import Program
 from .plan.resize import resized
@@ -46,10 +46,10 @@ def program_for(model: Callable, call: Call, posterior: bool = False) -> Program
         if found.unchanged.steady:
             _programs.keep(key, found)
         return found
-    if found is None or not serves(found, call):
+    if found is None or not (serves(found, call) and holds(found, call)):
         pattern = (call.pattern, *own[:1], *own[2:], posterior)
         other = _patterns.get(pattern)
-        found = resized(other, call) if other is not None and found is None else None
+        found = _resized(other, call) if other is not None and found is None else None
         found = found or _of_few(model, call, posterior)
         found = found or build(read_model(model, call, priors=posterior), call, LADDER, posterior)
         if found.unchanged.steady:
@@ -63,9 +63,15 @@ def _of_few(model: Callable, call: Call, posterior: bool) -> Program | None:
     if call.longest < _MANY or any(isinstance(a, jax.core.Tracer) for a in call.arrays):
         return None
     try:
-        return resized(program_for(model, call.few(_FEW), posterior), call)
+        return _resized(program_for(model, call.few(_FEW), posterior), call)
     except Exception:  # the reading of all says what is wrong, and in which row
         return None
+
+
+def _resized(program: Program, call: Call) -> Program | None:
+    """The program with other rows, if what was found of it holds of them too."""
+    found = resized(program, call)
+    return found if found is not None and holds(found, call) else None
 
 
 def _in_parts(model: Callable, call: Call, posterior: bool) -> Program:

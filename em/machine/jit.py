@@ -72,12 +72,22 @@ def often_jit(program: Working, function: Callable) -> Callable:
 
 
 def once_jit(program: Working, function: Callable, times: float = 1) -> Any:
-    """`quick_jit` for what runs once, whatever its size, also while JAX traces something else."""
+    """`quick_jit` for what runs once, also while JAX traces something else.
+
+    Or again on arguments of the same shapes.
+    """
     if quick(program, times):
         return interpreted(function)
     compiled = jax.jit(function, compiler_options=_options(_ONCE))
-    # Compiled ahead, so that it runs at once where models are read in a traced function.
-    return lambda *args: compiled.lower(*args).compile()(*args)
+    ahead: list[Any] = []
+
+    def run(*args: Any) -> Any:
+        # Compiled ahead, so that it runs at once where models are read in a traced function.
+        if not ahead:
+            ahead.append(compiled.lower(*args).compile())
+        return ahead[0](*args)
+
+    return run
 
 
 def quick(program: Working, times: float = 1) -> bool:

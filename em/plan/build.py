@@ -53,11 +53,23 @@ def build(reading: Reading, call: Call, rungs: Sequence[Rung], posterior: bool =
     return program
 
 
+def holds(program: Program, call: Call) -> bool:
+    """Whether what was found by trying, on other data, is so of these: see `_parts`.
+
+    Where an exposure was the same in all rows, say, or a covariate 0.
+    """
+    if any(isinstance(a, jax.core.Tracer) for a in call.arrays):
+        return True
+    data = {d.name: d for d in program.structure.data}
+    linear = all(own.holds(program, call, data[name]) for name, own in program.linear.items())
+    return linear and _same_in_every_row(program, call) == program.whole
+
+
 def _parts(reader: Reader, call: Call) -> Parts:
     structure = reader.structure
-    whole, affine = _same_in_every_row(reader, call), _affine(reader, call)
+    whole, (affine, reached) = _same_in_every_row(reader, call), _affine(reader, call)
     found = {
-        d.name: find_linear(reader, call, d, _varying(d, whole))
+        d.name: find_linear(reader, call, d, _varying(d, whole), reached[d.name, "loc"])
         for d in structure.data
         if affine.get((d.name, "loc"))
     }
@@ -105,13 +117,13 @@ def _same_in_every_row(reader: Reader, call: Call) -> dict[str, frozenset[str]]:
             found = components(reader, example_of(reader, arrays, 6), arrays)
             return jax.tree.map(lambda v: (v == v[:, :1]).all(), found)
 
-        equal = once_jit(reader, tried)(call.arrays)
+        equal = reader.compiled("same in every row", lambda: once_jit(reader, tried))(call.arrays)
         same = {s: {n for n, flag in args.items() if bool(flag)} for s, args in equal.items()}
     return {site: frozenset(names) for site, names in same.items()}
 
 
-def _affine(reader: Reader, call: Call) -> dict[tuple[str, str], bool]:
-    """{(site, argument): whether it is an affine function of the parameters}."""
+def _affine(reader: Reader, call: Call) -> tuple[dict, dict]:
+    """{(site, argument): whether it is an affine function of the parameters}, and of which."""
 
     def evaluate(params: Params, arrays: tuple) -> dict[tuple[str, str], jax.Array]:
         found = components(reader, params, arrays)
@@ -119,10 +131,11 @@ def _affine(reader: Reader, call: Call) -> dict[tuple[str, str], bool]:
 
     values = reader.probe_values
     labels = {id(value): name for name, value in values.items()}
-    affine = dependencies(evaluate, (values, call.arrays), labels).affine
+    found = dependencies(evaluate, (values, call.arrays), labels)
+    affine = dict(found.affine)
     for site, names in _remade(reader).items():
         affine |= dict.fromkeys([(site, n) for n in names], True)
-    return affine
+    return affine, found.outputs
 
 
 def _remade(reader: Reader) -> dict[str, frozenset[str]]:

@@ -28,17 +28,30 @@ class Linear:
     """``loc[n] = offset[n] + design[:, n] . coefficients[z[n]]``.
 
     ``columns`` (k, p): which entry of all parameters, in one flat vector, each coefficient is.
+    ``unseen`` (k, P): where these rows do not feel some entry that the mean depends on, those that
+    they do: a covariate that is 0 in all of them is none in others.
     """
 
     columns: np.ndarray
+    unseen: np.ndarray | None = None
+
+    def holds(self, program: Reader, call: Call, data: Data) -> bool:
+        """Whether the mean is as linear in other data."""
+        if self.unseen is None:
+            return True
+        vector = np.full(self.unseen.shape[1], 0.5, layout.float_type())
+        return np.array_equal(_probe(program, call, data, vector)[0], self.unseen)
 
 
-def find_linear(program: Reader, call: Call, data: Data, varying: set[str]) -> Linear | None:
+def find_linear(
+    program: Reader, call: Call, data: Data, varying: set[str], reached: frozenset[str]
+) -> Linear | None:
     """How a site's mean is linear in parameters with row-dependent factors, if it is.
 
-    The Jacobian of the mean is reduced to a few numbers for each parameter entry and component:
-    is it 0, and its products with fixed random vectors. Linear means that these do not change
-    with the parameters; one design serves all components if their columns have equal products.
+    ``reached`` are the parameters that the mean depends on. The Jacobian of the mean is reduced to
+    a few numbers for each parameter entry and component: is it 0, and its products with fixed
+    random vectors. Linear means that these do not change with the parameters; one design serves all
+    components if their columns have equal products.
     """
     if data.distribution is not dist.Normal or varying != {"loc"}:
         return None
@@ -69,7 +82,8 @@ def find_linear(program: Reader, call: Call, data: Data, varying: set[str]) -> L
     own = np.stack([products[j, columns[j]] for j in range(len(columns))])
     if not np.allclose(own, own[:1], rtol=tolerance, atol=tolerance * size):
         return None
-    return Linear(columns)
+    known = np.concatenate([np.full(int(np.prod(p.shape)), p.name in reached) for p in free])
+    return Linear(columns, active if (known & ~active.any(0)).any() else None)
 
 
 def _cells(program: Reader, data: Data) -> int:

@@ -12,6 +12,7 @@ from ...calls.call import Call
 from ...machine.jit import once_jit, quick_jit
 from .. import layout
 from ..examples import example as example_of
+from ..proof import proved
 from ..provenance import dependencies
 from ..reader import Reader
 from ..reading import Reading
@@ -40,10 +41,11 @@ def settled(reading: Reading, call: Call) -> Structure:
 def serves(reader: Reader, call: Call) -> bool:
     """Whether a reading serves another call of the same signature: values may matter to it.
 
-    Those that the model needs in Python, and those by which priors of a chain are steady.
+    Those that the model needs in Python, those by which rows find their units, and those by which
+    priors of a chain are steady.
     """
     chain = reader.structure.chain
-    if not reader.serves(call):
+    if not reader.serves(call) or not (_traced(call) or proved(reader, call)):
         return False
     if chain is None or not chain.bound:
         return True
