@@ -62,7 +62,8 @@ def holds(program: Program, call: Call) -> bool:
         return True
     data = {d.name: d for d in program.structure.data}
     linear = all(own.holds(program, call, data[name]) for name, own in program.linear.items())
-    return linear and _same_in_every_row(program, call) == program.whole
+    tried = not program.structure.pointwise or program.structure.chain is not None
+    return linear and not (tried and _same_in_every_row(program, call) != program.whole)
 
 
 def _parts(reader: Reader, call: Call) -> Parts:
@@ -107,7 +108,11 @@ def _same_in_every_row(reader: Reader, call: Call) -> dict[str, frozenset[str]]:
 
     With z at its natural shape every argument has rows; whether they differ is then tried.
     """
-    shapes = jax.eval_shape(partial(components, reader), reader.probe_values, call.arrays)
+
+    def of_arguments() -> Any:
+        return jax.eval_shape(partial(components, reader), reader.probe_values, call.arrays)
+
+    shapes = reader.compiled("shapes of arguments", of_arguments)
     same = {site: {n for n, v in args.items() if v.shape[1] == 1} for site, args in shapes.items()}
     # So it is where the states that a chain begins with are an array: one for each sequence.
     varying = any(v.shape[1] > 1 for args in shapes.values() for v in args.values())
