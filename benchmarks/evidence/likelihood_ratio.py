@@ -1,4 +1,4 @@
-"""Size and power of `em.bootstrap_lrt`: the section "Numbers of components" of docs/evidence.md.
+"""Size and power of `em.bootstrap_lrt`.
 
 python benchmarks/evidence/likelihood_ratio.py [200]
 
@@ -43,8 +43,8 @@ LAWS = {
 }
 
 
-def rejected(model, kwargs, draw, small, number):
-    """The p values of so many data sets."""
+def pvalues(model, kwargs, draw, small, number):
+    """Of so many data sets."""
     found = []
     for replicate in range(number):
         x = draw(np.random.default_rng(replicate))
@@ -62,6 +62,6 @@ if __name__ == "__main__":
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 200
     for law, (model, kwargs, draw, small, right) in LAWS.items():
         began = time.perf_counter()
-        share = 100 * (rejected(model, kwargs, draw, small, count) <= LEVEL).mean()
+        share = 100 * (pvalues(model, kwargs, draw, small, count) <= LEVEL).mean()
         what = "power" if right > small else "size"
         print(f"{law}: {what} {share:.1f}% ({time.perf_counter() - began:.0f} s)", flush=True)

@@ -89,11 +89,8 @@ class Call:
             return replace(self, arrays=arrays, shards=None)
         most = self.longest
         some = np.linspace(0, most - 1, number).astype(int)
-        long = [a.ndim > 0 and a.shape[0] == most for a in self.arrays]
-        pairs = zip(self.arrays, long, strict=True)
-        return replace(
-            self, arrays=tuple(as_jax(np.asarray(a)[some]) if o else a for a, o in pairs)
-        )
+        taken = (as_jax(np.asarray(a)[some]) if a.shape[:1] == (most,) else a for a in self.arrays)
+        return replace(self, arrays=tuple(taken))
 
     @property
     def objects(self) -> tuple[Any, ...]:

@@ -63,7 +63,8 @@ class Extreme:
     """A model, its density of a row and component, and data that try it.
 
     ``kwargs`` are those of the model; ``edge`` says that a parameter ends at a boundary, where the
-    likelihood has no maximum inside.
+    likelihood has no maximum inside; ``single`` is how a fit in single precision that is not ok
+    ends: NumPyro's own density has no digits there.
     """
 
     model: Callable
@@ -71,6 +72,7 @@ class Extreme:
     x: np.ndarray
     kwargs: dict[str, Any] = field(default_factory=lambda: {"num_components": 2})
     edge: bool = False
+    single: em.Status = em.Status.MISREAD
 
 
 HALF = np.arange(16) % 2
@@ -84,14 +86,16 @@ _DIAGONAL = {"num_components": 2, "covariance": "diagonal"}
 _POSITIVE, _REAL = constraints.positive, constraints.real
 
 EXTREMES = {
-    "rare failures": Extreme(models.geometric_mixture, geometric, 20_000 + 90_000 * HALF + STEP),
+    "rare failures": Extreme(
+        models.geometric_mixture, geometric, 20_000 + 90_000 * HALF + np.arange(16)
+    ),
     "rare successes": Extreme(
         models.binomial_mixture,
         binomial,
-        1 + 40 * HALF + STEP // 2,
+        1 + 40 * HALF + np.arange(16) // 4,
         {"num_components": 2, "total_count": 1_000_000},
     ),
-    "large counts": Extreme(models.poisson_mixture, poisson, 3_000 + 50_000 * HALF + STEP),
+    "large counts": Extreme(models.poisson_mixture, poisson, 3_000 + 50_000 * HALF + np.arange(16)),
     "tiny lifetimes": Extreme(models.exponential_mixture, exponential, 1e-12 * _LIVES),
     "huge lifetimes": Extreme(models.exponential_mixture, exponential, 1e12 * _LIVES),
     "sharp gammas": Extreme(models.gamma_mixture, gamma, (1 + 4 * HALF) * np.exp(SPREAD / 30)),
@@ -127,7 +131,11 @@ EXTREMES = {
     ),
     "sharp shares": Extreme(models.beta_mixture, beta, 0.3 + 0.4 * HALF + SPREAD / 500),
     "sharp compositions": Extreme(
-        mixture_of(dist.Dirichlet, concentration=(_POSITIVE, (3,))), dirichlet, _SHARES, {}
+        mixture_of(dist.Dirichlet, concentration=(_POSITIVE, (3,))),
+        dirichlet,
+        _SHARES,
+        {},
+        single=em.Status.COLLAPSED,
     ),
     "rare twos": Extreme(
         models.hurdle_poisson,
@@ -166,7 +174,7 @@ EXTREMES = {
 
 # By the bits of floats: how far a log-likelihood may be from the exact one, as a part of what it
 # sums (logarithms of narrow data have lost digits before), and what Newton's method may find left.
-FAR, LEFT = {32: 2e-4, 64: 5e-11}, {32: 5e-3, 64: 1e-6}
+FAR, LEFT = {32: 2e-4, 64: 1e-11}, {32: 5e-3, 64: 1e-6}
 
 
 def judged(case: Extreme, bits: int) -> tuple[em.Status, float, float]:

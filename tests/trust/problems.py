@@ -14,6 +14,8 @@ from scipy import special, stats
 
 from mixpyro import models
 
+from .densities import poisson
+
 N = 12
 _RNG = np.random.default_rng(17)
 _HALF = np.arange(N) % 2
@@ -92,12 +94,9 @@ def _log_poisson(x: np.ndarray, rate: np.ndarray) -> np.ndarray:
     """SciPy's, but of large counts, whose terms cancel there: those have thirty digits."""
     found = stats.poisson.logpmf(x, rate)
     large = (x > 1e5) & np.isfinite(found)
+    pairs = zip(*(v[large] for v in np.broadcast_arrays(x, rate)), strict=True)
     with mp.workdps(30):
-        exact = np.vectorize(
-            lambda v, r: float(v * mp.log(r) - r - mp.loggamma(mp.mpf(v) + 1)), otypes=[float]
-        )
-        both = np.broadcast_arrays(x, rate)
-        found[large] = exact(*(v[large] for v in both)) if large.any() else 0.0
+        found[large] = [float(poisson(mp.mpf(v), mp.mpf(r))) for v, r in pairs]
     return found
 
 
