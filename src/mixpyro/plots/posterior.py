@@ -46,4 +46,7 @@ def posterior(
     drawn = [n for n in values if n in collection.viz["plot"].data_vars]
     estimates = xarray.Dataset({n: values[n].expand_dims("ref_dim", -1) for n in drawn})
     arviz_plots.add_lines(collection, values=estimates)
+    figure = collection.viz["figure"].item()
+    if getattr(figure, "get_layout_engine", lambda: "of another backend")() is None:
+        figure.set_layout_engine("constrained")  # titles apart from the axes above them
     return collection
