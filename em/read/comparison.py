@@ -80,9 +80,11 @@ def _size(call: Call) -> tuple[float, float]:
     numbers = [np.asarray(a).ravel()[: 1 << 16] for a in call.arrays if a.dtype.kind in "fiu"]
     values = np.concatenate([np.zeros(0), *numbers])
     values = values[np.isfinite(values)]
-    if not values.size or not values.std() > 0:
+    largest = np.abs(values).max(initial=0.0)
+    if not largest > 0:
         return 0.0, 1.0
-    return float(np.median(values)), float(values.std())
+    spread = float((values / largest).std() * largest)  # whose squares would overflow at 1e200
+    return (float(np.median(values / largest) * largest), spread) if spread > 0 else (0.0, 1.0)
 
 
 def _patterns(structure: Structure) -> dict[str, np.ndarray]:
