@@ -6,6 +6,8 @@ from pathlib import Path
 # Before JAX is imported. Set either variable to run the tests elsewhere, on a GPU say.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("MPLBACKEND", "agg")
+# A worker has a core of its own: more threads for its small matrices would wait for each other.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # Programs of tests run a few times on small arrays, so that optimising them takes longer than it
 # saves. What the library compiles for loops has options of its own, here as everywhere.
 os.environ.setdefault(

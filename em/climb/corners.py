@@ -19,6 +19,7 @@ from jax.flatten_util import ravel_pytree
 from ..classes.assignments import Assign
 from ..machine.arrays import array as as_jax
 from ..machine.jit import every, quick_jit
+from ..machine.loops import while_loop
 from ..plan.chunks import Rows
 from ..plan.program import Params, Program
 from ..step.objective import evaluate
@@ -126,7 +127,7 @@ def moved(
         return count + 1, jnp.where(hit, 0, misses + 1), new, new_value
 
     begin = (0, 0, start, jnp.asarray(-jnp.inf, start.dtype))
-    _, _, vector, _ = jax.lax.while_loop(go_on, again, begin)
+    _, _, vector, _ = while_loop(go_on, again, begin, start)
     return at(vector), (vector != start).any()
 
 

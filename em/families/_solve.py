@@ -7,6 +7,8 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from ..machine.loops import while_loop
+
 _MAX_STEPS = 100
 
 
@@ -46,7 +48,7 @@ def root(
 
     moving = jnp.ones(start.shape, bool)
     log_start = jnp.clip(jnp.log(start), low, high)
-    return jnp.exp(jax.lax.while_loop(go_on, again, (0, log_start, low, high, moving))[1])
+    return jnp.exp(while_loop(go_on, again, (0, log_start, low, high, moving), log_start)[1])
 
 
 def root_of_score(
@@ -104,4 +106,4 @@ def ascend(
     value, step = evaluate(start)
     moving = jnp.ones(value.shape, bool)
     state = (0, start, value, admissible(start, step), moving)
-    return jax.lax.while_loop(go_on, again, state)[1]
+    return while_loop(go_on, again, state, start)[1]

@@ -11,6 +11,7 @@ import numpy as np
 import numpyro.distributions as dist
 
 from ... import distributions
+from ..machine.loops import while_loop
 from ._axes import ordered_like, plane_rotations, principal_axes, rotations
 from ._family import Args, Family, Statistics, Ties, ratio
 from .multivariate_normal import MultivariateNormal, natural_parameters, scatter, shared_loc
@@ -147,7 +148,7 @@ class _Estimator:
         start = self._sweep(first)
         infinite = jnp.full((), jnp.inf, self.relative.dtype)
         carry = (0, infinite, self._value(start), start)
-        return self._canonical(jax.lax.while_loop(go_on, again, carry)[3])
+        return self._canonical(while_loop(go_on, again, carry, carry[2])[3])
 
     # ---- one round: each part given the others -----------------------------------------------
 

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 
+from ..machine.loops import while_loop
 from ._family import Args, Family, Statistics, Ties, linked, own_scale, ratio
 
 LOG_2PI = float(np.log(2 * np.pi))
@@ -136,9 +137,8 @@ def _alternate(sweep: Callable, variance: jax.Array) -> tuple[jax.Array, jax.Arr
         return step + 1, change, loc, new
 
     infinite = jnp.full((), jnp.inf, variance.dtype)
-    _, _, loc, variance = jax.lax.while_loop(
-        go_on, again, (0, infinite, jnp.zeros_like(variance), variance)
-    )
+    first = (0, infinite, jnp.zeros_like(variance), variance)
+    _, _, loc, variance = while_loop(go_on, again, first, variance)
     return loc, variance
 
 

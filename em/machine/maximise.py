@@ -8,6 +8,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from .loops import while_loop
+
 NEWTON_LIMIT = 64
 _HALVINGS = 25
 _ARMIJO = 1e-4
@@ -121,19 +123,19 @@ def newton(
             best_value=jnp.where(better, new_value, state.best_value),
         )
 
-    value, no = _finite(objective(start)), jnp.asarray(False)
+    no, unknown = jnp.asarray(False), jnp.asarray(-jnp.inf, start.dtype)
     first = _Climb(
         step=jnp.zeros((), int),
         point=start,
-        value=value,
+        value=unknown,
         blocked=jnp.zeros(start.shape, bool),
         done=no,
-        fresh=no,
+        fresh=jnp.asarray(True),
         again=no,
         best=start,
-        best_value=value,
+        best_value=unknown,
     )
-    return jax.lax.while_loop(go_on, ascend, first).best
+    return while_loop(go_on, ascend, first, start).best
 
 
 def backtrack(
@@ -164,7 +166,7 @@ def backtrack(
 
     # Even the whole step is taken within the loop, so that the objective is compiled once.
     begin = (jnp.asarray(tries) - 1, jnp.asarray(2.0, point.dtype), jnp.full_like(value, -jnp.inf))
-    _, length, new_value = jax.lax.while_loop(too_low, halve, begin)
+    _, length, new_value = while_loop(too_low, halve, begin, point)
     better = new_value >= value
     return (
         jnp.where(better, at(length), point),
@@ -212,7 +214,7 @@ def lbfgs(
         return step + 1, new, state, best, jnp.maximum(best_value, new_value), done
 
     carry = (0, start, solver.init(start), start, _finite(objective(start)), jnp.asarray(False))
-    return jax.lax.while_loop(go_on, descend, carry)[3]
+    return while_loop(go_on, descend, carry, start)[3]
 
 
 def _finite(value: jax.Array) -> jax.Array:
