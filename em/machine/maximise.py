@@ -123,17 +123,19 @@ def newton(
             best_value=jnp.where(better, new_value, state.best_value),
         )
 
-    no, unknown = jnp.asarray(False), jnp.asarray(-jnp.inf, start.dtype)
+    # Not what comes with the derivative, which may be otherwise by more than rounding: nothing is
+    # to go down by the objective itself.
+    value, no = _finite(objective(start)), jnp.asarray(False)
     first = _Climb(
         step=jnp.zeros((), int),
         point=start,
-        value=unknown,
+        value=value,
         blocked=jnp.zeros(start.shape, bool),
         done=no,
-        fresh=jnp.asarray(True),
+        fresh=no,
         again=no,
         best=start,
-        best_value=unknown,
+        best_value=value,
     )
     return while_loop(go_on, ascend, first, start).best
 
