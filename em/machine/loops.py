@@ -1,8 +1,8 @@
 """`jax.lax.while_loop` that `jax.vmap` reads once.
 
 Under ``vmap`` JAX reads a body again for each part of the carry that turns out to differ among the
-functions, and once more for the rest: three times, with nine for a loop within a loop. If all parts
-differ at the start once is enough, and half of the time that a trace takes is saved.
+functions, and once more for the rest: three times, and nine times a loop within a loop. If all
+parts differ at the start once is enough.
 """
 
 from __future__ import annotations
