@@ -7,26 +7,14 @@ from typing import TYPE_CHECKING
 
 import jax
 import numpy as np
-import numpyro.distributions as dist
 
-from ..calls.places import columns_by_name
 from ..classes.posterior import posterior, within_units
 from ..machine.jit import quick_jit
 from ..plan.program import Params
-from ..read import layout
-from ..read.structure import Data
+from .of_data.observed import drawable, kind_of, named, values_of
 
 if TYPE_CHECKING:
     from .result import Result
-
-NUMBER, COUNT, CATEGORY = "number", "count", "category"
-_CATEGORIES = (
-    dist.BernoulliProbs,
-    dist.BernoulliLogits,
-    dist.CategoricalProbs,
-    dist.CategoricalLogits,
-    dist.OrderedLogistic,
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,43 +46,19 @@ class Columns:
     categories: tuple[tuple[str, ...], ...]
 
 
-def kind_of(data: Data) -> str:
-    """What the values of a site are."""
-    if issubclass(data.distribution, _CATEGORIES):
-        return CATEGORY
-    return COUNT if data.discrete else NUMBER
-
-
-def drawable(data: Data) -> bool:
-    """Whether a site's observations are columns: numbers, or vectors of them."""
-    return data.event_rank <= 1
-
-
 def columns_of(fit: Result) -> Columns:
     """The columns of a fit: of the level of rows that has most of them.
 
     Raises:
         ValueError: no observation is a number or a vector.
     """
-    program, structure = fit.program, fit.program.structure
+    structure = fit.program.structure
     sites = [d for d in structure.data if drawable(d)]
     if not sites:
         names = ", ".join(f"{d.name} ({d.distribution.__name__})" for d in structure.data)
         raise ValueError(f"the observations are no columns of numbers: {names}")
 
-    def of(params: Params, arrays: tuple) -> dict[str, jax.Array]:
-        trace, out = program.run(params, arrays, 0), {}
-        for data in sites:
-            level = structure.level_of(data)
-            values = layout.site_values(trace[data.name], level, data)
-            if data.incomplete:
-                seen = layout.site_observed(trace[data.name], level, data)
-                values = jax.numpy.where(seen, values, np.nan)
-            out[data.name] = values.reshape(-1, level.num_rows)
-        return out
-
-    compiled = program.compiled("columns", lambda: quick_jit(program, of))
-    found = {n: np.asarray(v, float) for n, v in compiled(fit.free, fit.call.arrays).items()}
+    found = values_of(fit, sites)
     width = {
         level: sum(len(found[d.name]) for d in sites if d.level == level)
         for level in range(len(structure.levels))
@@ -108,8 +72,7 @@ def columns_of(fit: Result) -> Columns:
     places: list[int] = []
     for data in own:
         values = found[data.name]
-        known = columns_by_name(program.source, fit.call.rebuild()[1], data.name)
-        known = known or [(name, ()) for name in _names(fit, data.name, values)]
+        known = named(fit, data.name, values)
         called += [name for name, _ in known]
         categories += [names for _, names in known]
         kinds += [kind_of(data)] * len(values)
@@ -141,16 +104,6 @@ def component_probabilities(fit: Result, level: int) -> np.ndarray:
 
     compiled = program.compiled(("components of", level), lambda: quick_jit(program, of))
     return np.asarray(compiled(fit.free, fit.call.arrays), float).T
-
-
-def _names(fit: Result, site: str, values: np.ndarray) -> list[str]:
-    """The names of a site's columns: those of the frame that holds its values, if one does."""
-    for array, columns in zip(fit.call.arrays, fit.call.columns, strict=False):
-        if columns and array.shape == values.T.shape:
-            given = np.asarray(array, float)
-            if np.array_equal(np.where(np.isnan(values.T), np.nan, given), values.T, True):
-                return [str(name) for name in columns]
-    return [site] if len(values) == 1 else [f"{site}[{j}]" for j in range(len(values))]
 
 
 def _classes(fit: Result, level: int) -> tuple[str, ...]:

@@ -14,6 +14,9 @@ _NO_SCORE = 1e-4
 # Curvature that a gradient which is not quite 0 leaves along a bent ridge, in units of the
 # gradient times the squared length of the direction.
 _BENT = 10.0
+# Curvature that is rounding alone; and the share of what labelled rows would tell of a direction
+# from which on the data tell something, in double and in single precision.
+_ROUNDING, _TOLD = {64: 1e-12, 32: 1e-5}, {64: 1e-6, 32: 1e-3}
 
 
 class Directions(NamedTuple):
@@ -55,6 +58,7 @@ def directions(
     matrix: np.ndarray,
     slope: np.ndarray,
     gram: Callable[[], np.ndarray],
+    complete: Callable[[], np.ndarray],
     feasible: np.ndarray,
     dtype: Any,
 ) -> Directions:
@@ -74,14 +78,25 @@ def directions(
     basis = feasible * scale
     values, vectors = np.linalg.eigh(inner * scale[:, None] * scale)
     moves = basis @ vectors
-    limit = 1e-9 if np.finfo(np.dtype(dtype)).bits > 32 else 1e-4
+    bits = 64 if np.finfo(np.dtype(dtype)).bits > 32 else 32
+    limit = {64: 1e-9, 32: 1e-4}[bits]
     steepest = np.abs(feasible.T @ slope).max()
     with np.errstate(over="ignore", invalid="ignore"):  # infinite: the rows' scores decide
         bent = _BENT * steepest * (moves**2).sum(0) if np.isfinite(steepest) else 0.0
         flat = values < np.maximum(limit, bent)
         if flat.any():
-            flat &= np.einsum("iq,ij,jq->q", moves, gram(), moves) < _NO_SCORE
+            felt = _along(moves, gram())
+            flat &= felt < _NO_SCORE
+            # What rounding leaves as curvature no row's score feels.
+            small = flat & (values > _ROUNDING[bits]) & (felt > values / 100)
+            if small.any():
+                flat &= ~small | (values < _TOLD[bits] * _along(moves, complete()))
     return Directions(basis, values, vectors, flat)
+
+
+def _along(moves: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """(q,) a quadratic form (m, m) of each column of moves (m, q)."""
+    return np.einsum("iq,ij,jq->q", moves, matrix, moves)
 
 
 def feasible(

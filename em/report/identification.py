@@ -1,15 +1,57 @@
-"""Which combinations of parameters the data do not determine."""
+"""Why there is no answer: which combinations of parameters, or of columns, mean nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Protocol
 
 import numpy as np
 
 from ..calls.call import Call
+from ..climb.status import Status
 from ..plan.program import Program
 from . import information as info
+from .of_data.observed import why_unbounded
+from .of_data.scoring import Scored
 from .words import label
+
+
+class Ended(Scored, Protocol):
+    """What is needed of a fit."""
+
+    @property
+    def status(self) -> Status:
+        """How it ended."""
+        ...
+
+    @property
+    def information(self) -> info.Information:
+        """The observed information at its parameters."""
+        ...
+
+    @property
+    def shapes(self) -> dict[str, tuple]:
+        """Those of its free parameters."""
+        ...
+
+
+def what_happened(fit: Ended) -> list[str]:
+    """A fit's status in sentences: what it means, and what of parameters or data is the cause."""
+    unbounded = fit.status in (Status.COLLAPSED, Status.NEARLY_SINGULAR)
+    if unbounded and (causes := why_unbounded(fit)):
+        return [
+            f"The likelihood is unbounded, whatever the components are: {'; '.join(causes[:3])}. "
+            "Leave such columns out, or hold the scale or covariance fixed with "
+            "handlers.condition, or add a prior."
+        ]
+    parts = [fit.status.advice]
+    if fit.status is Status.NOT_IDENTIFIED:
+        reasons = info.reasons(fit.information, fit.shapes)
+        names = [n for n, why in reasons.items() if (why == "not identified").any()]
+        parts.append(f"Undetermined: {', '.join(names or reasons)}.")
+        for moves in combinations(fit.information, fit.shapes, fit.program, fit.call)[:3]:
+            parts.append(f"Nothing changes when these move together: {moves}.")
+    return parts
 
 
 def combinations(

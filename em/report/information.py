@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
@@ -10,6 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
+from ..classes.assignments import Assign
+from ..classes.assignments.soft import Soft
 from ..climb.boundary import boundary, inside
 from ..machine.jit import every, quick_jit
 from ..options import one_of
@@ -22,6 +25,23 @@ from .directions import Directions, directions, feasible
 
 # Beyond this many multiplications the information is only computed when asked for.
 BUDGET = 5e9
+_SOFT = Soft()
+
+
+@dataclass(frozen=True)
+class _AsTheyAre:
+    """Responsibilities of soft EM that stay as they are when parameters move.
+
+    The objective's derivatives are those of ``E[log p(x, z) | x]``: what labelled rows would tell.
+    """
+
+    name = "as they are"
+    hard: bool = False
+
+    def __call__(self, log_joint: jax.Array) -> tuple[jax.Array, jax.Array]:
+        responsibilities = jax.lax.stop_gradient(_SOFT(log_joint)[0])
+        there = responsibilities > 0
+        return responsibilities, jnp.where(there, responsibilities * log_joint, 0).sum(0)
 
 
 class Information(NamedTuple):
@@ -61,18 +81,26 @@ def observed_information(
     """
     inner = inside(program, jax.device_get(params))
     found = derivatives(program, inner, rows)
-    matrix, slope = -np.asarray(found.hessian, float), np.asarray(found.slope, float)
+    slope = np.asarray(found.slope, float)
+    bend = np.zeros(())
     if program.posterior:
         more, bend = curvature(program, inner, one_batch_of(rows))
-        matrix, slope = matrix - bend, slope + more
-    matrix = (matrix + matrix.T) / 2
+        slope = slope + more
+
+    def of(found: Derivatives) -> np.ndarray:
+        matrix = -np.asarray(found.hessian, float) - bend
+        return (matrix + matrix.T) / 2
+
+    def complete() -> np.ndarray:
+        return of(derivatives(program, inner, rows, _AsTheyAre()))
+
     jacobian = {n: np.asarray(j, float) for n, j in found.jacobian.items()}
     edges, sizes = boundary(program, params, rows), {p.name: p.size for p in program.structure.free}
     dtype = rows.weights.dtype
     movable = feasible(jacobian, edges, sizes, dtype)
-    return Information(
-        matrix, gram, jacobian, edges, directions(matrix, slope, gram, movable, dtype)
-    )
+    matrix = of(found)
+    found_in = directions(matrix, slope, gram, complete, movable, dtype)
+    return Information(matrix, gram, jacobian, edges, found_in)
 
 
 class Derivatives(NamedTuple):
@@ -87,27 +115,32 @@ class Derivatives(NamedTuple):
     jacobian: dict[str, jax.Array]
 
 
-def derivatives(program: Program, params: Params, rows: Rows | Streamed) -> Derivatives:
-    """The derivatives of the log-likelihood at some parameters."""
+def derivatives(
+    program: Program, params: Params, rows: Rows | Streamed, assign: Assign = _SOFT
+) -> Derivatives:
+    """The derivatives of the log-likelihood at some parameters; of what ``assign`` climbs."""
 
     def all_of_it(params: Params, rows: Rows) -> Derivatives:
-        return _derivatives(program, params, rows)
+        return _derivatives(program, params, rows, assign)
 
     size = sum(p.size for p in program.structure.free)
-    compiled = program.compiled("information", lambda: quick_jit(program, all_of_it, 6 * size))
+    key = ("information", assign)
+    compiled = program.compiled(key, lambda: quick_jit(program, all_of_it, 6 * size))
     found = over_rows(compiled, params, rows)
     if isinstance(rows, Streamed):  # the Jacobian is no sum over rows
         found = found._replace(jacobian=compiled(params, rows.common).jacobian)
     return found
 
 
-def _derivatives(program: Program, params: Params, rows: Rows) -> Derivatives:
+def _derivatives(
+    program: Program, params: Params, rows: Rows, assign: Assign = _SOFT
+) -> Derivatives:
     names = tuple(p.name for p in program.structure.free)
     start, unravel = ravel_pytree(program.unconstrain(params, rows.arrays, names))
 
     def log_likelihood(vector: jax.Array) -> jax.Array:
         new = program.constrain(unravel(vector), params, rows.arrays)
-        return objective.log_likelihood(program, new, rows)
+        return objective.log_likelihood(program, new, rows, assign)
 
     def column(direction: jax.Array) -> tuple:
         return jax.jvp(jax.value_and_grad(log_likelihood), (start,), (direction,))

@@ -23,7 +23,7 @@ from ..rows.unobserved import dimensions, never_observed
 from . import information as info
 from .criteria import entropy_of, unclear
 from .gradient import GradientFunction, gradient_function, proof
-from .identification import combinations
+from .identification import what_happened
 from .of_data.deterministic import values_of
 from .of_data.in_batches import InBatches, Scoring, streamed
 from .of_data.scoring import decoded, score
@@ -94,11 +94,7 @@ class Result:
     @cached_property
     def message(self) -> str:
         """The status in a sentence, and what to try."""
-        parts = [self.status.advice]
-        if self.status is Status.NOT_IDENTIFIED:
-            parts.append(f"Undetermined: {', '.join(self._undetermined())}.")
-            for moves in combinations(self.information, self.shapes, self.program, self.call)[:3]:
-                parts.append(f"Nothing changes when these move together: {moves}.")
+        parts = what_happened(self)
         parts += of_starts(self.restart_results)
         if self.status.ok and self.labels is None and not getattr(self.rows, "hard", False):
             parts += proof(self)
@@ -288,11 +284,6 @@ class Result:
     def free(self) -> Params:
         """The free parameters."""
         return {p.name: self.leaves[p.name] for p in self.program.structure.free}
-
-    def _undetermined(self) -> list[str]:
-        found = info.reasons(self.information, self.shapes)
-        names = [n for n, why in found.items() if (why == "not identified").any()]
-        return names or list(found)
 
     def _edges(self) -> list[str]:
         never = self.never_observed

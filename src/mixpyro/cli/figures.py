@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from ..em.report.columns import COUNT, NUMBER, Columns, columns_of
+from ..em.report.columns import Columns, columns_of
+from ..em.report.of_data.observed import COUNT, NUMBER
 from .fitting import Candidates
 from .recipe import Recipe
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..em.options import whole
-from ..em.report.columns import CATEGORY, Columns, columns_of
+from ..em.report.columns import Columns, columns_of
+from ..em.report.of_data.observed import CATEGORY
 
 if TYPE_CHECKING:
     from ..em import Fit

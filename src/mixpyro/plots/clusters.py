@@ -9,8 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from scipy import stats
 
-from ..em.report.columns import CATEGORY, COUNT, NUMBER, Columns
+from ..em.report.columns import Columns
 from ..em.report.ellipses import Ellipses, ellipses
+from ..em.report.of_data.observed import CATEGORY, COUNT, NUMBER
 from . import _style
 from ._shown import Names, chosen, few_classes, of_places, part_of, shown, some_rows
 from .density import draw_density

@@ -8,8 +8,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from ..em.report.columns import CATEGORY, NUMBER, Columns
+from ..em.report.columns import Columns
 from ..em.report.marginals import densities
+from ..em.report.of_data.observed import CATEGORY, NUMBER
 from . import _style
 from ._shown import MOST_CLASSES, Names, chosen, part_of, shown
 

@@ -11,8 +11,9 @@ from matplotlib.colors import to_rgb
 from scipy.stats import norm
 
 from ..em.report import information as info
-from ..em.report.columns import COUNT, NUMBER, Columns
+from ..em.report.columns import Columns
 from ..em.report.marginals import densities, means
+from ..em.report.of_data.observed import COUNT, NUMBER
 from . import _style
 from ._shown import Names, chosen, few_classes, part_of, shown
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from ..em.report.columns import COUNT
 from ..em.report.marginals import densities
+from ..em.report.of_data.observed import COUNT
 from . import _style
 from ._shown import Names, chosen, of_places, part_of, shown
 

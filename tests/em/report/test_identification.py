@@ -9,7 +9,7 @@ import numpyro
 import numpyro.distributions as dist
 import pytest
 
-from mixpyro import em
+from mixpyro import em, models
 from mixpyro.em.report.directions import directions, feasible
 from mixpyro.em.report.identification import combinations
 
@@ -216,13 +216,15 @@ def test_a_bent_ridge_is_flat_though_its_curvature_is_not_0():
     slope = -2 * (x * y - 1) * np.array([y, x])
     matrix = 2 * np.array([[y * y, 2 * x * y - 1], [2 * x * y - 1, x * x]])
     gram = 2 * np.array([[y * y, x * y], [x * y, x * x]])
-    found = directions(matrix, slope, lambda: gram, np.eye(2), float)
+    found = directions(matrix, slope, lambda: gram, lambda: np.eye(2), np.eye(2), float)
     assert found.values[0] > 1e-9  # not so small that rounding makes it
     np.testing.assert_array_equal(found.flat, [True, False])
     across = found.null[:, 0] / np.abs(found.null).max()
     np.testing.assert_allclose(across[0], -across[1], rtol=1e-3)
     # Rows whose scores all vanish in a direction of real curvature determine it all the same.
-    found = directions(np.eye(2), np.zeros(2), lambda: np.diag([1.0, 0.0]), np.eye(2), float)
+    found = directions(
+        np.eye(2), np.zeros(2), lambda: np.diag([1.0, 0.0]), lambda: np.eye(2), np.eye(2), float
+    )
     assert not found.flat.any()
 
 
@@ -237,3 +239,33 @@ def test_feasible_directions_leave_the_edge_alone():
     moves = jacobian["p"] @ found
     np.testing.assert_allclose(np.abs(moves[:2]).max(1) > 0.1, True)
     np.testing.assert_allclose(found[0], [1, 0])
+
+
+def test_columns_that_are_nearly_the_same_determine_their_means(x64):
+    """Columns of correlation 1 - 5e-9: the means have the standard errors that they have anyway.
+
+    Classes are so far apart that the estimates are those of each class by itself.
+    """
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=400)
+    x = np.stack([a, a + 1e-4 * rng.normal(size=400)], 1)
+    x[:200] += 60
+    fit = em.EM(models.gaussian_mixture, num_restarts=2).run(KEY, x, num_components=2)
+    assert fit.status.ok
+    order = np.argsort(np.asarray(fit.params["loc"])[:, 0])
+    errors = np.stack([half.std(0) / np.sqrt(200) for half in (x[200:], x[:200])])
+    np.testing.assert_allclose(fit.standard_errors()["loc"][order], errors, rtol=1e-4)
+
+
+def test_little_curvature_is_flat_unless_labelled_rows_would_tell_no_more():
+    """Scaled information (1, 1e-10), felt by the rows."""
+    turn = np.array([[1.0, 1.0], [-1.0, 1.0]]) / np.sqrt(2)
+    matrix = turn @ np.diag([1e-10, 2 - 1e-10]) @ turn.T
+
+    def flat(complete):
+        return directions(
+            matrix, np.zeros(2), lambda: matrix, lambda: complete, np.eye(2), float
+        ).flat
+
+    assert flat(turn @ np.diag([1.0, 2.0]) @ turn.T).tolist() == [True, False]
+    assert flat(2 * matrix).tolist() == [False, False]

@@ -244,7 +244,7 @@ def test_nineteen_of_twenty_intervals_cover(name):
             gram,
             {n: np.asarray(j[i]) for n, j in jacobian.items()},
             nothing,
-            directions(own, np.zeros(len(own)), gram, gram(), own.dtype),
+            directions(own, np.zeros(len(own)), gram, gram, gram(), own.dtype),
         )
         errors = information.standard_errors(found, {n: v.shape for n, v in truth.items()})
         for n, value in truth.items():
