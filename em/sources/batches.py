@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from copy import copy
+from pathlib import Path
 from typing import Any, NoReturn
 
 import jax
@@ -63,6 +64,7 @@ class Batches:
         elif length is not None:
             raise ValueError("length= is that of groups, which by= tells")
         self._given = source
+        self.written = _newest(source)
         self._told = {"columns": columns, "batch_size": self.batch_size, "by": by, "length": length}
 
     @property
@@ -117,6 +119,14 @@ class Batches:
 
     def __repr__(self) -> str:
         return f"Batches({self._given!r}, batch_size={self.batch_size})"
+
+
+def _newest(source: Any) -> int:
+    """When the newest of the files was written, in nanoseconds; of no files 0."""
+    given = source if isinstance(source, list | tuple) else [source]
+    files = [Path(g) for g in given if isinstance(g, str | os.PathLike)]
+    files += [inner for path in files if path.is_dir() for inner in path.rglob("*")]
+    return max((path.stat().st_mtime_ns for path in files if path.is_file()), default=0)
 
 
 def all_at_once() -> ValueError:

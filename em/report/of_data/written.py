@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ...calls.call import Call
+from ...calls.digests import digest_of_array
 from ...calls.streams import Data
 from ...plan.chunks import Rows
 from ...plan.program import Program
@@ -29,6 +31,8 @@ def told(rows: Streamed) -> dict[str, Any]:
         "level": rows.level,
         "hard": rows.hard,
         "facts": list(map(float, rows.facts)),
+        "first": [digest_of_array(rows.common.arrays[place]) for place in rows.places],
+        "written": max(s.written for s in rows.streams),
     }
 
 
@@ -41,10 +45,10 @@ def arrays_of(rows: Streamed) -> dict[str, np.ndarray]:
 
 
 def call_of(data: Data, meta: Mapping[str, Any]) -> Call:
-    """The call with the first batch.
+    """The call with the first batch; files that were written later are warned of.
 
     Raises:
-        ValueError: rows that are no longer there, or not as many.
+        ValueError: rows that are no longer there, not as many, or others in the first batch.
     """
     batch_size_of(data.streams)
     known = {s.num_rows for s in data.streams} - {None}
@@ -54,7 +58,20 @@ def call_of(data: Data, meta: Mapping[str, Any]) -> Call:
             f"{(known - {meta['number']}).pop()}"
         )
     first = first_batch(data.streams, meta["size"], [np.dtype(d) for d in meta["dtypes"]])
-    return data.call(first, meta["gaps"])
+    call = data.call(first, meta["gaps"])
+    own = [digest_of_array(call.arrays[place]) for place in data.places]
+    changed = [
+        s for s, new, old in zip(data.streams, own, meta["first"], strict=True) if new != old
+    ]
+    if changed:
+        raise ValueError(f"the first rows of {changed[0]} are not those that the fit is of")
+    if later := [s for s in data.streams if s.written > meta["written"]]:
+        warnings.warn(
+            f"{later[0]} was written after the fit was made. Its first rows are the same; if "
+            "others changed, responsibilities, standard errors and the like are of the new ones",
+            stacklevel=6,
+        )
+    return call
 
 
 def retold(

@@ -1,5 +1,7 @@
 """What a fit of batches tells of itself and of rows that are read in batches."""
 
+import os
+
 import jax.numpy as jnp
 import numpy as np
 import numpyro
@@ -114,6 +116,28 @@ def test_a_file_keeps_where_the_rows_are(x64, fits, tmp_path, monkeypatch):
         em.load(tmp_path / "fit.npz", normals)
     with pytest.raises(ValueError, match="Batches of a ndarray cannot be written down"):
         fits[0].save(tmp_path / "other.npz")
+
+
+def test_a_file_whose_rows_were_written_anew_is_told(x64, tmp_path):
+    path, file = tmp_path / "x.npy", tmp_path / "fit.npz"
+    np.save(path, X)
+    made = path.stat().st_mtime_ns
+    fitted(em.Batches(path, batch_size=SIZE)).save(file)
+    later = X.copy()
+    later[-1] += 1
+    np.save(path, later)
+    os.utime(path, ns=(made + 10**9, made + 10**9))
+    with pytest.warns(UserWarning, match=r"x\.npy.* was written after the fit was made") as found:
+        em.load(file, normals)
+    assert found[0].filename == __file__
+    later[0] += 1
+    np.save(path, later)
+    os.utime(path, ns=(made, made))
+    with pytest.raises(ValueError, match=r"the first rows of Batches.*x\.npy.* are not those"):
+        em.load(file, normals)
+    np.save(path, X)
+    os.utime(path, ns=(made, made))
+    assert em.load(file, normals).status.ok
 
 
 @pytest.mark.parametrize(
