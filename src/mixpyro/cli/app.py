@@ -103,12 +103,12 @@ def fit(
     traceback: Annotated[bool, typer.Option(hidden=True)] = False,
 ) -> int:
     """Fit mixtures to a table, choose one, and write a report."""
-    from . import files, fitting, prepare
+    from . import files, fitting, jobs, prepare
     from .options import names_of_classes
     from .progress import Bars
 
-    if criterion not in fitting.CRITERIA:
-        raise BadInput(f"--criterion is one of {', '.join(fitting.CRITERIA)}, not {criterion!r}")
+    if criterion not in jobs.CRITERIA:
+        raise BadInput(f"--criterion is one of {', '.join(jobs.CRITERIA)}, not {criterion!r}")
     console = Console(stderr=as_json)
     progress_on = Console(stderr=True)
     table = files.read(data, missing or ())
@@ -148,6 +148,7 @@ def fit(
         with Bars(progress_on, fitting.total(prepared.cells, options)) as bars:
             arguments = prepared.recipe.build(prepared.table) | prepared.recipe.keywords
             found = fitting.fit_all(
+                prepared.recipe.model,
                 prepared.model,
                 seed,
                 arguments,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from ..em.report.identification import what_happened
 from .errors import listed
-from .fitting import CRITERIA, Candidates
+from .fitting import Candidates
+from .jobs import CRITERIA
 
 
 def doubts(
@@ -16,7 +18,7 @@ def doubts(
     fit, table = found.fit, found.table
     out = []
     if not fit.status.ok:
-        out.append(f"The fit is not sound ({fit.status.name}): {fit.status.advice}")
+        out.append(f"The fit is not sound ({fit.status.name}): {what_happened(fit)[0]}")
     ok = table[table["status"] == "CONVERGED"]
     bad = table[table["status"] != "CONVERGED"]
     if len(bad) and len(table) > 1:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..em.report.columns import Columns, columns_of
 from ..em.report.of_data.observed import COUNT, NUMBER
+from ..plots import sweep
 from .fitting import Candidates
 from .recipe import Recipe
 
@@ -84,13 +85,18 @@ def _pictures(found: Candidates, recipe: Recipe) -> Iterator[_Picture]:
     if table is not None:
         yield from _of_data(fit, table, _named(fit, table, recipe))
     if len(found.table) > 1:
-        by = found.criterion
         words = "Each candidate by its criterion, the best ringed."
-        yield "How many", words, lambda: found.sweep.plot(criterion=by)
+        yield "How many", words, lambda: _tried(found)
     if len(fit.trace) > 1:
         yield "Convergence", "The objective after each step.", lambda: fit.plot.objective()
     if len(fit.restart_results.objective) > 1:
         yield "Restarts", "How far from the best every start ended.", lambda: fit.plot.restarts()
+
+
+def _tried(found: Candidates) -> None:
+    table, by = found.table, found.criterion
+    value, ok = table[by].to_numpy(float), (table["status"] == "CONVERGED").to_numpy()
+    sweep.candidates(found.cells, value, ok, found.chosen, criterion=by)
 
 
 def _of_data(fit: Fit, table: Columns, plot: FitPlots) -> Iterator[_Picture]:

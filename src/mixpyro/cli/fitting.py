@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
-import jax
 import pandas as pd
 
-from ..em import EM, Fit, Sweep
+from ..em import Fit
 from ..models.gaussian import STRUCTURES
+from .jobs import Job, Told, row_of, screened
 
 MCLUST = tuple(name for name in STRUCTURES if name.isupper())
 # With one component, what varies between components is the same: three structures are left.
 _ALONE = ("EII", "EEI", "EEE")
-CRITERIA = ("bic", "aic", "icl")
 # The largest class first.
 DEFAULT_ORDER = "size"
 # More candidates than this are screened: climbed from few starts, not to the end, and the best few
@@ -27,15 +26,15 @@ SCREENED, IN_FULL = "screened", "in full"
 
 @dataclass(frozen=True)
 class Candidates:
-    """All fits that were tried: a table with one row each, and the one that was chosen.
+    """All fits that were tried: a table with one row each of ``cells``, and the one chosen.
 
     ``fit`` is that one, its classes in order. Where candidates were screened, the table's column
     ``search`` says which of them were, and ``screening`` is a sentence about it; ``notes`` are
     sentences about the classes' order and names.
     """
 
+    cells: Sequence[dict[str, Any]]
     table: pd.DataFrame
-    sweep: Sweep
     fit: Fit
     criterion: str
     chosen: int
@@ -77,19 +76,8 @@ def grid(components: Sequence[int], covariances: Sequence[str]) -> list[dict[str
     ]
 
 
-class Told(Protocol):
-    """Who hears how it goes on."""
-
-    def begun(self, cell: dict[str, Any]) -> None:
-        """A candidate is read, and handed to the compiler."""
-        ...
-
-    def done(self, cell: dict[str, Any]) -> None:
-        """A candidate has climbed."""
-        ...
-
-
 def fit_all(
+    name: str,
     model: Callable,
     seed: int,
     arguments: dict[str, Any],
@@ -102,46 +90,38 @@ def fit_all(
 ) -> Candidates:
     """Fit every cell and choose by the criterion among those whose status is ok.
 
-    Many candidates are looked at from a few starts each, and the best few of them fitted again
-    from as many as usual; what is chosen was fitted in full. Its classes come in an ``order`` that
-    `Fit.sorted` knows, and are called ``names``.
+    Many candidates are looked at from a few starts each, in several processes where there are
+    cores, and the best few of them fitted again from as many as usual; what is chosen was fitted in
+    full. Its classes come in an ``order`` that `Fit.sorted` knows, and are called ``names``.
 
     Raises:
-        ValueError: data or a model that cannot be fitted.
+        ValueError: data or a model that cannot be fitted; ICL of chains.
     """
-    key = jax.random.key(seed)
     many = _many(cells, options)
-    first = options | ({"num_restarts": STARTS, "tolerance": LOOSE} if many else {})
+    job = Job(name, model, seed, arguments, options)
+    fits: dict[int, Fit] = {}
+    rows: dict[int, dict[str, Any]] = {}
 
-    def run(which: Sequence[int], wanted: dict[str, Any], look: bool = True) -> list[Fit]:
-        def each() -> Iterator[tuple[tuple, dict[str, Any]]]:
-            for i in which:
-                told.begun(cells[i])
-                yield (), arguments | cells[i]
+    def in_full(which: Sequence[int]) -> None:
+        for i, fit in zip(which, job.fits([cells[i] for i in which], told), strict=True):
+            fits[i], rows[i] = fit, row_of(cells[i], fit)
 
-        out = []
-        for i, fit in zip(which, EM(model, **wanted).run_each(key, each(), look), strict=True):
-            out.append(fit)
-            told.done(cells[i])
-        return out
-
-    fits = run(range(len(cells)), first, look=not many)
-    screened = set(range(len(fits))) if many else set()
-    ahead = sorted(screened, key=lambda i: _rank(fits[i], criterion))[:BEST]
-    while ahead:
-        for i, fit in zip(ahead, run(ahead, options), strict=True):
-            fits[i] = fit
-            screened.remove(i)
-        # If those did not end well, the next one is in front.
-        ahead = [i for i in [_best(fits, criterion)] if i in screened]
-    chosen = _best(fits, criterion)
-    rows = [_row(cell, fit) for cell, fit in zip(cells, fits, strict=True)]
     if many:
-        for i, row in enumerate(rows):
-            row["search"] = SCREENED if i in screened else IN_FULL
+        loosely = replace(job, options=options | {"num_restarts": STARTS, "tolerance": LOOSE})
+        rows.update(enumerate(screened(loosely, cells, told)))
+        ahead = sorted(rows, key=lambda i: _rank(rows[i], criterion))[:BEST]
+    else:
+        ahead = list(range(len(cells)))
+    while ahead:
+        in_full(ahead)
+        # If those did not end well, the next one is in front.
+        ahead = [i for i in [_best(rows, criterion)] if i not in fits]
+    chosen = _best(rows, criterion)
+    table = pd.DataFrame([rows[i] for i in range(len(cells))])
+    if many:
+        table["search"] = [IN_FULL if i in fits else SCREENED for i in range(len(cells))]
     best, notes = _in_order(fits[chosen], order, names)
-    tried = Sweep(tuple(cells), tuple(fits))
-    return Candidates(pd.DataFrame(rows), tried, best, criterion, chosen, notes)
+    return Candidates(cells, table, best, criterion, chosen, notes)
 
 
 def _in_order(fit: Fit, by: str, names: Sequence[str]) -> tuple[Fit, tuple[str, ...]]:
@@ -167,20 +147,11 @@ def _many(cells: Sequence[dict[str, Any]], options: dict[str, Any]) -> bool:
     return len(cells) > MANY and "num_restarts" not in options
 
 
-def _best(fits: Sequence[Fit], criterion: str) -> int:
-    return min(range(len(fits)), key=lambda i: _rank(fits[i], criterion))
+def _best(rows: dict[int, dict[str, Any]], criterion: str) -> int:
+    return min(sorted(rows), key=lambda i: _rank(rows[i], criterion))
 
 
-def _rank(fit: Fit, criterion: str) -> tuple[bool, float]:
-    return not fit.status.ok, float(getattr(fit, criterion))
-
-
-def _row(cell: dict[str, Any], fit: Fit) -> dict[str, Any]:
-    chain = fit.program.structure.chain is not None
-    return {
-        **cell,
-        "log_likelihood": fit.log_likelihood,
-        "num_free_params": fit.num_free_params,
-        **{name: getattr(fit, name) for name in CRITERIA if not (chain and name == "icl")},
-        "status": fit.status.name,
-    }
+def _rank(row: dict[str, Any], criterion: str) -> tuple[bool, float]:
+    if criterion not in row:
+        raise ValueError(f"chains have no {criterion.upper()}: choose by bic or aic")
+    return row["status"] != "CONVERGED", float(row[criterion])

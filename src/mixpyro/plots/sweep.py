@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,25 +18,34 @@ if TYPE_CHECKING:
 def sweep(found: Sweep, ax: Axes | None = None, criterion: str = "bic") -> Axes:
     """One line a combination of the other keywords (see `Sweep.plot`)."""
     best = found.best(criterion)  # which also refuses an unknown criterion
-    keywords = list(found.keywords[0])
-    numeric = [n for n in keywords if all(_is_number(k[n]) for k in found.keywords)]
-    over = max(numeric or keywords, key=lambda n: len({k[n] for k in found.keywords}))
+    winner = next(i for i, fit in enumerate(found.fits) if fit is best)
+    ok = np.array([fit.status.ok for fit in found.fits])
+    return candidates(found.keywords, found.values(criterion), ok, winner, ax, criterion)
+
+
+def candidates(
+    every: Sequence[Mapping[str, Any]],
+    value: np.ndarray,
+    ok: np.ndarray,
+    winner: int,
+    ax: Axes | None = None,
+    criterion: str = "bic",
+) -> Axes:
+    """The same of fits by their keywords: the criterion (n,), what is ok (n,), and the best."""
+    keywords = list(every[0])
+    numeric = [n for n in keywords if all(_is_number(k[n]) for k in every)]
+    over = max(numeric or keywords, key=lambda n: len({k[n] for k in every}))
     others = [n for n in keywords if n != over]
     axes = _style.one(ax)
-    value = found.values(criterion)
     value = np.where(np.isfinite(value), value, np.nan)
-    ok = np.array([fit.status.ok for fit in found.fits])
-    levels = list(dict.fromkeys(k[over] for k in found.keywords))
-    place = np.array(
-        [k[over] if over in numeric else levels.index(k[over]) for k in found.keywords], float
-    )
-    lines = list(dict.fromkeys(tuple(str(k[n]) for n in others) for k in found.keywords))
-    winner = next(i for i, fit in enumerate(found.fits) if fit is best)
-    leader = tuple(str(found.keywords[winner][n]) for n in others)
+    levels = list(dict.fromkeys(k[over] for k in every))
+    place = np.array([k[over] if over in numeric else levels.index(k[over]) for k in every], float)
+    lines = list(dict.fromkeys(tuple(str(k[n]) for n in others) for k in every))
+    leader = tuple(str(every[winner][n]) for n in others)
     # More lines than there are colours cannot be told apart: that of the best stands out.
     crowd = len(lines) > len(_style.COLOURS)
     for number, line in enumerate(lines):
-        own = [i for i, k in enumerate(found.keywords) if tuple(str(k[n]) for n in others) == line]
+        own = [i for i, k in enumerate(every) if tuple(str(k[n]) for n in others) == line]
         colour, marker, dash = _style.style(number)
         if crowd:
             colour, marker, dash = _style.style(0)
@@ -60,7 +70,7 @@ def sweep(found: Sweep, ax: Axes | None = None, criterion: str = "bic") -> Axes:
             )
     if crowd:
         axes.plot([], [], color=_style.QUIET, marker="o", ms=3, label=f"{len(lines) - 1} others")
-    label = f"best: {', '.join(str(v) for v in found.keywords[winner].values())}"
+    label = f"best: {', '.join(str(v) for v in every[winner].values())}"
     axes.plot(
         place[winner], value[winner], "o", ms=13, color=_style.INK, markerfacecolor="none",
         label=label,

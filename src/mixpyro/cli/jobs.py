@@ -1,0 +1,162 @@
+"""Candidates fitted one after the other, or screened in several processes at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from typing import Any, Protocol
+
+import jax
+import numpy as np
+
+from .. import enable_compilation_cache
+from ..em import EM, Fit
+from .modelling import load_model
+
+CRITERIA = ("bic", "aic", "icl")
+# A process takes as long to start as two candidates take; from so many rows on XLA uses all cores.
+_EACH, _ROWS, _MOST = 6, 100_000, 8
+# Two processes whose products each take all cores take turns at them.
+_ALONE = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+class Told(Protocol):
+    """Who hears how it goes on."""
+
+    def begun(self, cell: dict[str, Any]) -> None:
+        """A candidate is read, and handed to the compiler."""
+        ...
+
+    def done(self, cell: dict[str, Any]) -> None:
+        """A candidate has climbed."""
+        ...
+
+
+@dataclass(frozen=True)
+class Job:
+    """What candidates have in common: the model and its name, arguments, options of `EM`."""
+
+    name: str
+    model: Callable | None
+    seed: int
+    arguments: dict[str, Any]
+    options: dict[str, Any]
+
+    def fits(self, cells: Sequence[dict[str, Any]], told: Told, look: bool = True) -> Iterator[Fit]:
+        """Those of each cell; without ``look`` statuses say how climbs ended, and no more."""
+        assert self.model is not None
+
+        def calls() -> Iterator[tuple[tuple, dict[str, Any]]]:
+            for cell in cells:
+                told.begun(cell)
+                yield (), self.arguments | cell
+
+        every = EM(self.model, **self.options).run_each(jax.random.key(self.seed), calls(), look)
+        for cell, fit in zip(cells, every, strict=True):
+            told.done(cell)
+            yield fit
+
+    @property
+    def num_rows(self) -> int:
+        """About how many there are: the most of any argument."""
+        return max((len(v) for v in self.arguments.values() if np.ndim(v)), default=0)
+
+
+def row_of(cell: dict[str, Any], fit: Fit) -> dict[str, Any]:
+    """What a table of candidates says of one."""
+    chain = fit.program.structure.chain is not None
+    return {
+        **cell,
+        "log_likelihood": fit.log_likelihood,
+        "num_free_params": fit.num_free_params,
+        **{name: getattr(fit, name) for name in CRITERIA if not (chain and name == "icl")},
+        "status": fit.status.name,
+    }
+
+
+def screened(
+    job: Job, cells: Sequence[dict[str, Any]], told: Told, processes: int | None = None
+) -> list[dict[str, Any]]:
+    """A row for each cell, whose status says how its climbs ended.
+
+    In so many processes: by default as many as there are cores, if that pays.
+    """
+    number = _affordable(job, len(cells)) if processes is None else processes
+    if number > 1:
+        try:
+            return _side_by_side(job, cells, told, number)
+        except BrokenProcessPool:  # no memory for them, or a main module that cannot be imported
+            pass
+    return [row_of(c, fit) for c, fit in zip(cells, job.fits(cells, told, False), strict=True)]
+
+
+def _affordable(job: Job, number: int) -> int:
+    if job.num_rows > _ROWS:
+        return 1
+    here = getattr(os, "sched_getaffinity", None)
+    cores = len(here(0)) if here else os.cpu_count() or 1
+    return min(cores, number // _EACH, _MOST)
+
+
+def _side_by_side(
+    job: Job, cells: Sequence[dict[str, Any]], told: Told, number: int
+) -> list[dict[str, Any]]:
+    # A process that is forked would hang in JAX's threads.
+    told_by_name = replace(job, model=None)
+    pool = ProcessPoolExecutor(number, get_context("spawn"), _begin, (told_by_name,))
+    rows = []
+    try:
+        with _one_thread_each():
+            futures = [pool.submit(_row, cell) for cell in cells]
+        for cell, future in zip(cells, futures, strict=True):
+            told.begun(cell)
+            rows.append(future.result())
+            told.done(cell)
+    finally:
+        pool.shutdown(wait=len(rows) == len(cells), cancel_futures=True)
+    return rows
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """For processes that are started within."""
+    before = {name: os.environ.get(name) for name in _ALONE}
+    os.environ.update(dict.fromkeys(_ALONE, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+class _Nobody:
+    def begun(self, cell: dict[str, Any]) -> None:
+        pass
+
+    def done(self, cell: dict[str, Any]) -> None:
+        pass
+
+
+# The job of this process, if it was started for one.
+_jobs: list[Job] = []
+
+
+def _begin(job: Job) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that waits
+    enable_compilation_cache()
+    _jobs.append(replace(job, model=load_model(job.name)[0]))
+
+
+def _row(cell: dict[str, Any]) -> dict[str, Any]:
+    with jax.enable_x64(True):
+        (fit,) = _jobs[0].fits([cell], _Nobody(), False)
+        return row_of(cell, fit)
