@@ -115,7 +115,8 @@ def test_the_page_draws_the_pictures_of_the_library_in_its_own_colours(fitted):
 def test_a_picture_that_is_refused_says_why(fitted, monkeypatch):
     recipe, fit = loaded(fitted / "out", None)
     monkeypatch.setattr(_shown, "MOST_CLASSES", 1)
-    found = Candidates(pd.DataFrame([{"num_components": 2}]), None, fit, "bic", 0)
+    cells = [{"num_components": 2}]
+    found = Candidates(cells, pd.DataFrame(cells), fit, "bic", 0)
     drawn = {f["title"]: f for f in figures(found, recipe)}
     assert "at most 1 of them" in drawn["Profiles"]["text"]
     assert drawn["Profiles"]["svg"] == ""
