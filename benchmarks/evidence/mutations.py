@@ -25,6 +25,7 @@ FOLDERS = {
     "em/step": ["tests/em/step", "tests/em/families/test_contract.py", "tests/em/plan"],
     "inference": ["tests/inference/test_several_latents.py", "tests/inference/test_runs.py"],
 }
+PRIORS = ["tests/em/plan/test_conjugate.py", "tests/em/plan/test_conjugate_normals.py"]
 # Families whose tests lie elsewhere.
 ELSEWHERE = {
     "linear_regression": ["tests/em/plan/test_linear_regression.py"],
@@ -42,6 +43,7 @@ def own_tests(path):
         name = "".join(part.capitalize() for part in stem.split("_"))
         yield [*FOLDERS["em/families"], "-k", f"{name} or test_{stem}"]
         yield [*FOLDERS["em/families"], "-m", "slow", "-k", f"{name} or test_{stem}"]
+        yield PRIORS
         return
     folder = next(f for f in FOLDERS if path.startswith(f))
     yield FOLDERS[folder]
