@@ -71,10 +71,10 @@ def why_unbounded(fit: Scored) -> list[str]:
     """What is wrong with the columns of continuous observations, in words.
 
     A density of such columns has a scale of 0 in every component, wherever a climb starts. Of rows
-    that are read batch by batch nothing is told.
+    that are read batch by batch, or lie on several devices, nothing is told.
     """
     structure, found = fit.program.structure, []
-    if isinstance(fit.rows, Streamed):
+    if isinstance(fit.rows, Streamed) or fit.program.shards is not None:
         return []
     sites = [d for d in structure.data if drawable(d) and kind_of(d) == NUMBER]
     every = values_of(fit, sites) if sites else {}
