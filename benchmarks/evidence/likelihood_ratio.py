@@ -1,4 +1,4 @@
-"""Size and power of `em.bootstrap_lrt`.
+"""Size and power of `em.bootstrap_lrt`: "Tests of the number of components" in docs/evidence.md.
 
 python benchmarks/evidence/likelihood_ratio.py [200]
 
