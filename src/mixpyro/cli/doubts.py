@@ -40,9 +40,11 @@ def doubts(
         rest = ok[found.criterion].drop(found.chosen, errors="ignore")
         close = rest[rest < table.loc[found.chosen, found.criterion] + 2]
         if len(close):
+            several = len(close) > 1
+            number = f"{len(close)} other candidates are" if several else "One other candidate is"
             out.append(
-                f"{len(close)} other candidates are within 2 of the best {found.criterion.upper()}"
-                ": the data hardly tell these apart."
+                f"{number} within 2 of the best {found.criterion.upper()}: the data hardly tell "
+                "these apart."
             )
     restarts = fit.restart_results
     if len(restarts.status) > 1 and restarts.found(1e-2) == 1 and fit.status.ok:
