@@ -67,7 +67,9 @@ def directions(
     A direction is flat if it has no curvature and no row's score feels it: a density with a corner
     (Laplace) has no curvature, yet its rows do feel the direction. ``slope`` (m,) is the gradient
     of the objective: along a bent ridge on which nothing changes, what is left of it shows as
-    curvature, and so does the hair by which an estimate was moved off its edge.
+    curvature, and so does the hair by which an estimate was moved off its edge. Where labelled
+    rows, whose information is ``complete()`` (m, m), would tell hardly more of it, little curvature
+    is a matter of scale: of the means of columns whose correlation is nearly 1.
     """
     size = feasible.shape[1]
     if not (size and np.isfinite(matrix).all()):

@@ -147,18 +147,9 @@ def fit(
         started = time.monotonic()
         with Bars(progress_on, fitting.total(prepared.cells, options)) as bars:
             arguments = prepared.recipe.build(prepared.table) | prepared.recipe.keywords
-            found = fitting.fit_all(
-                prepared.recipe.model,
-                prepared.model,
-                seed,
-                arguments,
-                prepared.cells,
-                criterion,
-                options,
-                bars,
-                order,
-                called,
-            )
+            name = prepared.recipe.model
+            job = jobs.Job(name, prepared.model, seed, arguments, options)
+            found = fitting.fit_all(job, prepared.cells, criterion, bars, order, called)
         from .output import leave, show
 
         said = leave(out, prepared, found, time.monotonic() - started)

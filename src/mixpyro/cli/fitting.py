@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -77,13 +77,9 @@ def grid(components: Sequence[int], covariances: Sequence[str]) -> list[dict[str
 
 
 def fit_all(
-    name: str,
-    model: Callable,
-    seed: int,
-    arguments: dict[str, Any],
+    job: Job,
     cells: Sequence[dict[str, Any]],
     criterion: str,
-    options: dict[str, Any],
     told: Told,
     order: str = DEFAULT_ORDER,
     names: Sequence[str] = (),
@@ -97,8 +93,7 @@ def fit_all(
     Raises:
         ValueError: data or a model that cannot be fitted; ICL of chains.
     """
-    many = _many(cells, options)
-    job = Job(name, model, seed, arguments, options)
+    many = _many(cells, job.options)
     fits: dict[int, Fit] = {}
     rows: dict[int, dict[str, Any]] = {}
 
@@ -107,7 +102,7 @@ def fit_all(
             fits[i], rows[i] = fit, row_of(cells[i], fit)
 
     if many:
-        loosely = replace(job, options=options | {"num_restarts": STARTS, "tolerance": LOOSE})
+        loosely = replace(job, options=job.options | {"num_restarts": STARTS, "tolerance": LOOSE})
         rows.update(enumerate(screened(loosely, cells, told)))
         ahead = sorted(rows, key=lambda i: _rank(rows[i], criterion))[:BEST]
     else:

@@ -88,12 +88,15 @@ def screened(
     In so many processes: by default as many as there are cores, if that pays.
     """
     number = _affordable(job, len(cells)) if processes is None else processes
+    rows: list[dict[str, Any]] = []
     if number > 1:
         try:
-            return _side_by_side(job, cells, told, number)
+            for row in _side_by_side(job, cells, told, number):
+                rows.append(row)  # what there is counts, however it ends
         except BrokenProcessPool:  # no memory for them, or a main module that cannot be imported
             pass
-    return [row_of(c, fit) for c, fit in zip(cells, job.fits(cells, told, False), strict=True)]
+    rest = cells[len(rows) :]
+    return rows + [row_of(c, f) for c, f in zip(rest, job.fits(rest, told, False), strict=True)]
 
 
 def _affordable(job: Job, number: int) -> int:
@@ -106,21 +109,22 @@ def _affordable(job: Job, number: int) -> int:
 
 def _side_by_side(
     job: Job, cells: Sequence[dict[str, Any]], told: Told, number: int
-) -> list[dict[str, Any]]:
+) -> Iterator[dict[str, Any]]:
     # A process that is forked would hang in JAX's threads.
     told_by_name = replace(job, model=None)
     pool = ProcessPoolExecutor(number, get_context("spawn"), _begin, (told_by_name,))
-    rows = []
+    done = False
     try:
         with _one_thread_each():
             futures = [pool.submit(_row, cell) for cell in cells]
         for cell, future in zip(cells, futures, strict=True):
+            row = future.result()
             told.begun(cell)
-            rows.append(future.result())
             told.done(cell)
+            yield row
+        done = True
     finally:
-        pool.shutdown(wait=len(rows) == len(cells), cancel_futures=True)
-    return rows
+        pool.shutdown(wait=done, cancel_futures=True)
 
 
 @contextmanager
