@@ -64,10 +64,12 @@ def newton(
 
     Where the function is not concave the step follows ``|H|`` (Nocedal & Wright 2006, Numerical
     Optimization, section 3.4), so that it always ascends; it is halved until the Armijo condition
-    holds. Non-finite values count as minus infinity. Points are projected into the limits; near its
-    limit a coordinate stays while its derivative points outwards (Bertsekas 1982, SIAM Journal on
-    Control and Optimization 20:221), or where a step that took it outwards has failed. The function
-    is not cut off at the limits: its derivative would be 0 there, and nothing would come back.
+    holds. Coordinates whose second derivatives are not finite, as those of a negative binomial's
+    mean near 0, follow the first. Non-finite values count as minus infinity. Points are projected
+    into the limits; near its limit a coordinate stays while its derivative points outwards
+    (Bertsekas 1982, SIAM Journal on Control and Optimization 20:221), or once a step that took it
+    outwards has failed. The function is not cut off at the limits: its derivative would be 0 there,
+    and nothing would come back.
 
     A whole step that gained what the quadratic model foresaw is the last one: little is left, and
     EM loses nothing by M-steps that are not solved to the end (Lange 1995, "A gradient algorithm
@@ -87,7 +89,9 @@ def newton(
         point = state.point
         (here, gradient), along = jax.linearize(jax.value_and_grad(objective), point)
         value = jnp.where(state.fresh, _finite(here), state.value)
-        gradient, hessian = jnp.nan_to_num(gradient), jnp.nan_to_num(jax.vmap(along)(axes)[1])
+        gradient, second = jnp.nan_to_num(gradient), jax.vmap(along)(axes)[1]
+        unknown = ~jnp.isfinite(jnp.diagonal(second))
+        hessian = jnp.where(unknown | unknown[:, None], -axes, jnp.nan_to_num(second))
         far = bounded & (jnp.abs(point) > limit / 2)
         inwards = (far & (gradient * point < 0)).any()
         near = jnp.abs(point) > limit - _NEAR
@@ -103,19 +107,21 @@ def newton(
         slope = gradient @ direction
         # What is left is rounding: halving the step would not help.
         small = slope <= 10 * eps * (1 + jnp.abs(value))
-        tries = jnp.where(small, _HALVINGS, 0)
+        # Under `jax.vmap` a climb that has ended goes through all of this until the last one has.
+        tries = jnp.where(small | ~go_on(state), _HALVINGS, 0)
         new, new_value, length = backtrack(objective, point, value, direction, slope, tries, limit)
         gain = new_value - value
         foreseen = (length == 1) & (jnp.abs(gain - slope / 2) < _AS_FORESEEN * slope / 2)
-        blocked = near & (direction * point > 0) & (gain <= 0) & ~small
-        done = small | foreseen | ((gain <= 0) & ~blocked.any())
+        foreseen &= ~unknown.any()
+        refused = near & (direction * point > 0) & (gain <= 0) & ~small
+        done = small | foreseen | ((gain <= 0) & ~refused.any())
         pull = done & inwards & ~state.again
         better = new_value > state.best_value
         return _Climb(
             step=jnp.where(pull, max_steps, state.step + 1),
             point=jnp.where(pull & far, jnp.clip(new, -limit / 4, limit / 4), new),
             value=new_value,
-            blocked=blocked,
+            blocked=(state.blocked | refused) & ~pull,
             done=done & ~pull,
             fresh=pull,
             again=state.again | pull,
