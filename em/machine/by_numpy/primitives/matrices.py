@@ -38,18 +38,21 @@ def _eigh(x: Array, *, lower: bool, subset_by_index: Any, **_: Any) -> list[Arra
 
 @primitive("cholesky")
 def _cholesky(x: Array, **_: Any) -> Array:
+    return _factors(x.reshape(-1, *x.shape[-2:])).reshape(x.shape)
+
+
+def _factors(matrices: Array) -> Array:
+    """Of each; NaN of one that is not positive definite, as XLA has it.
+
+    NumPy refuses all for the sake of one: which it is, halves tell.
+    """
     try:
-        return np.linalg.cholesky(x)
+        return np.linalg.cholesky(matrices)
     except np.linalg.LinAlgError:
-        pass  # of one of them: NaN for it, as XLA has it
-    flat = x.reshape(-1, *x.shape[-2:])
-    out = np.empty_like(flat)
-    for i, matrix in enumerate(flat):
-        try:
-            out[i] = np.linalg.cholesky(matrix)
-        except np.linalg.LinAlgError:
-            out[i] = np.nan
-    return out.reshape(x.shape)
+        if len(matrices) == 1:
+            return np.full_like(matrices, np.nan)
+    half = len(matrices) // 2
+    return np.concatenate([_factors(matrices[:half]), _factors(matrices[half:])])
 
 
 @primitive("triangular_solve")

@@ -170,6 +170,7 @@ CASES = {
     "whole products": (lambda i: i @ i.T, I),
     "factors": (lambda a: jnp.linalg.cholesky(a), STACK),
     "no factor": (lambda a: jnp.linalg.cholesky(a - 9 * jnp.eye(3)), STACK),
+    "some factors": (lambda a: jnp.linalg.cholesky(a * jnp.asarray([[[1]], [[-1]]])), STACK),
     "eigenvalues": (lambda a: [jnp.linalg.eigh(a)[0], jnp.abs(jnp.linalg.eigh(a)[1])], STACK),
     "solved": (solve(left_side=True, lower=True), STACK, np.stack([X[:, :2]] * 2)),
     "solved from the right": (
