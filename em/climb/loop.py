@@ -8,12 +8,14 @@ import jax
 import jax.numpy as jnp
 
 from ..classes.assignments import Assign, at
+from ..classes.assignments.soft import Soft
 from ..plan.chunks import Rows
 from ..plan.program import Params, Program
 from ..rows.scales import of_all
 from ..step.expectation import Expectation
 from ..step.objective import evaluate
 from ..step.reseeding import reseed
+from ..step.slope import slope_of
 from .advance import propose, settle
 from .leap import begin
 from .state import RUNNING, Course, Outcome, Settings, State
@@ -124,6 +126,14 @@ def _like(flag: jax.Array, array: jax.Array) -> jax.Array:
 def _with_slope(
     program: Program, assign: Assign, params: Params, rows: Rows
 ) -> tuple[Expectation, Params]:
+    """The E-step, and the gradient of the objective there.
+
+    Statistics are all that it takes, where all rows' densities are linear in them.
+    """
+    if isinstance(assign, Soft) and not program.rowwise:
+        found = evaluate(program, assign, params, rows)
+        return found, slope_of(program, params, found, rows)
+
     def objective(params: Params) -> tuple[jax.Array, Expectation]:
         found = evaluate(program, assign, params, rows)
         return found.objective, found

@@ -18,14 +18,14 @@ import numpy as np
 from ...machine.arrays import array as as_jax
 from ...machine.jit import loop_jit, often_jit
 from ...plan.chunks import Rows
-from ...plan.program import Params, Program
+from ...plan.program import Params
 from ...rows.scales import direct
 from ...rows.streamed import Keeper, Streamed, over_rows
 from ...step.expectation import Expectation, e_step
-from ...step.expected import expected_log_likelihood
 from ...step.maximisation import m_step
 from ...step.prior import log_prior
 from ...step.quadratic import with_quadratics, without_statistics
+from ...step.slope import slope_of
 from .. import engine
 from ..advance import Ahead, propose, settle
 from ..leap import begin
@@ -133,19 +133,3 @@ class Passes:
 
     def _compiled(self, name: Any, function: Callable, jit: Callable) -> Any:
         return engine.compiled(self.program, ("passes", name), lambda: jit(self.program, function))
-
-
-def slope_of(program: Program, params: Params, expected: Expectation, rows: Rows) -> Params:
-    """The gradient of the objective at the parameters of an E-step, by its statistics alone.
-
-    Fisher's identity: it is that of Q, in whose part each block's own parameters enter.
-    """
-    slope = jax.tree.map(jnp.zeros_like, params) | (expected.slopes or {})
-    for block in program.blocks:
-        if block.sites and not set(block.parameters) <= set(expected.slopes or {}):
-            found = jax.grad(expected_log_likelihood(program, block, expected, rows))(params)
-            slope |= {n: found[n] for n in block.parameters}
-    if program.posterior:
-        prior = jax.grad(lambda p: log_prior(program, p, rows.arrays))(params)
-        slope = {n: v + prior[n] for n, v in slope.items()}
-    return slope
