@@ -18,9 +18,10 @@ def slope_of(program: Program, params: Params, expected: Expectation, rows: Rows
     Fisher's identity: it is that of EM's Q there, in whose part each block's own parameters enter
     (Louis 1982, JRSS-B 44:226).
     """
-    slope = jax.tree.map(jnp.zeros_like, params) | (expected.slopes or {})
+    known = expected.slopes or {}
+    slope = jax.tree.map(jnp.zeros_like, params) | known
     for block in program.blocks:
-        if not block.hyper and not set(block.parameters) <= set(expected.slopes or {}):
+        if not block.hyper and not known.keys() >= set(block.parameters):
             found = jax.grad(expected_log_likelihood(program, block, expected, rows))(params)
             slope |= {n: found[n] for n in block.parameters}
     if program.posterior:
