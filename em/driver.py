@@ -28,6 +28,7 @@ from .identity import identity_of
 from .in_double import fit_of
 from .machine.interruption import Interruption
 from .machine.jit import AMONG_MANY, NEVER, PATIENT, quick
+from .machine.shards import over_processes
 from .machine.surroundings import surrounded
 from .options import as_key, flag, number, whole
 from .options import model as check_model
@@ -177,7 +178,7 @@ class EM:
         keeper = None
         if checkpoint is not None:
             identity = identity_of(self.model, vars(self), call, as_key(rng_key), given)
-            keeper = Checkpoint(checkpoint, checkpoint_every, identity, call.shards)
+            keeper = Checkpoint(checkpoint, checkpoint_every, identity, over_processes(call.shards))
         with ThreadPoolExecutor(1) as pool:
             # NumPy's part would depend on where it was cut.
             patient = PATIENT if keeper is None else NEVER

@@ -15,6 +15,7 @@ from .. import __version__
 from .calls.arguments import places
 from .calls.call import Call
 from .calls.digests import digest_of, digest_of_array
+from .machine.shards import over_processes
 from .machine.together import from_each
 
 # What is no setting, or changes nothing that is computed.
@@ -63,13 +64,17 @@ def identity_of(
         "model": {"code and what it reads": digest_of(model)},
         "data": {
             names.get(i, f"array {i}"): own.get(i)
-            or " ".join(from_each(call.shards, digest_of_array(a)))
+            or " ".join(_everyones(over_processes(call.shards), digest_of_array(a)))
             for i, a in enumerate(call.arrays)
         },
         "settings": settings
         | {"rng_key": digest_of_array(rng_key)}
         | {"arguments": digest_of(tuple(leaf for _, leaf in call.static), str(call.tree))},
     }
+
+
+def _everyones(several: bool, word: str) -> list[str]:
+    return [w.decode() for w in from_each(several, word.encode())]
 
 
 def _digest(value: Any) -> str:

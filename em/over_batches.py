@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .calls.arguments import refuse_aliases
+from .calls.digests import digest_of_array
 from .calls.streams import Data
 from .classes.assignments import Assign
 from .classes.assignments.soft import Soft
@@ -30,6 +32,7 @@ from .machine.interruption import Interruption
 from .machine.jit import NEVER, PATIENT
 from .machine.progress import RowProgress
 from .machine.surroundings import surrounded
+from .machine.together import all_fine, from_each, from_first, like_first
 from .plan.chunks import Rows
 from .plan.program import Params, Program
 from .programs import prepare, program_for
@@ -37,7 +40,8 @@ from .report.fit import Fit, from_outcome
 from .rows.checks import check
 from .rows.given import check_params
 from .rows.streamed import Streamed
-from .sources.side_by_side import batch_size_of, first_batch, survey
+from .sources.everyones import everyones
+from .sources.side_by_side import first_batch
 from .streamable import check_streamable
 
 # Rows of the sample that decides where climbs begin, and how many of its climbs go on.
@@ -92,16 +96,23 @@ def run(
     if init_responsibilities is not None:
         raise ValueError("init_responsibilities are of all rows at once; give init_params")
     seed = int(np.asarray(jax.random.key_data(rng_key)).ravel()[-1])
-    seen = survey(data.streams, _SAMPLE, seed, checkpoint is not None)
-    size = min(batch_size_of(data.streams), seen.num_rows)
-    first = first_batch(data.streams, size, seen.dtypes)
-    call = data.call(first, seen.gaps)
-    program = program_for(model, call, posterior)
-    check_streamable(program, model, call, data.places, size, fitter.stepwise is not None)
-    sample_call = data.call(seen.sample, seen.gaps)
-    sample_program = program_for(model, sample_call, posterior)
-    sample, found = prepare(sample_program, sample_call.arrays)
-    common, own = prepare(program, call.arrays)
+    several = jax.process_count() > 1
+    seen, here, size, num_batches = everyones(
+        several, data.streams, _SAMPLE, seed, checkpoint is not None
+    )
+    with all_fine(several):
+        first = first_batch(data.streams, size, seen.dtypes)
+        call = data.call(first, seen.gaps)
+        program = program_for(model, call, posterior)
+        check_streamable(program, model, call, data.places, size, fitter.stepwise is not None)
+        sample_call = data.call(seen.sample, seen.gaps)
+        sample_program = program_for(model, sample_call, posterior)
+        sample, found = prepare(sample_program, sample_call.arrays)
+        common, own = prepare(program, call.arrays)
+    given = vars(fitter), call, rng_key, (init_params, None)
+    if several:
+        rows_apart = dict.fromkeys(data.places, "each its own")
+        _the_same(identity_of(model, *given, rows_apart, size), own["fixed"])
     rows = Streamed(
         program=program,
         call=call,
@@ -110,38 +121,42 @@ def run(
         size=size,
         dtypes=seen.dtypes,
         num_rows=seen.num_rows,
+        num_batches=num_batches,
         common=common._replace(
             reference=sample.reference, location=sample.location, spread=sample.spread
         ),
         found=own,
         hard=fitter.assign.hard,
+        several=several,
     )
     try:
         check(sample_program, sample_call.arrays, found)
     except ValueError:
-        for _ in rows:  # which names the row as it is read
-            pass
+        with all_fine(several):
+            for _ in rows:  # which names the row as it is read
+                pass
         raise
     keeper = None
     if checkpoint is not None:
         digests = dict(zip(data.places, seen.digests, strict=True))
-        identity = identity_of(
-            model, vars(fitter), call, rng_key, (init_params, None), digests, size
-        )
-        keeper = Checkpoint(checkpoint, checkpoint_every, identity)
-    given = None if init_params is None else check_params(program, init_params, call.arrays)
+        identity = identity_of(model, *given, digests, size)
+        keeper = Checkpoint(checkpoint, checkpoint_every, identity, several)
+    place = None if init_params is None else check_params(program, init_params, call.arrays)
     free = {p.name for p in program.structure.free}
-    if given is not None and set(given) == free:
-        starts = [given]
+    if place is not None and set(place) == free:
+        starts = [place]
     else:
         patient = PATIENT if keeper is None else NEVER
-        ascent = fitter.ascent(sample_program, sample, rng_key, found, given, patient)
+        ascent = fitter.ascent(sample_program, sample, rng_key, found, place, patient)
         starts = _finalists(*climb_all(ascent.kept(Interruption(), keeper)))
+        # As the first process has them: another machine may round otherwise.
+        number = int(from_first(several, bytes([len(starts)]))[0])
+        starts = list(like_first(several, (starts * number)[:number]))
     # What is drawn or tempered at first is so on the sample.
     assign = fitter.assign if fitter.assign.hard else Soft()
     settings = Settings(assign, fitter.max_steps, None, fitter.accelerate)
     what = [float(fitter.tolerance), int(fitter.max_steps), "passes"]
-    progress = RowProgress(seen.num_rows, fitter.progress_bar)
+    progress = RowProgress(here, fitter.progress_bar)
     with Interruption() as stop, progress:
         rows.progress = progress.rows
         climbed = climb_passes(
@@ -171,6 +186,25 @@ def run(
         assign.hard,
         log_likelihood=likelihood,
     )
+
+
+def _the_same(identity: Mapping[str, Any], fixed: Mapping[str, Any]) -> None:
+    """Refuse a run that is another one in another process, but for its rows.
+
+    Raises:
+        ValueError: which settings, arguments or fixed values differ.
+    """
+    own = {f"{part}: {name}": value for part, of in identity.items() for name, value in of.items()}
+    own |= {f"the fixed parameter {n}": digest_of_array(v) for n, v in fixed.items()}
+    every = [json.loads(w) for w in from_each(True, json.dumps(own).encode())]
+    for number, other in enumerate(every[1:], 1):
+        first = every[0]
+        names = [n for n in {**first, **other} if first.get(n) != other.get(n)]
+        if names:
+            raise ValueError(
+                "all processes make the same call, each with rows of its own, but process "
+                f"{number} has other values than process 0 for {', '.join(names)}"
+            )
 
 
 def _finalists(outcome: Outcome, restarts: Restarts) -> list[Params]:

@@ -279,7 +279,7 @@ class Ascent:
             course = opening.laid(self.checkpoint.resumed(what, course))
         args = partial(opening.arguments, tolerance, run)
         found: Any = climbed(
-            opening.compiled, args, course, limit, work, self.stop, self.checkpoint, opening.shards
+            opening.compiled, args, course, limit, work, self.stop, self.checkpoint, opening.several
         )
         found = found._replace(
             objective=np.asarray(found.objective, float) + base,

@@ -10,7 +10,6 @@ import numpy as np
 
 from ..machine.interruption import Interruption
 from ..machine.patience import Patient
-from ..machine.shards import Shards
 from ..machine.together import agreed
 from .record.checkpoint import Checkpoint
 from .state import RUNNING, Course, Outcome
@@ -31,7 +30,7 @@ def climbed(
     work: float,
     stop: Interruption,
     checkpoint: Checkpoint | None = None,
-    shards: Shards | None = None,
+    several: bool = False,
 ) -> Outcome:
     """Where climbs end that are at ``course``, as NumPy's arrays.
 
@@ -52,7 +51,7 @@ def climbed(
         seconds = time.perf_counter() - began
         stop.ready = True
         due = checkpoint is not None and checkpoint.due
-        seconds, asked, write = agreed(shards, (seconds, stop.asked, due))
+        seconds, asked, write = agreed(several, (seconds, stop.asked, due))
         stop.asked = bool(asked)
         going = bool((code == RUNNING).any()) and steps < limit
         if checkpoint is not None and going and (write or asked):

@@ -11,7 +11,7 @@ import numpy as np
 from ..machine.arrays import array as as_jax
 from ..machine.by_numpy.interpret import interpreted
 from ..machine.jit import climbing_jit, loop_jit, quick_jit
-from ..machine.shards import Shards
+from ..machine.shards import Shards, over_processes
 from ..plan.chunks import Rows
 from ..plan.program import Params, Program
 from ..step.expectation import Expectation
@@ -39,6 +39,11 @@ class Opening(NamedTuple):
     keys: jax.Array
     memory: Any
     shards: Shards | None = None
+
+    @property
+    def several(self) -> bool:
+        """Whether other processes have rows too."""
+        return over_processes(self.shards)
 
     @property
     def course(self) -> Course:

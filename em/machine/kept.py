@@ -67,7 +67,8 @@ def forget(current: Compiled) -> None:
     """
     others = [c for c in _all if c._kept and c is not current]
     others.sort(key=lambda c: c._used)
-    others = others[:-1]
-    for other in others[: -(-len(others) // 2)]:
+    oldest = others[: len(others) // 2]
+    for other in oldest:
         other._kept.clear()
-    gc.collect()  # programs refer to themselves
+    if oldest:  # to collect takes long where there is much
+        gc.collect()  # programs refer to themselves

@@ -84,6 +84,11 @@ def shards_of(arrays: Sequence[Any]) -> Shards | None:
     return shards
 
 
+def over_processes(shards: Shards | None) -> bool:
+    """Whether other processes have rows of the same run."""
+    return shards is not None and shards.several_processes
+
+
 def in_parts(value: Any) -> bool:
     """Whether an array is on several devices, a part on each."""
     known = isinstance(value, jax.Array) and not isinstance(value, jax.core.Tracer)

@@ -11,7 +11,8 @@ from ..classes.posterior import posterior
 from ..machine.jit import quick_jit
 from ..plan.chunks import Rows
 from ..plan.program import Params
-from ..rows.streamed import Streamed, over_rows
+from ..rows.over_rows import over_rows
+from ..rows.streamed import Streamed
 from .of_data.scoring import Scored, score
 
 

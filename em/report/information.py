@@ -18,7 +18,8 @@ from ..machine.jit import every, quick_jit
 from ..options import one_of
 from ..plan.chunks import Rows
 from ..plan.program import Params, Program
-from ..rows.streamed import Streamed, one_batch_of, over_rows
+from ..rows.over_rows import over_rows
+from ..rows.streamed import Streamed, one_batch_of
 from ..step import objective
 from ..step.prior import curvature
 from .directions import Directions, directions, feasible

@@ -11,7 +11,8 @@ from ..classes.posterior import posterior
 from ..machine.jit import every, quick_jit
 from ..plan.chunks import Rows
 from ..plan.program import Params, Program
-from ..rows.streamed import Streamed, over_rows
+from ..rows.over_rows import over_rows
+from ..rows.streamed import Streamed
 
 # The scores' Gram matrix, scaled to a unit diagonal, is taken for regular above this eigenvalue.
 _CLEARLY = 1e-3

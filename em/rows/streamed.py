@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, NoReturn, Protocol
+from typing import Any, NamedTuple, NoReturn
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +14,7 @@ import numpy as np
 from ..calls.call import Call
 from ..machine.arrays import array as as_jax
 from ..machine.jit import often_jit
+from ..machine.together import all_fine, summed
 from ..plan.chunks import Rows
 from ..plan.program import Program
 from ..sources.batches import Batches, all_at_once
@@ -35,6 +37,13 @@ class Facts(NamedTuple):
     log_base: float = 0.0
     known: bool = True
 
+    def of_all(self, several: bool) -> Facts:
+        """Those of all processes' rows."""
+        *numbers, known = self
+        sums, unknown = summed(several, (np.array(numbers), np.array(not known)))
+        total, squares, observations, log_base = map(float, sums)
+        return Facts(total, squares, observations, log_base, not unknown)
+
 
 class Unread:
     """Numbers of all rows, which are not in memory; their kind is known."""
@@ -53,7 +62,9 @@ class Streamed:
     ``call`` has the batches' program's arguments, some of whose arrays, at ``places``, are the
     ``streams``; ``common`` are the first batch's rows, of which what does not differ between
     batches is taken. `facts` are there after one pass, which checks the data too. ``progress`` is
-    told how many rows were read; ``hard`` says that each row has one class of the fit.
+    told how many rows were read; ``hard`` says that each row has one class of the fit. Of
+    ``several`` processes each has batches of its own; `facts` are of all rows, and ``num_batches``
+    the most that any of them has.
     """
 
     program: Program
@@ -63,10 +74,12 @@ class Streamed:
     size: int
     dtypes: Sequence[np.dtype]
     num_rows: int
+    num_batches: int
     common: Rows
     found: dict[str, Any]
     level: float = 0.0
     hard: bool = False
+    several: bool = False
     facts: Facts | None = None
     seen: Facts = field(default_factory=Facts)
     progress: Callable[[int], None] | None = field(default=None)
@@ -88,8 +101,25 @@ class Streamed:
             yield rows
             if self.progress is not None:
                 self.progress(batch.number)
-        if looking:
-            self._accept(self.seen)
+
+    def in_step(self) -> Iterator[Rows | None]:
+        """A pass whose batches all processes take together; None where here are no more."""
+        own = self.passed()
+        for _ in range(self.num_batches):
+            with all_fine(self.several):
+                batch = next(own, None)
+            yield batch
+        with self.whole_pass():
+            for _ in own:
+                pass
+
+    @contextmanager
+    def whole_pass(self) -> Iterator[None]:
+        """Around the end of a pass: what went wrong anywhere is raised, the facts are known."""
+        with all_fine(self.several):
+            yield
+        if self.facts is None:
+            self._accept(self.seen.of_all(self.several))
 
     def arrays(self, batch: Batch) -> tuple[jax.Array, ...]:
         """The arrays of the model's call with one batch."""
@@ -170,7 +200,7 @@ class Streamed:
             raise ValueError(
                 "all row weights (numpyro.handlers.scale) are 0; nothing is left to fit"
             )
-        self.facts = facts
+        self.facts = self.seen = facts
 
     # ---- as `Rows`, for what does not ask for all rows at once ------------------------------
 
@@ -182,11 +212,6 @@ class Streamed:
     def weights_of(self, level: int) -> Any:
         """The kind of a level's weights."""
         return Unread(self.common.weights_of(level).dtype)
-
-    @property
-    def num_batches(self) -> int:
-        """How many a pass has."""
-        return -(-self.num_rows // self.size)
 
     @property
     def base(self) -> float:
@@ -224,51 +249,6 @@ def total_of(rows: Rows | Streamed) -> float:
         return float(np.asarray(rows.weights, float).sum())
     assert rows.facts is not None
     return rows.facts.total
-
-
-class Keeper(Protocol):
-    """What looks between batches whether to write down how far a pass is."""
-
-    @property
-    def due(self) -> bool:
-        """Whether it wants to."""
-        ...
-
-    def keep(self, batches: int, sums: Any, facts: Facts) -> None:
-        """So many batches are summed."""
-        ...
-
-
-def over_rows(
-    function: Callable,
-    params: Any,
-    rows: Rows | Streamed,
-    keeper: Keeper | None = None,
-    so_far: tuple[int, Any] = (0, None),
-) -> Any:
-    """``function(params, rows)``, a sum over rows: of batches, in double precision, of NumPy.
-
-    ``so_far`` are batches that are summed already, and their sums; ``keeper`` is told of such.
-    """
-    if isinstance(rows, Rows):
-        return function(params, rows)
-    number = so_far[0]
-    total = so_far[1] if number else None
-    pending: Any = None
-
-    def add(total: Any, found: Any) -> Any:
-        new = jax.tree.map(lambda v: np.asarray(v, float), found)
-        return new if total is None else jax.tree.map(np.add, total, new)
-
-    for batch in rows.passed(number):
-        found = function(params, batch)
-        # Fetched one batch later, so that devices that work by themselves need not wait.
-        total = total if pending is None else add(total, pending)
-        pending, number = found, number + 1
-        if keeper is not None and keeper.due:
-            total, pending = add(total, pending), None
-            keeper.keep(number, total, rows.seen)
-    return total if pending is None else add(total, pending)
 
 
 def levels_of(program: Program) -> range:

@@ -13,7 +13,8 @@ from ..machine.jit import quick_jit
 from ..plan.blocks import StatisticalSite
 from ..plan.chunks import Chunk, Rows
 from ..plan.program import Program
-from .streamed import Streamed, over_rows
+from .over_rows import over_rows
+from .streamed import Streamed
 
 
 def never_observed(program: Program, rows: Rows | Streamed) -> dict[str, np.ndarray]:

@@ -26,7 +26,8 @@ class Batches:
     The model is called with one batch at a time, memory holds a few of them whatever their number,
     and sums over the batches give the fit that all rows at once would give. Several `Batches` in
     one call (a column of weights, covariates, labels) are read side by side: they have as many
-    rows each.
+    rows each. After ``jax.distributed.initialize`` the rows of all processes are fitted together,
+    each of which gives its own files and makes the same call.
 
     Args:
         source: the path of a Parquet, Arrow or CSV file, or of a folder of them, or several paths,

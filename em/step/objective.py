@@ -16,7 +16,8 @@ from ..classes.posterior import posterior
 from ..machine.jit import quick_jit
 from ..plan.chunks import Rows
 from ..plan.program import Params, Program
-from ..rows.streamed import Streamed, one_batch_of, over_rows
+from ..rows.over_rows import over_rows
+from ..rows.streamed import Streamed, one_batch_of
 from .expectation import Expectation, e_step
 from .prior import log_prior
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...machine.arrays import array as as_jax
+from ...machine.together import like_first
 from ...plan.program import Params
 from ...rows.streamed import Facts, Streamed
 from ...step.expectation import Expectation
@@ -109,11 +110,13 @@ def climb_passes(
             break
         ahead = [passes.propose(c.state) for c in running]
         try:
+            journal.between(rows.several, facts)
             found = passes.expectations([a.params for a in ahead], journal, so_far)
         except Stopped:
             return _outcome(passes, climbs, rows.base, Status.INTERRUPTED)
         for one, there, new in zip(running, ahead, found, strict=True):
-            one.state = passes.settle(one.state, there, new, bounds)
+            settled = passes.settle(one.state, there, new, bounds)
+            one.state = like_first(rows.several, settled)
             one.trace.append(float(one.state.expected.objective) + rows.base)
         so_far = (0, place.sums)
         report(number, max(c.trace[-1] for c in climbs if c.trace))

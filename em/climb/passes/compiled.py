@@ -19,8 +19,9 @@ from ...machine.arrays import array as as_jax
 from ...machine.jit import loop_jit, often_jit
 from ...plan.chunks import Rows
 from ...plan.program import Params
+from ...rows.over_rows import Keeper, over_rows
 from ...rows.scales import direct
-from ...rows.streamed import Keeper, Streamed, over_rows
+from ...rows.streamed import Streamed
 from ...step.expectation import Expectation, e_step
 from ...step.maximisation import m_step
 from ...step.prior import log_prior

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...machine.interruption import Interruption
+from ...machine.together import agreed
 from ...rows.streamed import Facts
 from ...step.expectation import Expectation
 from ..record.checkpoint import Checkpoint
@@ -62,6 +63,19 @@ class Journal:
     def due(self) -> bool:
         """Whether it is time to look."""
         return self.stop.asked or (self.checkpoint is not None and self.checkpoint.due)
+
+    def between(self, several: bool, facts: Facts) -> None:
+        """Between passes, where alone ``several`` processes look, and agree on what to do.
+
+        Raises:
+            Stopped: Ctrl-C in one of them.
+        """
+        if not several:
+            return
+        asked, due = agreed(several, (self.stop.asked, self.due))
+        self.stop.asked = bool(asked)
+        if due:
+            self.keep(0, [], facts)
 
     def keep(self, batches: int, sums: Any, facts: Facts) -> None:
         """Written down: so many batches of a pass are summed.

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from ...machine.together import summed
 from ...options import whole
 from ...plan.program import Params
 from .compiled import Passes
@@ -44,10 +45,12 @@ def stepped(rule: Stepwise, passes: Passes, params: Params) -> Params:
     """Parameters after the passes of stepwise EM from some."""
     average: Any = None
     number, seen = 0, 0.0
+    rows, nothing = passes.rows, passes.nothing(params)
     for _ in range(rule.passes):
-        for batch in passes.rows:
-            found = passes.e_step(params, batch)
+        for batch in rows.in_step():
+            found = nothing if batch is None else passes.e_step(params, batch)
             own = jax.tree.map(lambda v: np.asarray(v, float), found)
+            own = summed(rows.several, own)
             weight = float(np.asarray(own.counts).sum())
             number, seen = number + 1, seen + weight
             if not weight > 0:
@@ -59,7 +62,7 @@ def stepped(rule: Stepwise, passes: Passes, params: Params) -> Params:
 
             average = own if average is None else average
             average = jax.tree.map(moved, average, own)
-            total = seen / number * passes.rows.num_batches
-            summed = jax.tree.map(lambda v, total=total: v * total, average)
-            params = passes.m_step(params, passes.rounded(summed))
+            total = seen / number * rows.num_batches
+            so_far = jax.tree.map(lambda v, total=total: v * total, average)
+            params = passes.m_step(params, passes.rounded(so_far))
     return params

@@ -15,7 +15,6 @@ from typing import Any
 import jax
 import numpy as np
 
-from ...machine.shards import Shards
 from ...machine.together import is_first
 from ..state import Outcome
 from .file import Recorded, What, read, refused, write
@@ -35,13 +34,13 @@ class Checkpoint:
         path: str | Path,
         every: float,
         identity: Mapping[str, Any],
-        shards: Shards | None = None,
+        several: bool = False,
     ) -> None:
         if not (isinstance(every, int | float) and every >= 0):
             raise ValueError(f"checkpoint_every must be a number of seconds >= 0, not {every!r}")
         self.path, self.every, self.identity = Path(path), every, identity
-        self._shards = shards
-        found = read(self.path, identity, shards)
+        self._several = several
+        found = read(self.path, identity, several)
         self._ended, self._under_way = found.ended, found.under_way
         self._next = 0
         self._what: What = []
@@ -54,7 +53,7 @@ class Checkpoint:
         Raises:
             ValueError: rows of several processes, with something for each of them.
         """
-        if by_row and self._shards is not None and self._shards.several_processes:
+        if by_row and self._several:
             raise ValueError(
                 "a checkpoint of several processes holds no responsibilities row by row, which "
                 "this model's M-step takes (print(fit.spec)): fit it without, or in one process"
@@ -97,7 +96,7 @@ class Checkpoint:
         under_way = None
         if course is not None:
             under_way = (self._what, [np.asarray(v) for v in jax.tree.leaves(course)])
-        if is_first(self._shards):
+        if is_first(self._several):
             write(self.path, self.identity, Recorded(self._ended, under_way))
         self._written, self._new = time.monotonic(), False
 

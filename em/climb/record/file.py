@@ -11,7 +11,6 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 
 from ...machine.files import read_arrays, write_whole
-from ...machine.shards import Shards
 from ...machine.together import from_first, is_first
 from ..state import Outcome
 
@@ -68,13 +67,13 @@ def write(path: Path, identity: Mapping[str, Any], recorded: Recorded) -> None:
     write_whole(path, put)
 
 
-def read(path: Path, identity: Mapping[str, Any], shards: Shards | None = None) -> Recorded:
+def read(path: Path, identity: Mapping[str, Any], several: bool = False) -> Recorded:
     """What the file holds; nothing if there is none yet.
 
     Raises:
         ValueError: a file that is no checkpoint, is not whole, or is that of another run.
     """
-    data = from_first(shards, _bytes(path) if is_first(shards) else b"")
+    data = from_first(several, _bytes(path) if is_first(several) else b"")
     if data == _NO_FOLDER:
         raise ValueError(f"checkpoint {str(path)!r}: there is no folder {str(path.parent)!r}")
     if data == _NO_FILE:

@@ -21,8 +21,17 @@ _ARRAYS = "rows/"
 
 
 def told(rows: Streamed) -> dict[str, Any]:
-    """What JSON holds of the rows."""
+    """What JSON holds of the rows.
+
+    Raises:
+        ValueError: rows of several processes.
+    """
     assert rows.facts is not None
+    if rows.several:
+        raise ValueError(
+            "the rows of this fit are with several processes, and a file would know those of one: "
+            "keep its parameters, numpy.savez(path, **fit.params)"
+        )
     return {
         "size": rows.size,
         "number": rows.num_rows,
@@ -96,6 +105,7 @@ def retold(
         size=meta["size"],
         dtypes=[np.dtype(d) for d in meta["dtypes"]],
         num_rows=meta["number"],
+        num_batches=-(-meta["number"] // meta["size"]),
         common=common._replace(
             reference=reference,
             location=jnp.asarray(stored[f"{_ARRAYS}location"]),

@@ -1,0 +1,141 @@
+"""Processes that read files of their own each return the fit of one process that reads all."""
+
+import ast
+import os
+import runpy
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+SCRIPT = Path(__file__).with_name("several_batches.py")
+OWN = runpy.run_path(str(SCRIPT))
+ROWS = [OWN["CUT"], OWN["ROWS"] - OWN["CUT"]]
+pytestmark = pytest.mark.slow
+
+
+def started(processes, folder, checkpoint=""):
+    """The processes, each with a file that it writes to: a pipe would fill up before it is read."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    found = []
+    for i in range(processes):
+        out = folder / f"told{i}of{processes}"
+        command = [sys.executable, SCRIPT, i, processes, port, folder, checkpoint]
+        with out.open("w") as told:
+            process = subprocess.Popen(
+                [str(word) for word in command],
+                stdout=told,
+                stderr=subprocess.STDOUT,
+                env=os.environ | {"PYTHONHASHSEED": str(i + 1)},
+            )
+        found.append((process, out))
+    return found
+
+
+def ended(processes):
+    found = []
+    for process, out in processes:
+        assert process.wait(timeout=300) == 0, out.read_text()[-3000:]
+        lines = out.read_text().splitlines()
+        found.append(dict(ast.literal_eval(line) for line in lines if line.startswith("(")))
+    return found
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("rows")
+    OWN["write"](folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(folder):
+    (found,) = ended(started(1, folder))
+    return found
+
+
+@pytest.fixture(scope="module")
+def two(folder):
+    return ended(started(2, folder))
+
+
+def same(found, whole, digits=1e-6):
+    assert found[0][:3] == found[1][:3]
+    params, errors, (steps, *numbers), here = whole
+    for mine, value in ((found[0][0], params), (found[0][1], errors)):
+        assert mine.keys() == value.keys()
+        for name in value:
+            np.testing.assert_allclose(mine[name], value[name], rtol=digits, atol=digits)
+    # Sums in another order may stop a step sooner or later, where 1e-10 is left of the climb.
+    assert abs(found[0][2][0] - steps) <= 1
+    np.testing.assert_allclose(found[0][2][1:], numbers, rtol=digits**1.5)
+    parts = [np.array(f[3]) for f in found]
+    assert [len(p) for p in parts] == ROWS
+    np.testing.assert_allclose(np.concatenate(parts), here, atol=digits)
+
+
+@pytest.mark.parametrize("case", ["gaps and weights", "from parameters"])
+def test_two_processes_return_the_fit_of_one(two, whole, case):
+    same([t[case] for t in two], whole[case])
+
+
+def test_single_precision_too(two, whole):
+    same([t["single precision"] for t in two], whole["single precision"], 1e-4)
+
+
+def test_stepwise_em_takes_a_batch_of_each(two, whole):
+    """Its way is another one, as batches are twice as large; ordinary passes follow to the top."""
+    found, alone = [t["stepwise"] for t in two], whole["stepwise"]
+    assert found[0][:3] == found[1][:3]
+    for name, value in alone[0].items():
+        np.testing.assert_allclose(found[0][0][name], value, atol=1e-4)
+    np.testing.assert_allclose(found[0][2][1], alone[2][1], rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("case", "kind", "words"),
+    [
+        ("the same rows", "ValueError", "processes 0 and 1 have read the same rows"),
+        ("other columns", "ValueError", r"[[2], []] in process 0 and [[3], []] in process 1"),
+        ("other numbers", "ValueError", "process 1 has other values than process 0 for settings"),
+        ("no file", "ValueError", "the rows of this fit are with several processes"),
+    ],
+)
+def test_what_is_no_run_of_all_is_refused_by_all(two, case, kind, words):
+    for found in two:
+        assert found[case][0] == kind
+        assert words in found[case][1]
+
+
+def test_a_bad_row_of_one_process_is_told_by_all(two):
+    row = ROWS[1] - 3
+    words = f"rows {row // 100 * 100} to {ROWS[1] - 1}, which"
+    (first, told), (second, own) = (t["a bad row"] for t in two)
+    assert (first, second) == ("RuntimeError", "ValueError")
+    assert told.startswith("process 1 of this run stopped: ")
+    for message in (told, own):
+        assert words in message
+        assert f"the value -1 at row {row % 100}" in message
+
+
+def test_killed_and_started_again_they_end_there_too(whole, folder, tmp_path):
+    path = tmp_path / "fit.ckpt"
+    processes = started(2, folder, path)
+    began = time.monotonic()
+    while not path.exists() and time.monotonic() - began < 200:
+        time.sleep(0.01)
+    time.sleep(0.05)
+    for process, _ in processes:
+        process.kill()
+    for process, _ in processes:
+        process.wait()
+    assert path.exists()
+    same(
+        [f["gaps and weights"] for f in ended(started(2, folder, path))], whole["gaps and weights"]
+    )
