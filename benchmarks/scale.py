@@ -3,7 +3,8 @@
     python benchmarks/scale.py --rows 1000000 10000000 --formats npy parquet
 
 Rows of 8 columns in single precision are made in a folder, block by block. Each measurement is a
-process of its own: its peak is what the kernel says of it (``ru_maxrss``). A pass is what one more
+process of its own: its peak is what the kernel says of it (``VmHWM``; ``ru_maxrss`` would be that
+of the process that started it, if that was larger). A pass is what one more
 step of EM takes: the time of a run of many steps less that of a run of few, from the same start.
 """
 
@@ -11,19 +12,25 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
+import numpyro
+import numpyro.distributions as dist
+
+from mixpyro import em
 
 K, D = 8, 8
 BLOCK = 1 << 18
-FEW, MANY = 2, 6
+# Steps of a short and of a long run: single precision ends the climb a few steps later.
+FEW, MANY = 2, 10
 
 
 def blocks(rows: int):
@@ -71,49 +78,56 @@ def start() -> dict:
     }
 
 
-def measure(path: Path, way: str) -> None:
+def model(x):
+    """Normals with any covariance."""
+    weights = numpyro.sample("weights", dist.Dirichlet(jnp.ones(K)))
+    loc = numpyro.param("loc", jnp.zeros((K, D)))
+    covariance = numpyro.param(
+        "covariance",
+        jnp.tile(jnp.eye(D), (K, 1, 1)),
+        constraint=dist.constraints.positive_definite,
+    )
+    with numpyro.plate("rows", x.shape[0]):
+        z = numpyro.sample("z", dist.Categorical(weights))
+        numpyro.sample("x", dist.MultivariateNormal(loc[z], covariance[z]), obs=x)
+
+
+def fitted(steps: int, data: Any) -> Any:
+    """So many steps of EM from `start`."""
+    options = {"max_steps": steps, "accelerate": None, "tolerance": 0.0}
+    return em.EM(model, **options).run(0, data, init_params=start())
+
+
+def seconds_a_pass(data: Callable[[], Any], times: int = 3) -> tuple[float, Any]:
+    """What one more step takes, the median of so many; and the fit of a few."""
+    found, fit = [], None
+    for _ in range(times):
+        taken = []
+        for steps in (MANY, FEW):
+            given = data()
+            began = time.perf_counter()
+            fit = fitted(steps, given)
+            taken.append(time.perf_counter() - began)
+            assert fit.num_steps == steps
+        found.append((taken[0] - taken[1]) / (MANY - FEW))
+    return float(np.median(found)), fit
+
+
+def measure(path: Path, way: str, rows: int) -> None:
     """Fit, and print what it took."""
-    import jax.numpy as jnp
-    import numpyro
-    import numpyro.distributions as dist
-
-    from mixpyro import em
-
-    def model(x):
-        weights = numpyro.sample("weights", dist.Dirichlet(jnp.ones(K)))
-        loc = numpyro.param("loc", jnp.zeros((K, D)))
-        covariance = numpyro.param(
-            "covariance",
-            jnp.tile(jnp.eye(D), (K, 1, 1)),
-            constraint=dist.constraints.positive_definite,
-        )
-        with numpyro.plate("rows", x.shape[0]):
-            z = numpyro.sample("z", dist.Categorical(weights))
-            numpyro.sample("x", dist.MultivariateNormal(loc[z], covariance[z]), obs=x)
-
-    def fitted(steps: int, data: Any) -> Any:
-        options = {"max_steps": steps, "accelerate": None, "tolerance": 0.0}
-        run = em.EM(model, **options)
-        return run.run(0, data, init_params=start())
-
     given = em.Batches if way == "batches" else np.load
     for steps in (FEW, MANY):  # these compile: a batch's program is that of any number of batches
         fitted(steps, em.Batches(next(blocks(BLOCK))) if way == "batches" else given(path))
-    taken, fit = {}, None
-    for steps in (FEW, MANY):
-        data = given(path)
-        began = time.perf_counter()
-        fit = fitted(steps, data)
-        taken[steps] = time.perf_counter() - began
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    a_pass = (taken[MANY] - taken[FEW]) / (MANY - FEW)
+    a_pass, fit = seconds_a_pass(lambda: given(path), 3 if rows < 3e7 else 1)
+    status = Path("/proc/self/status").read_text()
+    peak = int(status.split("VmHWM:")[1].split()[0]) / 1024
     value = float(fit.trace[-1])
     print(json.dumps({"pass_s": a_pass, "peak_mb": peak, "objective": value}), flush=True)
 
 
-def child(path: Path, way: str) -> dict:
+def child(path: Path, way: str, rows: int) -> dict:
     """What a process of its own measures."""
-    command = [sys.executable, __file__, "--one", str(path), way]
+    command = [sys.executable, __file__, "--one", str(path), way, str(rows)]
     ran = subprocess.run(command, check=True, capture_output=True, text=True)
     return json.loads(ran.stdout.splitlines()[-1])
 
@@ -125,13 +139,13 @@ def main() -> None:
     parser.add_argument("--formats", nargs="+", default=["npy", "parquet"])
     parser.add_argument("--folder", type=Path, default=None)
     parser.add_argument("--in-memory-up-to", type=int, default=10**7)
-    parser.add_argument("--one", nargs=2, default=None, help=argparse.SUPPRESS)
+    parser.add_argument("--one", nargs=3, default=None, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
-        measure(Path(options.one[0]), options.one[1])
+        measure(Path(options.one[0]), options.one[1], int(options.one[2]))
         return
     folder = options.folder or Path(tempfile.mkdtemp())
-    print("| rows | source | Mrows/s | peak MB | objective after the last step |")
+    print("| rows | source | Mrows/s | peak MB | objective after two steps |")
     print("| --- | --- | --- | --- | --- |")
     for rows in options.rows:
         jobs = [(f, "batches") for f in options.formats]
@@ -140,7 +154,7 @@ def main() -> None:
         for kind, way in jobs:
             path = folder / f"{rows}.{kind}"
             make(path, rows)
-            found = child(path, way)
+            found = child(path, way, rows)
             speed = rows / found["pass_s"] / 1e6
             name = "in memory" if way == "memory" else f"batches, .{kind}"
             print(

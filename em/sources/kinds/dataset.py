@@ -86,6 +86,7 @@ class Dataset(Source):
             use_threads=False,
             batch_readahead=1,
             fragment_readahead=0,
+            fragment_scan_options=_as_it_goes(fragment),
         )
 
     def _block(self, batch: Any) -> np.ndarray:
@@ -102,6 +103,15 @@ class Dataset(Source):
                 return f"row {row - before} of {path}"
             before = end
         return f"row {row}"
+
+
+def _as_it_goes(fragment: Any) -> Any:
+    """Parquet's columns as they are decoded: by default all of a file is held first."""
+    import pyarrow.dataset as ds
+
+    if not isinstance(fragment, ds.ParquetFileFragment):
+        return None
+    return ds.ParquetFragmentScanOptions(use_buffered_stream=True, pre_buffer=False)
 
 
 def _opened(source: Any) -> Any:

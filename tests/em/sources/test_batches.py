@@ -98,6 +98,16 @@ def test_groups_that_are_cut_are_refused():
         _ = em.Batches(cut).present
 
 
+def test_a_parquet_file_is_held_piece_by_piece(tmp_path):
+    path, rng = tmp_path / "x.parquet", np.random.default_rng(0)
+    columns = {name: rng.normal(size=160_000) for name in "abcd"}
+    pa.parquet.write_table(pa.table(columns), path, row_group_size=10_000, compression="none")
+    before = pa.total_allocated_bytes()
+    held = [pa.total_allocated_bytes() - before for _ in em.Batches(path, batch_size=5_000)]
+    assert len(held) == 32
+    assert max(held) < path.stat().st_size / 4
+
+
 def test_nulls_are_missing_entries(tmp_path):
     pa.parquet.write_table(pa.table({"a": pa.array([1, None, 3])}), tmp_path / "x.parquet")
     (found,) = em.Batches(tmp_path / "x.parquet", "a")
