@@ -14,7 +14,7 @@ from .classes.posterior import posterior
 from .machine.jit import once_jit
 from .plan.program import Program
 from .plan.resize import resized
-from .read.examples import example as example_of
+from .read.examples import unseen_example
 from .read.model import read_model
 from .read.reader import Params, Reader
 from .step.prior import log_prior
@@ -88,7 +88,7 @@ def _check_company(
             f"batches of {size} rows are too few for {program.num_components} components; with so "
             "few rows give an array, or raise batch_size"
         )
-    params = example_of(program, call.arrays, _SEED)
+    params = unseen_example(program, call.arrays, _SEED)
     parts = [slice(0, 2 * number), slice(0, number), slice(number, 2 * number)]
     whole, *halves = (_values(program, model, call, places, part, params) for part in parts)
     tolerance = 1e-3 if jnp.finfo(jnp.zeros(()).dtype).bits == 32 else 1e-8

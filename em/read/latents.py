@@ -202,12 +202,13 @@ def _labelled(model: Callable, call: Call, sites: dict, discrete: list[str]) -> 
     if not observed:
         return None
 
-    def densities(latents: dict[str, Any]) -> dict[str, Any]:
-        trace, _ = replay.run(model, call.rebuild(), forced=latents, default=replay.prototype)
+    def densities(latents: dict[str, Any], arrays: tuple) -> dict[str, Any]:
+        given = call.rebuild(arrays)
+        trace, _ = replay.run(model, given, forced=latents, default=replay.prototype)
         return {n: log_prob(s) for n, s in trace.items() if s["type"] == "sample"}
 
     values = {n: jnp.zeros(sites[n]["fn"].batch_shape, int) for n in observed}
-    reached = dependencies(densities, (values,), {id(v): n for n, v in values.items()})
+    reached = dependencies(densities, (values, call.arrays), {id(v): n for n, v in values.items()})
     dependents = {
         n: [other for other, found in reached.outputs.items() if n in found and other != n]
         for n in observed

@@ -200,7 +200,7 @@ def means(
         return jax.vmap(lambda j: one(params, j, arrays, weights))(numbers)
 
     def both(params: Params, arrays: tuple, weights: jax.Array) -> tuple[jax.Array, Params]:
-        slope = jax.jacfwd(of)(params, arrays, weights) if slopes else {}
+        slope = jax.jacfwd(of)(params, arrays, weights) if slopes and params else {}
         return of(params, arrays, weights), slope
 
     key = ("means of", columns.level, slopes)

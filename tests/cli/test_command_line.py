@@ -14,7 +14,7 @@ from rich.console import Console
 
 from mixpyro import em, models
 from mixpyro.__main__ import main
-from mixpyro.cli import fitting
+from mixpyro.cli import fitting, in_batches
 from mixpyro.cli.columns import Column, taken_for
 from mixpyro.cli.errors import BadInput
 from mixpyro.cli.figures import figures
@@ -57,6 +57,49 @@ def test_predict_and_sample(fitted, capsys):
     assert len(capsys.readouterr().out.splitlines()) == 273
     assert main(["sample", str(fitted / "out"), "--rows", "5"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 6
+
+
+def test_rows_in_batches_give_the_same_fit(fitted, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(in_batches, "HEAD", 100)
+    monkeypatch.setattr(in_batches, "SIZE", 64)
+    out = tmp_path / "out"
+    command = ["fit", str(fitted / "data.csv"), "-k", "2", "--batches", "--out", str(out), "--json"]
+    assert main(command) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["log_likelihood"] == pytest.approx(-1130.264, abs=1e-2)  # Scrucca et al. 2016
+    assert said["rows"] == 272
+    here, whole = (pd.read_parquet(f / "rows.parquet") for f in (out, fitted / "out"))
+    pd.testing.assert_frame_equal(here, whole, atol=1e-4)
+    page = (out / "report.html").read_text()
+    assert page.count("<svg") >= 5
+    assert "Not drawn" not in page
+    assert main(["predict", str(out), str(fitted / "data.csv")]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 273
+    assert main(["sample", str(out), "--rows", "5"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 6
+    assert main(["sample", str(out)]) == 2
+    assert "by --rows how many" in capsys.readouterr().err
+
+
+def test_rows_in_batches_have_weights_and_numbers_only(fitted, tmp_path, capsys):
+    frame = load_old_faithful().assign(town="b")
+    twice = pd.concat([frame.assign(w=1), frame.assign(w=0)])
+    twice.to_parquet(tmp_path / "x.parquet", index=False)
+    command = ["fit", str(tmp_path / "x.parquet"), "--batches", "-k", "2", "--weights", "w"]
+    assert main([*command, "--out", str(tmp_path), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["log_likelihood"] == pytest.approx(-1130.264, abs=1e-2)
+    twice.assign(town=["a", "b"] * 272).to_csv(tmp_path / "x.csv", index=False)
+    for words, options in (
+        ("column 'town' holds categories", []),
+        ("--group needs all rows at once", ["--group", "w"]),
+        ("--missing needs all rows at once", ["--missing", "-9"]),
+    ):
+        assert main(["fit", str(tmp_path / "x.csv"), "--batches", *options]) == 2
+        assert words in capsys.readouterr().err
+    (tmp_path / "x.tsv").write_text("a\n1\n")
+    assert main(["fit", str(tmp_path / "x.tsv"), "--batches"]) == 2
+    assert "x.tsv is not read in batches; give a file .parquet" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

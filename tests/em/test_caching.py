@@ -1,6 +1,7 @@
 """What is traced and compiled, and when: once for a model and the shapes of its arguments."""
 
 import weakref
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -177,6 +178,8 @@ def test_models_not_used_lately_give_way_when_memory_maps_run_out(monkeypatch, w
     """A process may have 65530 of them, and a few dozen fits would take them all."""
     monkeypatch.setattr(compiled, "_all", weakref.WeakSet())  # as in a new process
     monkeypatch.setattr(engine, "_kept", Recent(64))
+    # To collect what all tests before have left takes seconds each time.
+    monkeypatch.setattr(compiled, "gc", SimpleNamespace(collect=lambda: None))
     # Plans that no other test has.
     weighed = numpyro.handlers.condition(normals, {"weights": jnp.array([0.6, 0.4])})
     scaled = numpyro.handlers.condition(normals, {"scale": 1.0})

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from ...machine.jit import quick_jit
-from ...read.examples import example as example_of
+from ...read.examples import unseen_example
 from ...rows.streamed import one_batch_of
 from .. import information as info
 
@@ -79,7 +79,7 @@ def class_logits(fit: Result) -> Logits | None:
     def at(params: dict) -> np.ndarray:
         return np.asarray(compiled(params, arrays), float)
 
-    tried = [dict(example_of(program, arrays, seed)) for seed in _SEEDS]
+    tried = [dict(unseen_example(program, arrays, seed)) for seed in _SEEDS]
     weights = [at(params) for params in tried]
     for fixed in (0, k - 1, *range(1, k - 1)):
         logits = Logits(sites, fixed, k)

@@ -86,7 +86,7 @@ class Dataset(Source):
             use_threads=False,
             batch_readahead=1,
             fragment_readahead=0,
-            fragment_scan_options=_as_it_goes(fragment),
+            fragment_scan_options=as_it_goes(fragment),
         )
 
     def _block(self, batch: Any) -> np.ndarray:
@@ -105,7 +105,7 @@ class Dataset(Source):
         return f"row {row}"
 
 
-def _as_it_goes(fragment: Any) -> Any:
+def as_it_goes(fragment: Any) -> Any:
     """Parquet's columns as they are decoded: by default all of a file is held first."""
     import pyarrow.dataset as ds
 

@@ -92,6 +92,9 @@ def fit(
         Many, typer.Option(help="further texts that mean a gap, such as -999")
     ] = None,
     drop_missing: Annotated[bool, typer.Option(help="leave out rows with gaps")] = False,
+    batches: Annotated[
+        bool, typer.Option("--batches", help="read rows in batches: files larger than memory")
+    ] = False,
     restarts: Annotated[int | None, typer.Option(help="starts of each fit")] = None,
     max_steps: Annotated[int, typer.Option(help="bound on EM steps")] = 10_000,
     order: Annotated[
@@ -103,7 +106,9 @@ def fit(
     traceback: Annotated[bool, typer.Option(hidden=True)] = False,
 ) -> int:
     """Fit mixtures to a table, choose one, and write a report."""
-    from . import files, fitting, jobs, prepare
+    from dataclasses import replace
+
+    from . import files, fitting, in_batches, jobs, prepare
     from .options import names_of_classes
     from .progress import Bars
 
@@ -111,7 +116,6 @@ def fit(
         raise BadInput(f"--criterion is one of {', '.join(jobs.CRITERIA)}, not {criterion!r}")
     console = Console(stderr=as_json)
     progress_on = Console(stderr=True)
-    table = files.read(data, missing or ())
     with _in_double_precision():
         wanted = prepare.Wanted(
             data,
@@ -132,7 +136,8 @@ def fit(
             drop_missing,
             seed,
         )
-        prepared = prepare.prepare(table, wanted)
+        table = in_batches.head(wanted) if batches else files.read(data, missing or ())
+        prepared = replace(prepare.prepare(table, wanted), in_batches=batches)
         called = names_of_classes(names or (), prepared.cells)
         try:
             out.mkdir(parents=True, exist_ok=True)
@@ -144,9 +149,14 @@ def fit(
             progress_on.print(f"[dim]{escape(note)}[/]")
         options: dict[str, Any] = {"max_steps": max_steps}
         options |= {} if restarts is None else {"num_restarts": restarts}
+        if batches:
+            own = in_batches.arguments(prepared.recipe, data)
+            options.setdefault("num_restarts", "auto")  # none is screened
+        else:
+            own = prepared.recipe.build(prepared.table)
         started = time.monotonic()
         with Bars(progress_on, fitting.total(prepared.cells, options)) as bars:
-            arguments = prepared.recipe.build(prepared.table) | prepared.recipe.keywords
+            arguments = own | prepared.recipe.keywords
             name = prepared.recipe.model
             job = jobs.Job(name, prepared.model, seed, arguments, options)
             found = fitting.fit_all(job, prepared.cells, criterion, bars, order, called)

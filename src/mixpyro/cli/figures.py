@@ -33,9 +33,10 @@ _ONE = (4.4, 3.3)
 _Picture = tuple[str, str, Callable[[], Any]]
 
 
-def figures(found: Candidates, recipe: Recipe) -> list[dict]:
+def figures(found: Candidates, recipe: Recipe, shown: Fit | None = None) -> list[dict]:
     """``{"title", "text", "svg", "broad"}`` of every picture that there is something for.
 
+    ``shown`` has the rows of those that look at rows, if the fit has them not in memory.
     A picture that `mixpyro.plots` refuses has its sentence for a text, and no ``svg``.
     """
     import matplotlib as mpl
@@ -57,7 +58,7 @@ def figures(found: Candidates, recipe: Recipe) -> list[dict]:
     }
     drawn = []
     with mpl.rc_context(_STYLE | ink):
-        for title, words, draw in _pictures(found, recipe):
+        for title, words, draw in _pictures(found, recipe, shown or found.fit):
             picture = {"title": title, "text": words, "svg": "", "broad": False}
             try:
                 draw()
@@ -75,15 +76,15 @@ def figures(found: Candidates, recipe: Recipe) -> list[dict]:
     return drawn
 
 
-def _pictures(found: Candidates, recipe: Recipe) -> Iterator[_Picture]:
+def _pictures(found: Candidates, recipe: Recipe, shown: Fit) -> Iterator[_Picture]:
     """What this fit has something to show for: title, words, and how it is drawn."""
     fit = found.fit
     try:
-        table: Columns | None = columns_of(fit)
+        table: Columns | None = columns_of(shown)
     except ValueError:  # observations that are no columns
         table = None
     if table is not None:
-        yield from _of_data(fit, table, _named(fit, table, recipe))
+        yield from _of_data(shown, table, _named(shown, table, recipe))
     if len(found.table) > 1:
         words = "Each candidate by its criterion, the best ringed."
         yield "How many", words, lambda: _tried(found)

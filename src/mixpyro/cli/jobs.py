@@ -16,7 +16,7 @@ import jax
 import numpy as np
 
 from .. import enable_compilation_cache
-from ..em import EM, Fit
+from ..em import EM, Batches, Fit
 from .modelling import load_model
 
 CRITERIA = ("bic", "aic", "icl")
@@ -51,6 +51,13 @@ class Job:
     def fits(self, cells: Sequence[dict[str, Any]], told: Told, look: bool = True) -> Iterator[Fit]:
         """Those of each cell; without ``look`` statuses say how climbs ended, and no more."""
         assert self.model is not None
+        if self.in_batches:
+            for cell in cells:
+                told.begun(cell)
+                key = jax.random.key(self.seed)
+                yield EM(self.model, **self.options).run(key, **self.arguments | cell)
+                told.done(cell)
+            return
 
         def calls() -> Iterator[tuple[tuple, dict[str, Any]]]:
             for cell in cells:
@@ -61,6 +68,11 @@ class Job:
         for cell, fit in zip(cells, every, strict=True):
             told.done(cell)
             yield fit
+
+    @property
+    def in_batches(self) -> bool:
+        """Whether rows stay in their file."""
+        return any(isinstance(v, Batches) for v in jax.tree.leaves(self.arguments))
 
     @property
     def num_rows(self) -> int:

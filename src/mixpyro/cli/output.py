@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as Grid
 
-from . import files, results
+from . import files, in_batches, results
 from .doubts import doubts
 from .figures import figures
 from .fitting import SCREENED, Candidates
@@ -27,7 +27,8 @@ def leave(out: Path, prepared: Prepared, found: Candidates, seconds: float) -> d
     """Write ``fit.npz``, ``parameters.csv``, ``rows.parquet``, ``report.html``; what they say."""
     fit, recipe, table = found.fit, prepared.recipe, prepared.table
     estimates = results.estimates(fit, recipe)
-    resp, density = results.posterior(fit, recipe)
+    shown = in_batches.held(prepared, fit) if prepared.in_batches else fit
+    resp, density = results.posterior(shown, recipe)
     if recipe.group is not None:
         resp, density = resp[recipe.group.build(table)], None
     weights = _weights(prepared)
@@ -37,7 +38,10 @@ def leave(out: Path, prepared: Prepared, found: Candidates, seconds: float) -> d
     fit.save(out / "fit.npz")
     recipe.write(out / "fit.npz")
     estimates.to_csv(out / "parameters.csv", index=False)
-    files.write(results.with_classes(table, resp, density, called), out / "rows.parquet")
+    if prepared.in_batches:
+        in_batches.write_rows(prepared, fit, out / "rows.parquet")
+    else:
+        files.write(results.with_classes(table, resp, density, called), out / "rows.parquet")
     best = found.table.loc[[found.chosen]]
     ranked = found.table.drop(index=found.chosen)
     ranked = ranked.assign(bad=ranked["status"] != "CONVERGED")
@@ -57,7 +61,7 @@ def leave(out: Path, prepared: Prepared, found: Candidates, seconds: float) -> d
         status=fit.status.name,
         message=fit.message,
         doubts=warned,
-        figures=figures(found, recipe),
+        figures=figures(found, recipe, shown),
         classes=rows(by_class),
         criterion=found.criterion.upper(),
         screening=found.screening,
@@ -84,7 +88,7 @@ def leave(out: Path, prepared: Prepared, found: Candidates, seconds: float) -> d
         "criterion": found.criterion,
         "log_likelihood": fit.log_likelihood,
         "num_free_params": fit.num_free_params,
-        "rows": len(table),
+        "rows": fit.spec.num_rows if prepared.in_batches else len(table),
         "candidates": _plain(ranked),
         "screening": found.screening,
         "parameters": _plain(estimates),
@@ -148,7 +152,8 @@ def grid(console: Console, table: pd.DataFrame, title: str = "") -> None:
 
 def _lead(prepared: Prepared, found: Candidates) -> str:
     recipe, name = prepared.recipe, prepared.recipe.model.rpartition("/")[2]
-    n, d = len(prepared.table), len(recipe.columns)
+    n = found.fit.spec.num_rows if prepared.in_batches else len(prepared.table)
+    d = len(recipe.columns)
     what = f"{n} rows and {d} column{'s' if d > 1 else ''} of {Path(recipe.data).name}"
     k = found.fit.program.num_components
     shape = found.keywords.get("covariance")

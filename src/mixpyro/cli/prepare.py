@@ -57,6 +57,7 @@ class Prepared:
     cells: list[dict[str, Any]]
     notes: list[str]
     left: dict[str, str]
+    in_batches: bool = False
 
 
 def prepare(table: Table, wanted: Wanted) -> Prepared:

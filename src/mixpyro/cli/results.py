@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from ..em import Fit
+from ..em import Batches, Fit
 from ..em.report import information
 from ..em.report.of_classes.axes import class_axes
 from ..em.report.words import label
+from .errors import BadInput
 from .files import Table
 from .recipe import Recipe
 
@@ -130,6 +132,9 @@ def with_classes(table: Table, resp: np.ndarray, density: Any, words: np.ndarray
 
 def simulated(fit: Fit, recipe: Recipe, rows: int | None, key: Any) -> pa.Table:
     """Rows drawn from the fitted model, as they would stand in the file, with their classes."""
+    leaves = jax.tree.leaves(fit.call.rebuild())
+    if rows is None and any(isinstance(leaf, Batches) for leaf in leaves):
+        raise BadInput("the rows of this fit stay in their file; say by --rows how many to draw")
     if rows is None:
         drawn = fit.sample(key)
     else:
@@ -152,9 +157,12 @@ def simulated(fit: Fit, recipe: Recipe, rows: int | None, key: Any) -> pa.Table:
 
 
 def _rows(value: Any, place: np.ndarray) -> Any:
-    import jax
+    def taken(leaf: Any) -> Any:
+        if isinstance(leaf, Batches):  # only how many there are is told by them
+            leaf = next(iter(leaf))
+        return np.asarray(leaf)[place % len(leaf)] if np.ndim(leaf) else leaf
 
-    return jax.tree.map(lambda a: np.asarray(a)[place] if np.ndim(a) else a, value)
+    return jax.tree.map(taken, value)
 
 
 def classes(

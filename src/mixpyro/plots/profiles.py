@@ -73,7 +73,7 @@ def _centres(fit: Fit, table: Columns, level: float | None) -> tuple[np.ndarray,
     """
     if level is not None and not 0 < level < 1:
         raise ValueError(f"level must be between 0 and 1, or None for no intervals, not {level!r}")
-    if level is None or info.cost(fit.program) > info.BUDGET:
+    if level is None or not fit.free or info.cost(fit.program) > info.BUDGET:
         value, _ = means(fit, table)
         return value, np.full(value.shape, np.nan)
     information = fit.information

@@ -11,6 +11,7 @@ import pytest
 from scipy import stats
 
 from mixpyro import em, models
+from mixpyro.weighted import weighted
 
 pytestmark = pytest.mark.usefixtures("x64")
 
@@ -124,3 +125,21 @@ def test_classes_with_covariates_are_sorted_with_their_coefficients():
             against.loc[f"class_coefficients[0 vs 1, {c}]"],
         )
         assert one["standard_error"] == pytest.approx(two["standard_error"], rel=1e-6)
+
+
+def test_rows_of_weight_0_are_no_rows_for_the_coefficients():
+    """NumPyro refuses such weights where it sees them, before labels, and before classes move."""
+    there = np.arange(len(Y)) % 3 > 0
+    fit = em.EM(weighted(known)).run(KEY, Y, DESIGN, CLASS, row_weights=there.astype(float))
+    less = em.EM(known).run(KEY, Y[there], DESIGN[there], CLASS[there])
+    one, two = fit.summary(reference=2), less.summary(reference=2)
+    for column in ("estimate", "standard_error"):
+        np.testing.assert_allclose(one[column], two[column], atol=1e-3)
+    (example,) = models.examples(models.mixture_of_experts)
+    y = np.asarray(example.simulate(KEY)["y"])
+    given = {"row_weights": np.arange(len(y)) % 3 > 0, **example.kwargs}
+    fit = em.EM(weighted(models.mixture_of_experts), num_restarts=1).run(KEY, y, **given)
+    np.testing.assert_allclose(
+        fit.sorted([1, 0]).params["class_coefficients"],
+        -np.asarray(fit.params["class_coefficients"]),
+    )
