@@ -162,9 +162,11 @@ def _varies_by_row(reader: Reader, call: Call) -> bool:
     found = []
 
     def look(arrays: tuple) -> None:
-        for data in reader.structure.data:
-            trace = reader.run(reader.probe_values, arrays, 0, level=data.level)
-            fn, level = layout.family_of(trace[data.name]), reader.structure.levels[data.level]
+        sites, values = reader.structure.data, reader.probe_values
+        traces = {n: reader.run(values, arrays, 0, level=n) for n in {d.level for d in sites}}
+        for data in sites:
+            fn = layout.family_of(traces[data.level][data.name])
+            level = reader.structure.levels[data.level]
             for name, constraint in fn.arg_constraints.items():
                 value = getattr(fn, name, None)
                 if value is not None:

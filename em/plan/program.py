@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, Protocol, Self
@@ -253,10 +253,13 @@ class Program(Reader):
         counts: Mapping[int, jax.Array],
         sums: Mapping[str, jax.Array],
         cells: Mapping[str, int],
+        only: Collection[str] | None = None,
     ) -> dict[str, Statistics]:
         """Counts (k,) of each level and each site's sums (k, c q), as the families take them."""
         out = {}
         for site in self.statistical:
+            if only is not None and site.name not in only:
+                continue
             shape = (self.structure.num_components(site.level), cells[site.name])
             total = sums[site.name].reshape(*shape, -1)
             count = jnp.broadcast_to(counts[site.level][:, None], shape)

@@ -6,6 +6,7 @@ an entry of a parameter, or fixed, an array of places says which, and nothing is
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import jax
@@ -30,12 +31,19 @@ def fixed(program: Program, args: dict[str, Args]) -> dict[str, Args]:
     }
 
 
-def arguments(program: Program, params: Params, rows: Rows) -> dict[str, Args]:
-    """{site: {argument: (k, c, event...)}} for the sites whose arguments vary by no row."""
+def arguments(
+    program: Program, params: Params, rows: Rows, only: Collection[str] | None = None
+) -> dict[str, Args]:
+    """{site: {argument: (k, c, event...)}} for the sites whose arguments vary by no row.
+
+    ``only`` these are asked for: each block by itself would else take those of all sites.
+    """
     out: dict[str, Args] = {}
-    if program.functions:
+    if program.functions and not (only is not None and program.direct.keys() >= set(only)):
         out |= program.arguments(params, rows.arrays)
     for site, entries in program.direct.items():
+        if only is not None and site not in only:
+            continue
         own = {}
         for name, entry in entries.items():
             value = taken(program.layout, params, entry.index)
@@ -72,7 +80,7 @@ def log_weights(program: Program, params: Params, rows: Rows, level: int) -> jax
     priors = [site for site in program.priors if site.level == level]
     if not all(isinstance(s, StatisticalSite) and s.name in program.direct for s in priors):
         return program.log_weights(params, rows.arrays, level, program.constant)
-    args = arguments(program, params, rows)
+    args = arguments(program, params, rows, [s.name for s in priors])
     classes = program.structure.prior_classes(level)
     total = jnp.zeros((program.structure.num_priors(level),))
     for site in priors:

@@ -47,7 +47,8 @@ def maximise_each(
             full = {n: v.at[component].set(new_slices[n]) for n, v in unconstrained.items()}
             new = program.constrain(full, params, rows.arrays)
             total = jnp.zeros(())
-            args = point.arguments(program, new, rows) if statistical else {}
+            names = [s.name for s in statistical]
+            args = point.arguments(program, new, rows, names) if names else {}
             for site in statistical:
                 mine = {n: v[component][None] for n, v in args[site.name].items()}
                 eta, normaliser = site.family.natural(mine, rows.reference[site.name])

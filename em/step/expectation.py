@@ -8,7 +8,7 @@ shape (n, k, d) exists. How a log joint becomes responsibilities (soft, hard) is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -261,13 +261,15 @@ def _component_sums(
     return family.sums(u, pattern, weight, context).ravel()
 
 
-def site_statistics(program: Program, expected: Expectation, rows: Rows) -> dict[str, Statistics]:
-    """{site: additive statistics}, as the families take them."""
+def site_statistics(
+    program: Program, expected: Expectation, rows: Rows, only: Collection[str] | None = None
+) -> dict[str, Statistics]:
+    """{site: additive statistics}, as the families take them; of ``only`` these."""
     cells = {n: u.shape[2] for n, u in rows.chunks.u.items()}
     for inner in rows.inner.values():
         cells |= {n: u.shape[0] for n, u in inner.chunk.u.items()}
     counts = {0: expected.counts, **expected.inner_counts}
-    found = program.statistics(counts, expected.sums, cells)
+    found = program.statistics(counts, expected.sums, cells, only)
     return {n: with_pooled(v, n, rows) for n, v in found.items()}
 
 

@@ -25,7 +25,8 @@ def expected_log_likelihood(
     """
     sites = [s for s in program.sites if s.name in block.sites]
     statistical = [s for s in sites if isinstance(s, StatisticalSite)]
-    statistics = site_statistics(program, expected, rows)
+    names = [s.name for s in statistical]
+    statistics = site_statistics(program, expected, rows, names)
     scored = [s for s in program.scored if s.name in block.sites]
     replayed = tuple(n for n in program.replayed_sites if n in block.sites)
     priors = [s for s in program.priors if s.name in block.sites]
@@ -33,7 +34,8 @@ def expected_log_likelihood(
 
     def objective(new: Params) -> jax.Array:
         total = jnp.zeros(())
-        args = point.arguments(program, new, rows) if statistical or scored else {}
+        asked = [s.name for s in (*statistical, *scored)]
+        args = point.arguments(program, new, rows, asked) if asked else {}
         for site in statistical:
             eta, normaliser = site.family.natural(args[site.name], rows.reference[site.name])
             stats = statistics[site.name]

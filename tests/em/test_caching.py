@@ -208,3 +208,24 @@ def test_models_not_used_lately_give_way_when_memory_maps_run_out(monkeypatch, w
     compiled._MOST.write_text("16\n")
     told = [compiled.crowded() for _ in range(8)]
     assert told == [False] * 7 + [True]  # what is made meanwhile cannot fill them
+
+
+def test_the_model_runs_as_often_for_many_sites_as_for_few():
+    """What is done for each site by itself does not run all of the model again."""
+    calls = []
+
+    def counts(columns, num_components):
+        calls.append(len(columns))
+        weights = numpyro.sample("weights", dist.Dirichlet(jnp.ones(num_components)))
+        with numpyro.plate("components", num_components):
+            rates = [numpyro.sample(f"rate_{n}", dist.Gamma(2, 0.5)) for n in columns]
+        with numpyro.plate("rows", 40):
+            z = numpyro.sample("z", dist.Categorical(weights))
+            for rate, (name, column) in zip(rates, columns.items(), strict=True):
+                numpyro.sample(name, dist.Poisson(rate[z]), obs=column)
+
+    data = {f"x{i}": _rng.poisson(np.where(np.arange(40) < 20, 2, 8)) for i in range(9)}
+    for number in (3, 9):
+        some = {name: data[name] for name in list(data)[:number]}
+        assert em.EM(counts, num_restarts=2).run(KEY, some, num_components=2).status.ok
+    assert calls.count(9) <= calls.count(3)

@@ -24,7 +24,7 @@ def climbed(work: Work) -> Params:
     program, block, expected, params, rows, inner = work
     if block.separable:
         weights = weighted_rows(expected, rows, 0)
-        statistics = site_statistics(program, expected, rows)
+        statistics = site_statistics(program, expected, rows, block.sites)
         return maximise_each(program, block, weights, statistics, params, rows, inner)
     if block.prior:
         return ascended(work, expected_log_posterior(work))

@@ -21,7 +21,7 @@ FIRST_ROUNDS = 10
 def estimated(work: Work) -> Params:
     """The family's estimate from the statistics of a site."""
     site = statistical_site(work)
-    args = point.arguments(work.program, work.params, work.rows)[site.name]
+    args = point.arguments(work.program, work.params, work.rows, (site.name,))[site.name]
     statistics, reference = statistics_of(work, site, args)
     estimates = site.family.estimate(statistics, args, site.ties or {}, reference)
     return as_parameters(work, site, estimates)
@@ -38,7 +38,7 @@ def improved(work: Work) -> Params:
     def once(_: jax.Array, args: Args) -> Args:
         return site.family.improve(u, weights, known, args, site.ties, reference)
 
-    args = point.arguments(work.program, work.params, rows)[site.name]
+    args = point.arguments(work.program, work.params, rows, (site.name,))[site.name]
     args = jax.lax.fori_loop(0, work.rounds(FIRST_ROUNDS, 1), once, dict(args))
     return as_parameters(work, site, args)
 
@@ -115,7 +115,8 @@ def statistics_of(work: Work, site: StatisticalSite, args: Args) -> tuple[Statis
     """Statistics and reference of a data site, or of a prior, whose datum is the class itself."""
     program, _, expected, _, rows, _ = work
     if site.latent is None:
-        return site_statistics(program, expected, rows)[site.name], rows.reference[site.name]
+        found = site_statistics(program, expected, rows, (site.name,))
+        return found[site.name], rows.reference[site.name]
     counts = expected.prior_counts(site.level)
     values = program.structure.prior_classes(site.level)[site.name].astype(counts.dtype)[None]
     known = {n: jnp.full_like(values, site.latent.num_components - 1) for n in site.family.known}
