@@ -30,7 +30,7 @@ from .machine.interruption import Interruption
 from .machine.jit import AMONG_MANY, NEVER, PATIENT, quick
 from .machine.shards import over_processes
 from .machine.surroundings import surrounded
-from .options import as_key, flag, number, whole
+from .options import as_key, flag, no_options, number, one_of, whole
 from .options import model as check_model
 from .over_batches import run as run_batches
 from .plan.chunks import Rows
@@ -82,7 +82,8 @@ class EM:
         progress_bar: show the steps as they go.
 
     Raises:
-        ValueError: an unknown option.
+        ValueError: a value that is none.
+        TypeError: an unknown option.
     """
 
     def __init__(
@@ -98,12 +99,11 @@ class EM:
         accelerate: str | Accelerate | Stepwise | None = "auto",
         throw: bool = False,
         progress_bar: bool = False,
+        **unknown: Any,
     ) -> None:
         check_model(model)
-        if not isinstance(objective, str) or objective not in ("likelihood", "posterior"):
-            raise ValueError(
-                f"objective {objective!r} is not available; use 'likelihood' or 'posterior'"
-            )
+        no_options("em.EM", unknown, list(EM.__init__.__kwdefaults__ or ()))
+        one_of("objective", objective, ("likelihood", "posterior"))
         self.search = isinstance(num_restarts, str) and num_restarts == "auto"
         starts = _STARTS if isinstance(num_restarts, str) and self.search else num_restarts
         whole("num_restarts", starts)

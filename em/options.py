@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+from .calls.arguments import ALIASES
 
 _REAL = (int, float, np.integer, np.floating)
 
@@ -62,6 +65,23 @@ def one_of(name: str, value: Any, known: Any) -> None:
     if not isinstance(value, str) or value not in known:
         words = either(known) if len(known) < 3 else f"one of {', '.join(map(repr, known))}"
         raise ValueError(f"{name} must be {words}, not {value!r}")
+
+
+def no_options(function: str, given: Mapping[str, Any], known: Sequence[str]) -> None:
+    """Refuse options that a function does not have; those of models belong to `EM.run`.
+
+    Raises:
+        TypeError: as Python would, with what is to be done.
+    """
+    for name, value in given.items():
+        near = difflib.get_close_matches(name, known, 1, 0.7)
+        called = "num_components" if name in ALIASES else name
+        hint = (
+            f"did you mean {near[0]!r}?"
+            if near
+            else f"what is the model's is given to run: em.EM(model).run(0, x, {called}={value!r})"
+        )
+        raise TypeError(f"{function} has no option {name!r} (it has {', '.join(known)}); {hint}")
 
 
 def function(name: str, value: Any, what: str = "a function") -> None:

@@ -173,7 +173,7 @@ def _with_statics(model: Callable, known: Call, args: tuple, kwargs: dict) -> tu
     return args, keywords
 
 
-_ALIASES = ("n_components", "n_states", "num_states", "n_classes", "num_classes", "n_clusters")
+ALIASES = ("n_components", "n_states", "num_states", "n_classes", "num_classes", "n_clusters")
 
 
 def refuse_aliases(model: Callable, kwargs: dict) -> None:
@@ -183,7 +183,7 @@ def refuse_aliases(model: Callable, kwargs: dict) -> None:
         ValueError: it is given, and the model has ``num_components``; or ``weights`` are, of a
             model that has none.
     """
-    given = [name for name in (*_ALIASES, "weights") if name in kwargs]
+    given = [name for name in (*ALIASES, "weights") if name in kwargs]
     if not given:
         return
     try:

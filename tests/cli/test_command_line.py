@@ -22,6 +22,7 @@ from mixpyro.cli.files import Table
 from mixpyro.cli.fitting import Candidates
 from mixpyro.cli.options import components
 from mixpyro.cli.output import show
+from mixpyro.cli.report import number
 from mixpyro.cli.saved import loaded
 from mixpyro.data import load_carcinoma, load_old_faithful
 from mixpyro.plots import _shown
@@ -73,6 +74,7 @@ def test_rows_in_batches_give_the_same_fit(fitted, tmp_path, capsys, monkeypatch
     page = (out / "report.html").read_text()
     assert page.count("<svg") >= 5
     assert "Not drawn" not in page
+    assert "Shares of the first 100 rows" in page
     assert main(["predict", str(out), str(fitted / "data.csv")]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 273
     assert main(["sample", str(out), "--rows", "5"]) == 0
@@ -232,3 +234,9 @@ def test_the_page_in_a_browser(fitted):
     assert len(papers) == 2  # a dark page is another than a light one
     assert set(asked) == {page_file.as_uri()}
     assert not said
+
+
+def test_log_likelihoods_of_many_rows_can_be_told_apart():
+    assert number(-2147931.7112) == "-2147931.71"
+    assert number(-2147938.2) == "-2147938.20"
+    assert number(3.2e-7) == "3.2e-07"

@@ -63,6 +63,7 @@ def leave(out: Path, prepared: Prepared, found: Candidates, seconds: float) -> d
         doubts=warned,
         figures=figures(found, recipe, shown),
         classes=rows(by_class),
+        those=f"the first {len(table)} rows" if prepared.in_batches else "all rows",
         criterion=found.criterion.upper(),
         screening=found.screening,
         tried=len(ranked),

@@ -21,13 +21,13 @@ def render(**parts: Any) -> str:
 
 
 def number(value: Any) -> str:
-    """A cell of a table: four digits that count, blank where there is nothing."""
+    """A cell of a table: four digits that count, two decimals of large ones, blank for nothing."""
     if value is None or value is pd.NA or (isinstance(value, float) and value != value):
         return ""
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e9:
         return str(int(value))
     if isinstance(value, float):
-        if value == 0 or 1e-3 <= abs(value) < 1e5:
+        if value == 0 or 1e-3 <= abs(value) < 1e12:
             return f"{value:.2f}" if abs(value) >= 100 else f"{value:.4g}"
         return f"{value:.3g}"
     return str(value)

@@ -36,6 +36,15 @@ def test_n_components_is_called_num_components(name):
         em.EM(normals).run(KEY, X, **{name: 2})
 
 
+def test_what_the_model_takes_is_no_option():
+    with pytest.raises(TypeError, match=r"no option 'n_clusters'.*run\(0, x, num_components=2\)"):
+        em.EM(normals, n_clusters=2)
+    with pytest.raises(TypeError, match=r"no option 'covariance'.*run\(0, x, covariance='diag'\)"):
+        em.EM(normals, covariance="diag")
+    with pytest.raises(TypeError, match=r"no option 'n_restarts'.*did you mean 'num_restarts'\?"):
+        em.EM(normals, n_restarts=2)
+
+
 def test_diag_is_diagonal():
     x = X.reshape(-1, 2)
     fits = [
