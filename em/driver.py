@@ -30,7 +30,7 @@ from .machine.interruption import Interruption
 from .machine.jit import AMONG_MANY, NEVER, PATIENT, quick
 from .machine.shards import over_processes
 from .machine.surroundings import surrounded
-from .options import as_key, flag, no_options, number, one_of, whole
+from .options import as_key, flag, known_objective, no_options, number, whole
 from .options import model as check_model
 from .over_batches import run as run_batches
 from .plan.chunks import Rows
@@ -103,7 +103,7 @@ class EM:
     ) -> None:
         check_model(model)
         no_options("em.EM", unknown, list(EM.__init__.__kwdefaults__ or ()))
-        one_of("objective", objective, ("likelihood", "posterior"))
+        known_objective(objective)
         self.search = isinstance(num_restarts, str) and num_restarts == "auto"
         starts = _STARTS if isinstance(num_restarts, str) and self.search else num_restarts
         whole("num_restarts", starts)

@@ -67,6 +67,13 @@ def one_of(name: str, value: Any, known: Any) -> None:
         raise ValueError(f"{name} must be {words}, not {value!r}")
 
 
+def known_objective(value: Any) -> None:
+    """Refuse what EM does not climb."""
+    known = ("likelihood", "posterior")
+    if not isinstance(value, str) or value not in known:
+        raise ValueError(f"objective {value!r} is not available; use {either(known)}")
+
+
 def no_options(function: str, given: Mapping[str, Any], known: Sequence[str]) -> None:
     """Refuse options that a function does not have; those of models belong to `EM.run`.
 
