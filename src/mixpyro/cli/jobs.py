@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
@@ -170,9 +169,6 @@ _jobs: list[Job] = []
 def _begin(job: Job) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that waits
     enable_compilation_cache()
-    # Tracing makes many objects, and this process is short: cycles among them may wait.
-    gc.freeze()
-    gc.set_threshold(200_000, 50, 100)
     _jobs.append(replace(job, model=load_model(job.name)[0]))
 
 
