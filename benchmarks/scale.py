@@ -45,17 +45,22 @@ def blocks(rows: int):
         yield centres[z] + np.einsum("nij,nj->ni", factors[z], noise)
 
 
+def write(path: Path, rows: int, dtype: type) -> None:
+    """Write them into a ``.npy`` file, block by block."""
+    out = np.lib.format.open_memmap(path, "w+", dtype, (rows, D))
+    first = 0
+    for block in blocks(rows):
+        out[first : first + len(block)] = block
+        first += len(block)
+    out.flush()
+
+
 def make(path: Path, rows: int) -> None:
     """Write them, unless they are there."""
     if path.exists():
         return
     if path.suffix == ".npy":
-        out = np.lib.format.open_memmap(path, "w+", np.float32, (rows, D))
-        first = 0
-        for block in blocks(rows):
-            out[first : first + len(block)] = block
-            first += len(block)
-        out.flush()
+        write(path, rows, np.float32)
         return
     import pyarrow as pa
     import pyarrow.parquet as pq

@@ -17,19 +17,9 @@ from pathlib import Path
 
 import jax
 import numpy as np
-from scale import D, blocks, model, start
+from scale import model, start, write
 
 from mixpyro import em
-
-
-def write(path: Path, rows: int) -> None:
-    """The rows in double precision."""
-    out = np.lib.format.open_memmap(path, "w+", np.float64, (rows, D))
-    first = 0
-    for block in blocks(rows):
-        out[first : first + len(block)] = block
-        first += len(block)
-    out.flush()
 
 
 def main() -> None:
@@ -41,7 +31,7 @@ def main() -> None:
     options = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
     path = Path(tempfile.mkdtemp()) / "rows.npy"
-    write(path, options.rows)
+    write(path, options.rows, np.float64)
     size = -(-options.rows // options.batches)
     ways = {"accelerated": "auto"} | {f"stepwise, {d}": em.Stepwise(decay=d) for d in options.decay}
     fits, seconds = {}, {}

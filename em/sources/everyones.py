@@ -9,6 +9,7 @@ from functools import reduce
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
 from ..machine.together import all_fine, from_each
@@ -59,7 +60,7 @@ def everyones(
         reduce(np.promote_types, (np.dtype(e["dtypes"][i]) for e in every))
         for i in range(len(own.dtypes))
     ]
-    share = _shares(numbers, most)[_place(every, told)]
+    share = _shares(numbers, most)[jax.process_index()]
     rng = np.random.default_rng(seed)
     kept = np.sort(rng.choice(len(own.sample[0]), share, replace=False))
     parts = [_read(d) for d in from_each(several, _written([a[kept] for a in own.sample]))]
@@ -92,11 +93,6 @@ def _comparable(every: Sequence[dict[str, Any]]) -> None:
                 f"processes {names.index(name)} and {number} have read the same rows, which would "
                 "count twice: each process gives em.Batches files of its own"
             )
-
-
-def _place(every: Sequence[dict[str, Any]], told: dict[str, Any]) -> int:
-    # As JSON has it: no two are the same.
-    return every.index(json.loads(json.dumps(told)))
 
 
 def _shares(numbers: Sequence[int], most: int) -> list[int]:

@@ -79,15 +79,7 @@ class Dataset(Source):
     def _batches(self, fragment: Any, size: int) -> Any:
         # Read by one thread, or rows in an error's message would have no numbers; and no more
         # ahead than is used, since a batch is what memory holds.
-        return fragment.to_batches(
-            schema=self.dataset.schema,
-            columns=self.columns,
-            batch_size=size,
-            use_threads=False,
-            batch_readahead=1,
-            fragment_readahead=0,
-            fragment_scan_options=as_it_goes(fragment),
-        )
+        return pieces(fragment, self.dataset.schema, size, self.columns)
 
     def _block(self, batch: Any) -> np.ndarray:
         arrays = [batch.column(i).to_numpy(zero_copy_only=False) for i in range(len(self.columns))]
@@ -105,13 +97,25 @@ class Dataset(Source):
         return f"row {row}"
 
 
-def as_it_goes(fragment: Any) -> Any:
-    """Parquet's columns as they are decoded: by default all of a file is held first."""
+def pieces(fragment: Any, schema: Any, size: int, columns: Any = None) -> Any:
+    """Batches of a file, decoded as they are asked for: by default all of Parquet's is held.
+
+    By one thread, or rows in an error's message would have no numbers.
+    """
     import pyarrow.dataset as ds
 
-    if not isinstance(fragment, ds.ParquetFileFragment):
-        return None
-    return ds.ParquetFragmentScanOptions(use_buffered_stream=True, pre_buffer=False)
+    given = None
+    if isinstance(fragment, ds.ParquetFileFragment):
+        given = ds.ParquetFragmentScanOptions(use_buffered_stream=True, pre_buffer=False)
+    return fragment.to_batches(
+        schema=schema,
+        columns=columns,
+        batch_size=size,
+        use_threads=False,
+        batch_readahead=1,
+        fragment_readahead=0,
+        fragment_scan_options=given,
+    )
 
 
 def _opened(source: Any) -> Any:

@@ -11,7 +11,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from ..em import EM, Batches, Fit
-from ..em.sources.kinds.dataset import as_it_goes
+from ..em.sources.kinds.dataset import pieces
 from ..weighted import Weighted, weighted
 from . import results
 from .errors import BadInput
@@ -111,13 +111,7 @@ def write_rows(prepared: Prepared, fit: Fit, out: Path) -> None:
 def _pieces(path: Path) -> Iterator[Table]:
     dataset = _dataset(path)
     for fragment in dataset.get_fragments():
-        for batch in fragment.to_batches(
-            schema=dataset.schema,
-            batch_size=SIZE,
-            batch_readahead=1,
-            fragment_readahead=0,
-            fragment_scan_options=as_it_goes(fragment),
-        ):
+        for batch in pieces(fragment, dataset.schema, SIZE):
             if batch.num_rows:
                 yield Table(pa.Table.from_batches([batch]))
 
