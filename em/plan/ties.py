@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import jax
@@ -67,7 +68,7 @@ class Layout:
 
     parameters: tuple[Parameter, ...]
 
-    @property
+    @cached_property
     def starts(self) -> np.ndarray:
         """Where each parameter begins; the total at the end."""
         return np.cumsum([0, *(int(np.prod(p.shape)) for p in self.parameters)])

@@ -180,11 +180,8 @@ class Reader:
         self, params: Mapping, arrays: tuple, names: tuple[str, ...], level: int = 0
     ) -> jax.Array:
         """(k, n) the log density of the named sites of a level, by NumPyro's own ``log_prob``."""
-
-        def one(component: jax.Array) -> jax.Array:
-            return self.replayed_one(params, component, arrays, names, level)
-
-        return jax.vmap(one)(jnp.arange(self.structure.num_components(level)))
+        components = jnp.arange(self.structure.num_components(level))
+        return jax.vmap(lambda k: self.replayed_one(params, k, arrays, names, level))(components)
 
     def replayed_one(
         self,
@@ -195,17 +192,20 @@ class Reader:
         level: int = 0,
     ) -> jax.Array:
         """(n,) the same for one component."""
-        rows = self.structure.levels[level]
 
         def by_row(params: Mapping) -> jax.Array:
-            trace = self.run(params, arrays, component, level=level)
-            total = jnp.zeros((rows.num_rows,))
-            for data in self.structure.data:
-                if data.name in names and data.level == level:
-                    total += layout.row_log_prob(trace[data.name], rows, data)
-            return total
+            found = self.densities(params, component, arrays, names, level)
+            return sum(found.values(), jnp.zeros((self.structure.levels[level].num_rows,)))
 
         return differentiable(by_row, params, in_parts=self.template.shards is not None)
+
+    def densities(
+        self, params: Mapping, component: Any, arrays: tuple, names: tuple[str, ...], level: int = 0
+    ) -> dict[str, jax.Array]:
+        """{site: (n,) its log density} of the named ones for one component, not for gradients."""
+        trace, rows = self.run(params, arrays, component, level=level), self.structure.levels[level]
+        own = [d for d in self.structure.data if d.name in names and d.level == level]
+        return {d.name: layout.row_log_prob(trace[d.name], rows, d) for d in own}
 
     def auxiliary(
         self, params: Mapping, arrays: tuple, names: tuple[str, ...] | None = None
@@ -267,10 +267,8 @@ class Reader:
         In a chain those of the steps after the last one that is not masked are 0.
         """
         trace = self.run(self.probe_values, arrays, 0)
-        weights = self.weights_in(trace)
-        return (
-            weights if self.structure.chain is None else weights * going_on(self.structure, trace)
-        )
+        weights, chain = self.weights_in(trace), self.structure.chain
+        return weights if chain is None else weights * going_on(self.structure, trace)
 
     def weights_in(self, trace: dict) -> jax.Array:
         """The same, from a trace of the model."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import jax
@@ -80,9 +81,12 @@ def findings(program: Reader, arrays: tuple) -> dict[str, Any]:
             found["scale"][site.name] = jnp.abs(scales[site.level] - 1).max()
     if program.structure.gaps:
         example = example_of(program, arrays, 2)
-        for site in program.structure.data:
-            density = program.replayed(example, arrays, (site.name,), site.level)
-            found["density"][site.name] = _first(jnp.isnan(density).any(0))
+        names = tuple(site.name for site in structure.data)
+        for level in range(len(structure.levels)):
+            each = partial(program.densities, arrays=arrays, names=names, level=level)
+            of_level = jax.vmap(partial(each, example))(jnp.arange(structure.num_components(level)))
+            for name, density in of_level.items():
+                found["density"][name] = _first(jnp.isnan(density).any(0))
         priors = program.run(example, arrays, 0)
         for latent in structure.latents:
             if latent.rowwise:
