@@ -43,7 +43,9 @@ $(BIN)/python:
 
 $(STAMP): pyproject.toml $(BIN)/python
 	@echo "Installing mixpyro and what its tests need into $(VENV) (the first time takes minutes)"
-	@$(BIN)/python $(PIP_INSTALL) --editable '.[test]' </dev/null
+	@$(BIN)/python $(PIP_INSTALL) --no-compile --editable '.[test]' </dev/null
+	@# pip's own byte code is made on one core.
+	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1 || true
 	@touch $@
 
 comma := ,

@@ -126,4 +126,4 @@ def part_of(places: Sequence[int], among: Sequence[int], wanted: Any) -> str:
     """What a title says where not all columns are drawn, and nobody named those that are."""
     if wanted is not None or len(places) == len(among):
         return ""
-    return f"the {len(places)} of {len(among)} columns that differ most between the classes"
+    return f"The {len(places)} of {len(among)} columns that differ most between the classes"

@@ -49,8 +49,9 @@ def clusters(fit: Fit, names: Names, ax: Any = None, columns: Any = None, most: 
         single = _style.one(ax, (5.6, 4.6))
         _pair(single, fit, table, found, places[0], places[1])
         single.legend(handles=_handles(table), fontsize=_style.SMALL, frameon=False)
-        part = part_of(places, among, columns)
-        return _style.finish(single, part, table.names[places[0]], table.names[places[1]])
+        # In small letters, or it would be wider than the picture.
+        single.set_title(part_of(places, among, columns), fontsize=_style.SMALL)
+        return _style.finish(single, x=table.names[places[0]], y=table.names[places[1]])
     size = len(places)
     axes = _style.panels(ax, size, size, (2.1, 1.9))
     for row, i in enumerate(places):

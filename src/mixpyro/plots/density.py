@@ -38,7 +38,7 @@ def density(fit: Fit, names: Names, ax: Any = None, columns: Any = None, most: i
         empty.set_axis_off()
     axes.ravel()[0].legend(fontsize=_style.SMALL, frameon=False)
     if part := part_of(places, among, columns):
-        axes.ravel()[0].figure.suptitle(part[0].upper() + part[1:], fontsize=10)
+        axes.ravel()[0].figure.suptitle(part, fontsize=10)
     return _style.alone(axes)
 
 

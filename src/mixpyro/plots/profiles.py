@@ -53,7 +53,7 @@ def profiles(
     for empty in free:
         empty.set_axis_off()
     if some := part_of(places, among, columns):
-        axes.ravel()[0].figure.suptitle(some[0].upper() + some[1:], fontsize=10)
+        axes.ravel()[0].figure.suptitle(some, fontsize=10)
     return _style.alone(axes.ravel()[:count].reshape(axes.shape if axes.size == count else -1))
 
 
