@@ -1,11 +1,11 @@
 """Whether tests notice faults: mutants of the code that computes, by cosmic-ray.
 
-python benchmarks/evidence/mutations.py [100] [SEED]
+python benchmarks/evidence/mutations.py [100] [SEED] [FOLDER OR FILE ...]
 
 In a clone of its own, for the files are changed in place; cosmic-ray is to be on the path. So many
-mutants are drawn at random of em/families, em/step and inference/draws.py (annotations and strings
-left out), and each is judged by the tests of its folder, those of its own family first. Prints the
-survivors as diffs, and the score.
+mutants are drawn at random of em/families, em/step and inference/draws.py, or of what is named
+(annotations and strings left out), and each is judged by the tests of its folder, those of its own
+family first. Prints the survivors as diffs, and the score.
 """
 
 import ast
@@ -103,9 +103,11 @@ def report():
 if __name__ == "__main__":
     if sys.argv[1:] == ["judge"]:
         sys.exit(judge())
-    count, seed = (int(a) for a in (sys.argv[1:] + ["100", "0"][len(sys.argv) - 1 :]))
+    numbers = [int(a) for a in sys.argv[1:3]]
+    count, seed = numbers + [100, 0][len(numbers) :]
+    places = sys.argv[3:] or list(WHERE)
     CONFIG.write_text(
-        f"[cosmic-ray]\nmodule-path = {list(WHERE)}\ntimeout = {SECONDS}\nexcluded-modules = []\n"
+        f"[cosmic-ray]\nmodule-path = {places}\ntimeout = {SECONDS}\nexcluded-modules = []\n"
         f'test-command = "{sys.executable} {__file__} judge"\n'
         '[cosmic-ray.distributor]\nname = "local"\n'
     )

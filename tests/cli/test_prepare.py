@@ -4,10 +4,12 @@ from pathlib import Path
 
 import jax
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from mixpyro.cli import columns, files
 from mixpyro.cli.errors import BadInput
+from mixpyro.cli.oddities import codes
 from mixpyro.cli.prepare import Wanted, prepare
 
 N = 40
@@ -90,3 +92,48 @@ def test_the_model_follows_from_the_columns(table, wanted, model):
 def test_what_cannot_be_is_a_sentence(table, wanted, words):
     with pytest.raises(BadInput, match=words):
         prepared(table, **wanted)
+
+
+def test_codes_for_gaps_are_told_and_taken(tmp_path):
+    """Nines, if they lie far from everything else; a number however it is written."""
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(20, 3, (2, N)).round(2)
+    file = tmp_path / "survey.csv"
+    rows = [
+        f"{a},{'-999.00' if i % 8 == 0 else b}" for i, (a, b) in enumerate(zip(x, y, strict=True))
+    ]
+    file.write_text("\n".join(["age,income", *rows]))
+    notes = prepared(files.read(file)).notes
+    assert any("5 rows have -999 for 'income'" in n and "--missing -999" in n for n in notes)
+    read = files.read(file, ["-999"])
+    assert read.arrow.column("income").null_count == 5
+    assert not any("-999" in note for note in prepared(read).notes)
+    # Written to a file whose cells are numbers, too; 99 among others like it is no code.
+    parquet = tmp_path / "survey.parquet"
+    pq.write_table(files.read(file).arrow, parquet)
+    assert files.read(parquet, ["-999"]).arrow.column("income").null_count == 5
+    assert codes({"a": np.r_[x, 99.0], "b": np.arange(80.0, 100.0), "c": np.r_[x, np.nan]}) == [
+        "One row has 99 for 'a', far from all others: if that is a code for a gap, say "
+        "--missing 99."
+    ]
+
+
+@pytest.mark.parametrize("written", ["1,126", "12.5%", "$ 3.10", "-4 %"])
+def test_numbers_written_otherwise_are_told(tmp_path, written):
+    file = tmp_path / "sales.csv"
+    cells = [f'"{written}"', *(f'"{written[:-1]}{i}{written[-1]}"' for i in range(60))]
+    file.write_text("\n".join(["price,x", *(f"{c},{i % 7}.5" for i, c in enumerate(cells))]))
+    column, why = columns.find(files.read(file), "price")
+    assert column is None
+    assert f"numbers written as '{written}'" in why
+
+
+def test_remarks_before_the_table_are_passed_over(tmp_path):
+    file = tmp_path / "export.csv"
+    file.write_text("# made on Monday\n\n# by nobody\na,b\n1.5,2\n2.5,3\n")
+    table = files.read(file)
+    assert table.names == ["a", "b"]
+    assert len(table) == 2
+    assert any("remarks" in note for note in table.notes)
+    file.write_text("#a,b\n1.5,2\n2.5,3\n")  # a name may begin so
+    assert files.read(file).names == ["#a", "b"]

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as compute
 
 from .errors import BadInput, listed, meant
 from .files import Table
+from .oddities import as_text
 
 KINDS = ("number", "positive", "count", "binary", "category", "ignore")
 _ALIASES = {
@@ -289,8 +289,6 @@ def _floats(name: str, column: pa.Array) -> np.ndarray:
 
 def _many_texts(column: pa.Array, distinct: int) -> str:
     values = list(map(str, column.drop_null().to_pylist()))
-    numbers = compute.match_substring_regex(pa.array(values), r"^\s*[-+]?[0-9.,]+\s*$").to_pylist()
-    if np.mean(numbers) > 0.8 and not all(numbers):
-        odd = values[numbers.index(False)]
-        return f"it holds numbers, but also text such as {odd!r}; pass that by --missing if a gap"
-    return f"it has {distinct} different texts, which are names and no categories"
+    return (
+        as_text(values) or f"it has {distinct} different texts, which are names and no categories"
+    )

@@ -7,7 +7,7 @@ import gzip
 import io
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -44,6 +44,10 @@ class Table:
 def read(path: Path, missing: Sequence[str] = ()) -> Table:
     """The table of a file; ``missing`` are further texts that mean a gap.
 
+    Where such a text is a number, that number is a gap however it is written, -999.00 as -999. No
+    threads of Arrow's read: those that still wind up when the process ends abort it
+    (https://github.com/apache/arrow/issues/39862).
+
     Raises:
         BadInput: no such file, one of another kind, or one that holds no table.
     """
@@ -54,9 +58,9 @@ def read(path: Path, missing: Sequence[str] = ()) -> Table:
         raise BadInput(f"{path} is a folder; name one of its files")
     try:
         if kind == ".parquet":
-            table = Table(pq.read_table(path))
+            table = Table(pq.read_table(path, use_threads=False))
         elif kind in _ARROW:
-            table = Table(pf.read_table(path))
+            table = Table(pf.read_table(path, use_threads=False))
         else:
             table = _read_text(path, kind, missing)
     except (pa.ArrowException, OSError, EOFError) as error:
@@ -66,6 +70,22 @@ def read(path: Path, missing: Sequence[str] = ()) -> Table:
         raise BadInput(f"{path} has no columns")
     if not len(table):
         raise BadInput(f"{path} has no rows of data")
+    return replace(table, arrow=_without(table.arrow, missing))
+
+
+def _without(table: pa.Table, missing: Sequence[str]) -> pa.Table:
+    """Gaps where a number is one of those that mean one."""
+    import pyarrow.compute as compute
+
+    codes = pa.array([float(m.replace(",", ".")) for m in missing if _is_number(m)], pa.float64())
+    if not len(codes):
+        return table
+    for place, field in enumerate(table.schema):
+        if pa.types.is_integer(field.type) or pa.types.is_floating(field.type):
+            column = table.column(place)
+            gap = compute.is_in(column.cast(pa.float64(), safe=False), codes)
+            column = compute.if_else(gap, pa.scalar(None, field.type), column)
+            table = table.set_column(place, field, column)
     return table
 
 
@@ -135,6 +155,7 @@ def _read_text(path: Path, kind: str, missing: Sequence[str]) -> Table:
         else:
             whole = raw.decode("cp1252", errors="replace")
             notes.append("The file is not UTF-8; it was read as Windows-1252 (Western European).")
+    whole = _without_remarks(whole, notes)
     lines = [line for line in whole.splitlines()[:200] if line.strip()]
     if not lines:
         raise BadInput(f"{path} is empty")
@@ -151,9 +172,11 @@ def _read_text(path: Path, kind: str, missing: Sequence[str]) -> Table:
         notes.append("Numbers are written with a decimal comma.")
     gaps = [*pc.ConvertOptions().null_values, *_GAPS, *missing]
     table = pc.read_csv(
-        io.BytesIO(whole.encode()),
+        pa.BufferReader(whole.encode()),
         pc.ReadOptions(
-            column_names=_unique(first, notes), skip_rows=0 if bare else _lines_to_names(whole)
+            use_threads=False,
+            column_names=_unique(first, notes),
+            skip_rows=0 if bare else _lines_to_names(whole),
         ),
         pc.ParseOptions(delimiter=separator, newlines_in_values=True),
         pc.ConvertOptions(
@@ -161,6 +184,19 @@ def _read_text(path: Path, kind: str, missing: Sequence[str]) -> Table:
         ),
     )
     return Table(_trimmed(table, gaps), tuple(notes))
+
+
+def _without_remarks(whole: str, notes: list[str]) -> str:
+    """The text from its first line on that is no remark: #, and fewer cells than what follows."""
+    lines = whole.splitlines(keepends=True)
+    marked = [i for i, line in enumerate(lines[:200]) if line.strip()]
+    first = next((i for i in marked if not lines[i].startswith("#")), 0)
+    rest = [lines[i] for i in marked if i >= first]
+    mark = _separator(rest) if rest else ","
+    if not first or any(line.count(mark) == rest[0].count(mark) for line in lines[:first]):
+        return whole  # "#id,a,b" is a line of names
+    notes.append(f"Lines of remarks before the table were passed over: {first}.")
+    return "".join(lines[first:])
 
 
 def _cells(line: str, separator: str) -> list[str]:

@@ -18,6 +18,7 @@ from .errors import BadInput, listed
 from .files import Table
 from .fitting import grid
 from .modelling import automatic, first_argument, having, load_model, parameters, regression
+from .oddities import codes
 from .options import components, covariances, settings
 from .recipe import Argument, Recipe
 
@@ -111,7 +112,9 @@ def prepare(table: Table, wanted: Wanted) -> Prepared:
         if told_so:
             raise BadInput(f"{name} cannot take column {unable!r}; leave it out or say --types")
         left[unable] = f"{name} cannot take it"
-    notes += kinds.taken_for([c for a in first for c in a.columns if c.name not in given], table)
+    own_columns = [c for a in first for c in a.columns]
+    notes += kinds.taken_for([c for c in own_columns if c.name not in given], table)
+    notes += codes({c.name: c.codes(table) for c in own_columns if not c.categories})
     arguments = [*first]
     if wanted.response:
         if "covariates" not in own:

@@ -102,7 +102,8 @@ def _lines(
     several = numbers and len(places) > 1
     centre, spread = np.zeros(len(places)), np.ones(len(places))
     if several:
-        centre, spread = np.nanmean(values, 1), np.nanstd(values, 1)
+        size = np.nanmax(np.abs(values), 1) + np.finfo(float).tiny  # whose square may overflow
+        centre, spread = np.nanmean(values, 1), np.nanstd(values / size[:, None], 1) * size
         spread = np.where(spread > 0, spread, 1.0)
     k = len(table.classes)
     for j in range(k):
