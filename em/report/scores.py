@@ -116,7 +116,8 @@ class _Apart:
 def _may_lie_apart(program: Program) -> bool:
     structure = program.structure
     alone = len(structure.levels) == 1 and structure.chain is None and not structure.auxiliary
-    return alone and len(structure.data) >= _MANY and program.shards is None
+    many = len(structure.data) >= _MANY and bool(structure.free)
+    return alone and many and program.shards is None
 
 
 def _apart(program: Program, params: Params, arrays: tuple) -> _Apart | None:
