@@ -130,10 +130,12 @@ def test_numbers_written_otherwise_are_told(tmp_path, written):
 
 def test_remarks_before_the_table_are_passed_over(tmp_path):
     file = tmp_path / "export.csv"
-    file.write_text("# made on Monday\n\n# by nobody\na,b\n1.5,2\n2.5,3\n")
+    file.write_text("# made on Monday\n\n# by nobody, really\na,b\n1.5,2\n2.5,3\n")
     table = files.read(file)
     assert table.names == ["a", "b"]
     assert len(table) == 2
     assert any("remarks" in note for note in table.notes)
     file.write_text("#a,b\n1.5,2\n2.5,3\n")  # a name may begin so
     assert files.read(file).names == ["#a", "b"]
+    file.write_text("\n\na,b\n1.5,2\n2.5,3\n")
+    assert files.read(file) == files.Table(table.arrow)

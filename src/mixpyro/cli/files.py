@@ -187,14 +187,17 @@ def _read_text(path: Path, kind: str, missing: Sequence[str]) -> Table:
 
 
 def _without_remarks(whole: str, notes: list[str]) -> str:
-    """The text from its first line on that is no remark: #, and fewer cells than what follows."""
+    """The text without the lines before the table that begin with #, unless those are its names."""
     lines = whole.splitlines(keepends=True)
-    marked = [i for i, line in enumerate(lines[:200]) if line.strip()]
-    first = next((i for i in marked if not lines[i].startswith("#")), 0)
-    rest = [lines[i] for i in marked if i >= first]
-    mark = _separator(rest) if rest else ","
-    if not first or any(line.count(mark) == rest[0].count(mark) for line in lines[:first]):
-        return whole  # "#id,a,b" is a line of names
+    told = [i for i, line in enumerate(lines[:200]) if line.strip()]
+    first = next((i for i in told if not lines[i].startswith("#")), 0)
+    remarks = [i for i in told if i < first]
+    if not remarks:
+        return whole
+    mark = _separator([lines[i] for i in told if i >= first])
+    top, before = _cells(lines[first], mark), _cells(lines[remarks[-1]], mark)
+    if len(top) == len(before) and any(map(_is_number, top)):
+        return whole  # "#id,a,b"
     notes.append(f"Lines of remarks before the table were passed over: {first}.")
     return "".join(lines[first:])
 
