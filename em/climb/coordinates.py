@@ -33,8 +33,7 @@ def coordinates(program: Program, params: Params, rows: Rows) -> Coordinates:
     # A probability of exactly 0 has no logit; one of 1e-77 does, and makes no difference.
     tiny = float(jnp.finfo(rows.weights.dtype).tiny) ** 0.25
     params = inside(program, params, tiny)
-    names = tuple(p.name for p in program.structure.free)
-    values = program.unconstrain(params, rows.arrays, names)
+    values = program.unconstrain(params, rows.arrays)
     vector, unravel = ravel_pytree(values)
     free = {p.name: p.constraint in _UNITLESS for p in program.structure.free}
     numeric = {n for b in program.blocks if not b.rung.closed for n in b.parameters}

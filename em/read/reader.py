@@ -244,11 +244,13 @@ class Reader:
         trace = self.run(others, arrays, 0, unconstrained=unconstrained)
         return {n: trace[n]["value"] for n in params}
 
-    def unconstrain(self, params: Mapping, arrays: tuple, names: tuple[str, ...]) -> Params:
-        """The unconstrained values of the named parameters."""
-        supports = self._supports
-        if all(n in supports for n in names):
-            return {n: biject_to(supports[n]).inv(params[n]) for n in names}
+    def unconstrain(
+        self, params: Mapping, arrays: tuple, names: tuple[str, ...] | None = None
+    ) -> Params:
+        """The unconstrained values of the named parameters, by default of all free ones."""
+        names = tuple(p.name for p in self.structure.free) if names is None else names
+        if all(n in self._supports for n in names):
+            return {n: biject_to(self._supports[n]).inv(params[n]) for n in names}
         trace = self.run(params, arrays, 0)
         return {
             n: biject_to(replay.site_constraint(trace[n])).inv(trace[n]["value"]) for n in names

@@ -136,8 +136,7 @@ def derivatives(
 def _derivatives(
     program: Program, params: Params, rows: Rows, assign: Assign = _SOFT
 ) -> Derivatives:
-    names = tuple(p.name for p in program.structure.free)
-    start, unravel = ravel_pytree(program.unconstrain(params, rows.arrays, names))
+    start, unravel = ravel_pytree(program.unconstrain(params, rows.arrays))
 
     def log_likelihood(vector: jax.Array) -> jax.Array:
         new = program.constrain(unravel(vector), params, rows.arrays)

@@ -90,10 +90,9 @@ def _prepared(
     """Where to begin, coordinates of unit information, the functions, the entry's support."""
     program, rows = fit.program, fit.rows
     params = away(program, jax.device_get(fit.settled), fit.boundary, _LEAVE)
-    names = tuple(p.name for p in program.structure.free)
 
     def unconstrained(params: Params, rows: Rows) -> jax.Array:
-        return ravel_pytree(program.unconstrain(params, rows.arrays, names))[0]
+        return ravel_pytree(program.unconstrain(params, rows.arrays))[0]
 
     start = program.compiled("unconstrained", lambda: quick_jit(program, unconstrained))
     evaluated = program.compiled("profile", lambda: quick_jit(program, _at(program), _EVALUATIONS))
@@ -130,10 +129,9 @@ def _prepared(
 
 def _at(program: Program) -> Callable:
     """The objective at u and its gradient, and an entry of the parameters and its gradient."""
-    names = tuple(p.name for p in program.structure.free)
 
     def of(vector: jax.Array, place: jax.Array, params: Params, rows: Rows) -> tuple:
-        unravel = ravel_pytree(program.unconstrain(params, rows.arrays, names))[1]
+        unravel = ravel_pytree(program.unconstrain(params, rows.arrays))[1]
 
         def constrained(vector: jax.Array) -> Params:
             return program.constrain(unravel(vector), params, rows.arrays)

@@ -59,7 +59,7 @@ def _gram(program: Program, params: Params, rows: Rows, apart: _Apart | None) ->
 
 def _one_by_one(program: Program, params: Params, arrays: tuple) -> jax.Array:
     """(m, n) the scores, entry by entry of the parameters."""
-    start, unravel = ravel_pytree(_unconstrained(program, params, arrays))
+    start, unravel = ravel_pytree(program.unconstrain(params, arrays))
 
     def log_density(vector: jax.Array) -> jax.Array:
         new = program.constrain(unravel(vector), params, arrays)
@@ -94,7 +94,7 @@ class _Apart:
 
         See Louis (1982, JRSS-B 44:226).
         """
-        start, unravel = ravel_pytree(_unconstrained(program, params, arrays))
+        start, unravel = ravel_pytree(program.unconstrain(params, arrays))
         classes = posterior(program, params, arrays).units
 
         def along(direction: jax.Array) -> jax.Array:
@@ -136,7 +136,7 @@ def _apart(program: Program, params: Params, arrays: tuple) -> _Apart | None:
         prior = jnp.broadcast_to(prior if prior.ndim == 2 else prior[:, None], shape)
         return [*(by_site[n] for n in names), prior]
 
-    given = (_unconstrained(program, params, arrays), params, arrays)
+    given = (program.unconstrain(params, arrays), params, arrays)
     kinds = jax.tree.map(kind_of, given)
     closed, shapes = jax.make_jaxpr(log_densities, return_shape=True)(*kinds)
     of_leaf = [frozenset([n]) for n in sorted(given[0])]
@@ -162,10 +162,6 @@ def _owners(sizes: Mapping[str, int], felt: Sequence[frozenset[str]]) -> np.ndar
             groups.append(group := np.full((sizes[name], len(felt)), -1))
         group[: sizes[name], own] = start[name] + np.arange(sizes[name])[:, None]
     return np.concatenate(groups) if groups else np.zeros((0, len(felt)), int)
-
-
-def _unconstrained(program: Program, params: Params, arrays: tuple) -> Params:
-    return program.unconstrain(params, arrays, tuple(p.name for p in program.structure.free))
 
 
 def scaling(matrix: np.ndarray) -> np.ndarray:

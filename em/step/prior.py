@@ -68,10 +68,9 @@ def without_mode(program: Program, params: Params, rows: Rows) -> jax.Array:
 
 def curvature(program: Program, params: Params, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
     """(m,) the gradient and (m, m) the Hessian of the log prior in unconstrained coordinates."""
-    names = tuple(p.name for p in program.structure.free)
 
     def both(params: Params, rows: Rows) -> tuple[jax.Array, jax.Array]:
-        start, unravel = ravel_pytree(program.unconstrain(params, rows.arrays, names))
+        start, unravel = ravel_pytree(program.unconstrain(params, rows.arrays))
 
         def value(vector: jax.Array) -> jax.Array:
             new = program.constrain(unravel(vector), params, rows.arrays)

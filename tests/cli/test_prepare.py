@@ -1,5 +1,6 @@
 """From a file and options to a model: nothing is fitted here."""
 
+import re
 from pathlib import Path
 
 import jax
@@ -116,16 +117,28 @@ def test_codes_for_gaps_are_told_and_taken(tmp_path):
         "One row has 99 for 'a', far from all others: if that is a code for a gap, say "
         "--missing 99."
     ]
+    assert codes({"nobody": np.full(5, np.nan)}) == []
 
 
 @pytest.mark.parametrize("written", ["1,126", "12.5%", "$ 3.10", "-4 %"])
 def test_numbers_written_otherwise_are_told(tmp_path, written):
     file = tmp_path / "sales.csv"
-    cells = [f'"{written}"', *(f'"{written[:-1]}{i}{written[-1]}"' for i in range(60))]
+    cells = [f'"{written}"', *(f'"{re.sub("[0-9]", str(i), written, count=1)}"' for i in range(60))]
     file.write_text("\n".join(["price,x", *(f"{c},{i % 7}.5" for i, c in enumerate(cells))]))
     column, why = columns.find(files.read(file), "price")
     assert column is None
     assert f"numbers written as '{written}'" in why
+
+
+@pytest.mark.parametrize("mark", ["{i}.03.2024", "192.168.{i}.1", "079 555 {i} 12"])
+def test_dates_and_addresses_are_no_numbers(tmp_path, mark):
+    file = tmp_path / "log.csv"
+    file.write_text(
+        "\n".join(["when,x", *(f"{mark.format(i=i)},{i % 7}.5" for i in range(10, 75))])
+    )
+    column, why = columns.find(files.read(file), "when")
+    assert column is None
+    assert "65 different texts" in why
 
 
 def test_remarks_before_the_table_are_passed_over(tmp_path):

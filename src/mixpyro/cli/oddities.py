@@ -18,23 +18,25 @@ def codes(columns: Mapping[str, np.ndarray]) -> list[str]:
     """
     out = []
     for name, values in columns.items():
-        there = np.unique(values[~np.isnan(values)])
-        for place in {0, len(there) - 1}:
-            rest = np.delete(there, place)
-            if not _NINES.fullmatch(f"{there[place]:.17g}") or len(rest) < 3:
+        there = values[~np.isnan(values)]
+        ends = there.min(initial=np.inf), there.max(initial=-np.inf)
+        for code in dict.fromkeys(ends):
+            if not _NINES.fullmatch(f"{code:.17g}"):
                 continue
-            if np.abs(rest - there[place]).min() > np.ptp(rest):
-                number = int((values == there[place]).sum())
+            rest = np.unique(there[there != code])
+            if len(rest) > 2 and np.abs(rest - code).min() > np.ptp(rest):
+                number = int((there == code).sum())
                 many = f"{number} rows have" if number > 1 else "One row has"
                 out.append(
-                    f"{many} {there[place]:g} for {name!r}, far from all others: if that is "
-                    f"a code for a gap, say --missing {there[place]:g}."
+                    f"{many} {code:g} for {name!r}, far from all others: if that is a code for a "
+                    f"gap, say --missing {code:g}."
                 )
     return out
 
 
-# 12.3%, $ 1,234.50, 1'234: a number with a sign, a unit or separators.
-_WRITTEN = re.compile(r"[$€£]?\s*[-+]?\s*[$€£]?\s*\d[\d.,' ]*\s*[%$€£]?")
+# 12.3%, $ 1,234.50, 1'234: a number with a sign, a unit or separators of thousands; no date and no
+# address, 12.03.2024 or 192.168.1.1.
+_WRITTEN = re.compile(r"[$€£]?\s*[-+]?\s*[$€£]?\s*\d+([,.' ]\d{3})*([.,]\d+)?\s*[%$€£]?")
 
 
 def as_text(values: Sequence[str]) -> str:

@@ -21,7 +21,7 @@ WEIGHTS = _rng.uniform(0.5, 2.0, N)
 X[3, 0] = X[40, 1] = np.nan
 
 
-def five_kinds(x, counts, yes, weights):
+def three_kinds(x, counts, yes, weights):
     """The scale belongs to two sites, everything else to one."""
     share = numpyro.param("share", 0.5, constraint=dist.constraints.unit_interval)
     loc = [numpyro.param(f"loc_{j}", jnp.array([0.0, 2.0])) for j in range(2)]
@@ -57,7 +57,7 @@ def log_density(theta):
 
 
 def test_sandwich_errors_are_those_of_scores_written_by_hand():
-    fit = em.EM(five_kinds).run(jax.random.key(0), X, COUNTS, YES, WEIGHTS)
+    fit = em.EM(three_kinds).run(jax.random.key(0), X, COUNTS, YES, WEIGHTS)
     assert fit.status.ok
     found = fit.params
     theta = np.array([found["share"], found["scale"], *np.ravel([found[n] for n in NAMES])])

@@ -39,9 +39,12 @@ def test_empty_components_take_the_worst_rows(n):
         return distance.argmin(1), distance.min(1)
 
     def centres(own):
-        filled = [np.average(x[own == k], axis=0, weights=weights[own == k]) for k in set(own)]
+        members = [own == k for k in range(4)]
         return np.array(
-            [filled[sorted(set(own)).index(k)] if k in own else start[k] for k in range(4)]
+            [
+                np.average(x[rows], axis=0, weights=weights[rows]) if rows.any() else start[k]
+                for k, rows in enumerate(members)
+            ]
         )
 
     # By hand: the first step moves the two that have rows; then the two rows that are farthest from
