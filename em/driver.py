@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 
@@ -22,7 +22,9 @@ from .climb.ascent import Ascent, Way
 from .climb.passes.stepwise import Stepwise
 from .climb.record.checkpoint import Checkpoint
 from .climb.search import climb_all
+from .climb.selection import Restarts
 from .climb.starts import Start
+from .climb.state import Outcome
 from .climb.status import FitError
 from .identity import identity_of
 from .in_double import fit_of
@@ -40,6 +42,7 @@ from .report.fit import Fit, look_ahead
 from .rows.checks import check
 from .rows.given import check_params, check_responsibilities
 from .rows.streamed import total_of
+from .started import Started
 
 # How many starts there are, and at least if the default says how many.
 _STARTS = 10
@@ -170,7 +173,7 @@ class EM:
             key = as_key(rng_key)
             given = (init_params, init_responsibilities)
             fit = run_batches(self, data, key, *given, checkpoint, checkpoint_every)
-            return self._checked(fit)
+            return self.checked(fit)
         if self.stepwise is not None:
             raise ValueError("em.Stepwise is for em.Batches; rows in memory take accelerate='auto'")
         given = (init_params, init_responsibilities)
@@ -185,7 +188,7 @@ class EM:
             started = self._start(pool, rng_key, call, given, patient)
         with Interruption() as stop:
             ascent = started.ascent.kept(stop, keeper)
-            return self._finish(started._replace(ascent=ascent))
+            return self.finish(started._replace(ascent=ascent))
 
     def run_each(
         self, rng_key: jax.Array | int, calls: Iterable[tuple[tuple, dict]], look: bool = True
@@ -194,6 +197,12 @@ class EM:
 
         Without ``look`` their statuses say how the climbs ended, and no more.
         """
+        return map(self.finish, self.begin_each(rng_key, calls, look))
+
+    def begin_each(
+        self, rng_key: jax.Array | int, calls: Iterable[tuple[tuple, dict]], look: bool = True
+    ) -> Iterator[Started]:
+        """The same runs up to their climbs."""
         number = os.cpu_count() or 1
         with ThreadPoolExecutor(number) as pool:
             ahead: deque[Started] = deque()
@@ -201,9 +210,8 @@ class EM:
                 call = self._call(args, kwargs)
                 ahead.append(self._start(pool, rng_key, call, patient=AMONG_MANY, look=look))
                 if len(ahead) > 2 * number:
-                    yield self._finish(ahead.popleft())
-            while ahead:
-                yield self._finish(ahead.popleft())
+                    yield ahead.popleft()
+            yield from ahead
 
     def _call(self, args: tuple, kwargs: dict[str, Any]) -> Call:
         refuse_aliases(self.model, kwargs)
@@ -275,26 +283,18 @@ class EM:
         )
 
     @surrounded
-    def _finish(self, started: Started) -> Fit:
-        outcome, restarts = climb_all(ascent := started.ascent)
+    def finish(
+        self, started: Started, climb: Callable[[Ascent], tuple[Outcome, Restarts]] = climb_all
+    ) -> Fit:
+        """The fit of a run, by such climbs."""
+        outcome, restarts = climb(ascent := started.ascent)
         if ascent.checkpoint is not None:
             ascent.checkpoint.close()
         fit = fit_of(started.call, ascent, started.found, outcome, restarts, started.look)
-        return self._checked(fit)
+        return self.checked(fit)
 
-    def _checked(self, fit: Fit) -> Fit:
+    def checked(self, fit: Fit) -> Fit:
+        """The fit, if ``throw`` does not forbid it."""
         if self.throw and not fit.status.ok:
             raise FitError(fit.message)
         return fit
-
-
-class Started(NamedTuple):
-    """A run that has everything but its climbs; ``found`` is what the checks saw of the data.
-
-    Without ``look`` the status of its fit will say how the climb ended, and no more.
-    """
-
-    call: Call
-    found: dict[str, Any]
-    ascent: Ascent
-    look: bool

@@ -34,16 +34,19 @@ def climb_all(first: Ascent) -> tuple[Outcome, Restarts]:
 
     Every round has as many starts as the first, so that it climbs by what is compiled already.
     """
-    outcome, restarts = _climb_all(first)
+    return search(first, *first.outcome())
+
+
+def search(first: Ascent, outcome: Outcome, restarts: Restarts) -> tuple[Outcome, Restarts]:
+    """The rounds after the first, whose climbs these are."""
+    if first.way.search and first.number > 1:
+        outcome, restarts = _search(first, outcome, restarts)
     if first.stop.asked:  # what has converged may not be the best of what there was to find
         restarts.status[restarts.chosen] = Status.INTERRUPTED
     return outcome, restarts
 
 
-def _climb_all(first: Ascent) -> tuple[Outcome, Restarts]:
-    outcome, restarts = first.outcome()
-    if not first.way.search or first.number == 1:
-        return outcome, restarts
+def _search(first: Ascent, outcome: Outcome, restarts: Restarts) -> tuple[Outcome, Restarts]:
     same = _SAME[32 if first.single else 64]
     kinds, spent, number, revised = list(_KINDS), _cost(first, outcome), 0, 0
     enough, in_vain = _enough(first.program.num_components), 0

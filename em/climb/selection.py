@@ -31,7 +31,8 @@ class Restarts:
     """All climbs: final objective, steps, status, and the smallest relative scale of each.
 
     ``ranking`` has them from the best to the worst; ``chosen`` is the first of those that differ
-    from the best by rounding only.
+    from the best by rounding only. ``passed``: there would have been more starts, but another model
+    is ahead (`studies/contenders.py`).
     """
 
     objective: np.ndarray
@@ -40,6 +41,7 @@ class Restarts:
     smallest_scale: np.ndarray
     chosen: int
     ranking: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
+    passed: bool = False
 
     def found(self, tolerance: float) -> int:
         """How many starts ended where the chosen one did, but for so much of the objective.

@@ -60,6 +60,7 @@ def save(fit: Result, path: str | Path) -> None:
         "looked": fit.looked,
         "reseeded": fit.reseeded,
         "chosen": found.chosen,
+        "passed": found.passed,
         "spec": str(fit.spec),
         "posterior": fit.program.posterior,
         "batches": {str(i): v for i, v in elsewhere.items()},
@@ -161,6 +162,7 @@ def _made[R: Result](
         status=stored["restarts/status"],
         smallest_scale=stored["restarts/smallest_scale"],
         chosen=int(meta["chosen"]),
+        passed=bool(meta["passed"]),
     )
     return kind(
         program=program,

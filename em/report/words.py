@@ -59,6 +59,11 @@ def of_starts(found: Restarts) -> list[str]:
     number, of = found.found(SAME), len(found.status)
     if of > 1 and Status(int(found.status[found.chosen])).ok:
         sentences.append(f"The best was found by {number} of {of} starts.")
+    if found.passed:
+        sentences.append(
+            "No more starts were tried, as another model of the sweep is ahead by BIC: run this "
+            "one by itself to search longer."
+        )
     for code, words in (
         (Status.COLLAPSED, "collapsed on a singularity and were discarded"),
         (Status.NEARLY_SINGULAR, "rest on a nearly singular component of a few rows"),

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..driver import EM
 from ..report.fit import Fit
+from .contenders import fits_of
 from .sequence import SequentialTest, sequence
 
 if TYPE_CHECKING:
@@ -185,6 +186,10 @@ def sweep(
     ``em.sweep(model, key, x, num_components=range(1, 10), covariance=("full", "tied"))`` makes 18
     fits. A keyword whose value is itself a tuple goes into a list: ``[(1, 2)]``.
 
+    With ``num_restarts="auto"``, the default, and more than twelve fits, all climb from ten starts,
+    and from more only those that may come out first by BIC, or are below one of fewer components;
+    the messages of the others say so. ``EM(model, num_restarts=100)`` takes so many for each.
+
     Args:
         model: a NumPyro model, or ``EM(model, ...)`` with the options to fit by.
         rng_key: a JAX key; every fit uses it.
@@ -208,4 +213,4 @@ def sweep(
     every = itertools.product(*grid.values())
     keywords = tuple(dict(zip(grid, values, strict=True)) for values in every)
     calls = ((args, {**fixed, **chosen}) for chosen in keywords)
-    return Sweep(keywords, tuple(fitter.run_each(rng_key, calls)))
+    return Sweep(keywords, fits_of(fitter, rng_key, keywords, calls))
