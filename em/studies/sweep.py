@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
 
+from ..climb.status import Status
 from ..driver import EM
 from ..report.fit import Fit
 from .contenders import fits_of
+from .figures import figure, figures
+from .processes import Fits, fits_in
 from .sequence import SequentialTest, sequence
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-_FIRST = ("log_likelihood", "num_free_params", "aic", "bic", "icl", "entropy")
-_THEN = ("aic3", "sabic", "caic", "clc", "awe", "relative_entropy")
 _HIGHER = ("log_likelihood", "relative_entropy")
 _CRITERIA = ("aic", "bic", "icl", "aic3", "sabic", "caic", "clc", "awe", *_HIGHER)
 
@@ -41,11 +42,12 @@ class Sweep:
 
     Attributes:
         keywords: the keywords of each fit that were swept over.
-        fits: the fits, in the same order (the last keyword changes fastest).
+        fits: the fits, in the same order (the last keyword changes fastest). Those that other
+            processes made are put together as they are asked for.
     """
 
     keywords: tuple[dict[str, Any], ...]
-    fits: tuple[Fit, ...]
+    fits: Sequence[Fit]
 
     @property
     def table(self) -> pd.DataFrame:
@@ -56,17 +58,30 @@ class Sweep:
         """
         import pandas as pd
 
-        return pd.DataFrame(
-            [
-                {**keywords, **_numbers(fit), "bic_weight": weight, "status": fit.status.name}
-                for keywords, fit, weight in zip(
-                    self.keywords, self.fits, self._bic_weights(), strict=True
-                )
-            ]
-        )
+        weights = self._bic_weights()
+        rows = []
+        for keywords, own, weight in zip(self.keywords, self._rows, weights, strict=True):
+            row = dict(own)
+            status = row.pop("status")
+            rows.append({**keywords, **row, "bic_weight": weight, "status": status})
+        return pd.DataFrame(rows)
+
+    @property
+    def _rows(self) -> tuple[dict[str, Any], ...]:
+        """The figures of each fit."""
+        if isinstance(self.fits, Fits):
+            return self.fits.rows
+        return tuple(figures(fit) for fit in self.fits)
+
+    @property
+    def ok(self) -> np.ndarray:
+        """(number of fits,) whether the status of each is ok."""
+        if isinstance(self.fits, Fits):
+            return np.array([Status[row["status"]].ok for row in self.fits.rows])
+        return np.array([fit.status.ok for fit in self.fits])
 
     def _bic_weights(self) -> np.ndarray:
-        bic = np.array([fit.bic for fit in self.fits])
+        bic = self.values("bic")
         share = np.exp(-(bic - np.nanmin(bic)) / 2)
         return share / np.nansum(share)
 
@@ -101,7 +116,9 @@ class Sweep:
 
     def values(self, criterion: str) -> np.ndarray:
         """(number of fits,) a criterion of each, NaN where a fit has none."""
-        return np.array([_number(fit, criterion) for fit in self.fits], float)
+        if isinstance(self.fits, Fits):
+            return np.array([row.get(criterion, np.nan) for row in self.fits.rows], float)
+        return np.array([figure(fit, criterion) for fit in self.fits], float)
 
     def best(self, criterion: str = "bic") -> Fit:
         """The fit of the lowest criterion, or of the highest log-likelihood or relative entropy.
@@ -111,14 +128,18 @@ class Sweep:
         Raises:
             ValueError: an unknown criterion.
         """
+        return self.fits[self.winner(criterion)]
+
+    def winner(self, criterion: str = "bic") -> int:
+        """The place of that fit."""
         if criterion not in _CRITERIA:
             raise ValueError(f"criterion must be one of {', '.join(_CRITERIA)}, not {criterion!r}")
-        sign = -1 if criterion in _HIGHER else 1
-        sound = [fit for fit in self.fits if fit.status.ok] or list(self.fits)
-        values = [sign * _number(fit, criterion) for fit in sound]
+        values = (-1 if criterion in _HIGHER else 1) * self.values(criterion)
+        ok = self.ok
+        values = np.where(ok if ok.any() else True, values, np.nan)
         if np.isnan(values).all():
             raise ValueError(f"none of these fits has {criterion}; Fit.indices says what there is")
-        return sound[int(np.nanargmin(values))]
+        return int(np.nanargmin(values))
 
     def bootstrap_lrt(
         self,
@@ -159,26 +180,12 @@ class Sweep:
         return sequence(self.keywords, self.fits, rng_key, num_replicates, level, stop, options)
 
 
-def _number(fit: Fit, criterion: str) -> float:
-    """A criterion of a fit, NaN where it has none: no other is computed."""
-    if criterion in _THEN:
-        return fit.indices().get(criterion, np.nan)
-    known = criterion != "icl" or fit.program.structure.chain is None
-    return getattr(fit, criterion) if known else np.nan
-
-
-def _numbers(fit: Fit) -> dict[str, float]:
-    """What `Fit.indices` knows, what is looked at first in front."""
-    first = [name for name in _FIRST if name != "icl" or fit.program.structure.chain is None]
-    found = fit.indices()
-    return {n: getattr(fit, n) for n in first} | {n: found[n] for n in _THEN if n in found}
-
-
 def sweep(
     model: Callable | EM,
     rng_key: jax.Array | int,
     *args: Any,
     init_params: Any = None,
+    processes: int = 1,
     **kwargs: Any,
 ) -> Sweep:
     """Fit a model for every combination of the keywords that are given as a list, tuple or range.
@@ -195,10 +202,14 @@ def sweep(
         rng_key: a JAX key; every fit uses it.
         args: the model's positional arguments.
         init_params: not allowed: the fits differ in their parameters.
+        processes: fit in so many processes at once: most of what many small fits take is Python,
+            which runs on one core. Each takes seconds to start, and a model must be of a module
+            that it can import. On the CPU only.
         kwargs: the model's keyword arguments; lists, tuples and ranges are swept over.
 
     Raises:
-        ValueError: no keyword to sweep over, an empty one, or what `EM.run` raises.
+        ValueError: no keyword to sweep over, an empty one; processes that cannot be had; or what
+            `EM.run` raises.
     """
     if init_params is not None:
         raise ValueError("a sweep takes no init_params: its fits have different parameters")
@@ -212,5 +223,7 @@ def sweep(
         )
     every = itertools.product(*grid.values())
     keywords = tuple(dict(zip(grid, values, strict=True)) for values in every)
-    calls = ((args, {**fixed, **chosen}) for chosen in keywords)
+    calls = [(args, {**fixed, **chosen}) for chosen in keywords]
+    if processes != 1:
+        return Sweep(keywords, fits_in(processes, fitter, rng_key, keywords, calls))
     return Sweep(keywords, fits_of(fitter, rng_key, keywords, calls))

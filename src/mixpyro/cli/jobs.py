@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
 from typing import Any, Protocol
 
 import jax
@@ -17,13 +12,12 @@ import numpy as np
 
 from .. import enable_compilation_cache
 from ..em import EM, Batches, Fit
+from ..processes import cores, processes
 from .modelling import load_model
 
 CRITERIA = ("bic", "aic", "icl")
 # A process takes as long to start as two candidates take; from so many rows on XLA uses all cores.
 _EACH, _ROWS, _MOST = 6, 100_000, 8
-# Two processes whose products each take all cores take turns at them.
-_ALONE = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 class Told(Protocol):
@@ -93,19 +87,19 @@ def row_of(cell: dict[str, Any], fit: Fit) -> dict[str, Any]:
 
 
 def screened(
-    job: Job, cells: Sequence[dict[str, Any]], told: Told, processes: int | None = None
+    job: Job, cells: Sequence[dict[str, Any]], told: Told, at_once: int | None = None
 ) -> list[dict[str, Any]]:
     """A row for each cell, whose status says how its climbs ended.
 
     In so many processes: by default as many as there are cores, if that pays.
     """
-    number = _affordable(job, len(cells)) if processes is None else processes
+    number = _affordable(job, len(cells)) if at_once is None else at_once
     rows: list[dict[str, Any]] = []
     if number > 1:
         try:
             for row in _side_by_side(job, cells, told, number):
                 rows.append(row)  # what there is counts, however it ends
-        except BrokenProcessPool:  # no memory for them, or a main module that cannot be imported
+        except BrokenProcessPool:  # no memory for them
             pass
     rest = cells[len(rows) :]
     return rows + [row_of(c, f) for c, f in zip(rest, job.fits(rest, told, False), strict=True)]
@@ -114,44 +108,19 @@ def screened(
 def _affordable(job: Job, number: int) -> int:
     if job.num_rows > _ROWS:
         return 1
-    here = getattr(os, "sched_getaffinity", None)
-    cores = len(here(0)) if here else os.cpu_count() or 1
-    return min(cores, number // _EACH, _MOST)
+    return min(cores(), number // _EACH, _MOST)
 
 
 def _side_by_side(
     job: Job, cells: Sequence[dict[str, Any]], told: Told, number: int
 ) -> Iterator[dict[str, Any]]:
-    # A process that is forked would hang in JAX's threads.
-    told_by_name = replace(job, model=None)
-    pool = ProcessPoolExecutor(number, get_context("spawn"), _begin, (told_by_name,))
-    done = False
-    try:
-        with _one_thread_each():
-            futures = [pool.submit(_row, cell) for cell in cells]
+    with processes(number, _begin, replace(job, model=None)) as submit:
+        futures = [submit(_row, cell) for cell in cells]
         for cell, future in zip(cells, futures, strict=True):
             row = future.result()
             told.begun(cell)
             told.done(cell)
             yield row
-        done = True
-    finally:
-        pool.shutdown(wait=done, cancel_futures=True)
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """For processes that are started within."""
-    before = {name: os.environ.get(name) for name in _ALONE}
-    os.environ.update(dict.fromkeys(_ALONE, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 class _Nobody:
@@ -167,7 +136,6 @@ _jobs: list[Job] = []
 
 
 def _begin(job: Job) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that waits
     enable_compilation_cache()
     _jobs.append(replace(job, model=load_model(job.name)[0]))
 

@@ -17,10 +17,8 @@ if TYPE_CHECKING:
 
 def sweep(found: Sweep, ax: Axes | None = None, criterion: str = "bic") -> Axes:
     """One line a combination of the other keywords (see `Sweep.plot`)."""
-    best = found.best(criterion)  # which also refuses an unknown criterion
-    winner = next(i for i, fit in enumerate(found.fits) if fit is best)
-    ok = np.array([fit.status.ok for fit in found.fits])
-    return candidates(found.keywords, found.values(criterion), ok, winner, ax, criterion)
+    winner = found.winner(criterion)  # which also refuses an unknown criterion
+    return candidates(found.keywords, found.values(criterion), found.ok, winner, ax, criterion)
 
 
 def candidates(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mixpyro import em, models
-from mixpyro.em.studies.contenders import _next, _Run
+from mixpyro.em.studies.contenders import Standing, ahead, standing
 
 pytestmark = pytest.mark.usefixtures("x64")
 
@@ -65,10 +65,8 @@ def test_a_failure_is_raised_where_it_is_asked_for():
         em.sweep(own, 0, COUNTS, num_components=[2] * 13)
 
 
-def run(components, log_likelihood, bic, hoped, searched=False, sound=True):
-    program = SimpleNamespace(num_components=components)
-    fit = SimpleNamespace(log_likelihood=log_likelihood, bic=bic, program=program)
-    return SimpleNamespace(fit=fit, hoped=hoped, searched=searched, sound=sound)
+def stands(components, log_likelihood, bic, hoped, searched=False, sound=True):
+    return Standing(log_likelihood, bic, hoped, components, sound, searched)
 
 
 def keywords(*numbers, **others):
@@ -76,30 +74,31 @@ def keywords(*numbers, **others):
 
 
 def test_the_lowest_bic_comes_first_then_what_may_pass_it():
-    front, near, far = run(1, -50, 110, 110), run(2, -49, 120, 109), run(3, -48, 130, 111)
+    front, near, far = stands(1, -50, 110, 110), stands(2, -49, 120, 109), stands(3, -48, 130, 111)
     every = [far, near, front]
     asked = keywords(3, 2, 1)
-    for expected in (front, near):
-        assert _next(every, asked) is expected
-        expected.searched = True
-    assert _next(every, asked) is None
+    assert ahead(every, asked) == [2, 1]
+    every[2] = front._replace(searched=True)
+    assert ahead(every, asked) == [1]
+    every[1] = near._replace(searched=True)
+    assert ahead(every, asked) == []
 
 
 def test_a_front_that_is_not_sound_holds_nobody_back():
-    front, near = run(2, -40, 90, 90, sound=False, searched=True), run(1, -50, 110, 110)
-    assert _next([front, near], keywords(2, 1)) is near
+    front, near = stands(2, -40, 90, 90, searched=True, sound=False), stands(1, -50, 110, 110)
+    assert ahead([front, near], keywords(2, 1)) == [1]
 
 
 def test_one_below_fewer_components_of_the_same_kind_is_searched():
-    one, two = run(1, -50.0, 110, 110, searched=True), run(2, -50.1, 150, 150)
-    assert _next([one, two], keywords(1, 2)) is two
-    assert _next([one, two], keywords(1, 1)) is None  # the keyword is not the number
+    one, two = stands(1, -50.0, 110, 110, searched=True), stands(2, -50.1, 150, 150)
+    assert ahead([one, two], keywords(1, 2)) == [1]
+    assert ahead([two, one], keywords(2, 1)) == [0]
+    assert ahead([one, two], keywords(1, 1)) == []  # the keyword is not the number
     kinds = [{"num_components": 1, "covariance": "full"}, {"num_components": 2, "covariance": "x"}]
-    assert _next([one, two], kinds) is None
-    one.sound = False  # a peak of an unbounded likelihood is no bound
-    two.hoped = 151.0
-    one.fit.bic = 110
-    assert _next([one, two, run(3, -60, 100, 100, searched=True)], keywords(1, 2, 3)) is None
+    assert ahead([one, two], kinds) == []
+    # A peak of an unbounded likelihood is no bound.
+    three = stands(3, -60, 100, 100, searched=True)
+    assert ahead([one._replace(sound=False), two, three], keywords(1, 2, 3)) == []
 
 
 @pytest.mark.parametrize(
@@ -111,7 +110,13 @@ def test_one_below_fewer_components_of_the_same_kind_is_searched():
     ],
 )
 def test_what_is_hoped_for_is_twice_the_way_from_the_median_to_the_best(status, ends, gain):
-    results = SimpleNamespace(objective=np.array(ends), status=np.array(status), chosen=0)
-    own = object.__new__(_Run)
-    own.fit = SimpleNamespace(bic=100.0, restart_results=results)
-    assert own.hoped == 100 - 2 * gain
+    fit = SimpleNamespace(
+        bic=100.0,
+        log_likelihood=-10.0,
+        base_status=em.Status.CONVERGED,
+        program=SimpleNamespace(num_components=2),
+        restart_results=SimpleNamespace(
+            objective=np.array(ends), status=np.array(status), chosen=0
+        ),
+    )
+    assert standing(fit, False).hoped == 100 - 2 * gain

@@ -1,0 +1,122 @@
+"""Sweeps in several processes: the fits of one process, put together when they are asked for."""
+
+import functools
+import subprocess
+import sys
+import threading
+
+import jax
+import numpy as np
+import pandas as pd
+import pytest
+
+from mixpyro import em, models
+from mixpyro.em.studies import processes
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("x64")]
+
+COUNTS = np.concatenate([np.random.default_rng(0).poisson(rate, 30) for rate in (1, 12, 40)])
+
+NUMBERS = [1, 2, 3, 4, *3 * [2, 3, 4]]  # more than are searched one and all, and few to read
+
+
+SCRIPT = """
+import numpy as np
+
+from mixpyro import em, models
+
+print("once")
+x = np.array([0, 1, 0, 9, 8, 7, 1, 0, 8, 9] * 3)
+fitter = em.EM(models.poisson_mixture, num_restarts=2)
+found = em.sweep(fitter, 0, x, num_components=[1, 2], processes=2)
+print(found.best().program.num_components)
+
+
+def own(x, num_components):
+    return models.poisson_mixture(x, num_components=num_components)
+
+
+try:
+    em.sweep(own, 0, x, num_components=[1, 2], processes=2)
+except ValueError as error:
+    print("the main module" if "the main module" in str(error) else error)
+"""
+
+
+@functools.cache
+def swept(number):
+    with jax.enable_x64(True):
+        fitter = em.EM(models.poisson_mixture)
+        return em.sweep(fitter, 0, COUNTS, num_components=NUMBERS, processes=number)
+
+
+def test_tables_are_those_of_one_process():
+    one, two = swept(1), swept(2)
+    assert isinstance(two.fits, processes.Fits)
+    assert not two.fits._made  # a table needs no fit
+    pd.testing.assert_frame_equal(two.table, one.table, rtol=1e-6)
+    assert NUMBERS[two.winner()] == NUMBERS[one.winner()] == 3
+    np.testing.assert_array_equal(two.ok, one.ok)
+    two.plot()
+    assert not two.fits._made
+
+
+def test_fits_are_those_of_one_process():
+    one, two = swept(1), swept(2)
+    assert [fit.restart_results.passed for fit in two.fits] == [
+        fit.restart_results.passed for fit in one.fits
+    ]
+    again, best = two.best(), one.best()
+    assert two.fits[two.winner()] is again
+    assert again.params["rate"].dtype == np.float64
+    np.testing.assert_allclose(np.sort(again.params["rate"]), np.sort(best.params["rate"]), 1e-5)
+    assert again.message == best.message
+    np.testing.assert_allclose(
+        again.summary()["standard_error"].sort_values(),
+        best.summary()["standard_error"].sort_values(),
+        rtol=1e-3,
+    )
+    assert [fit.program.num_components for fit in two.fits[1:3]] == [2, 3]
+    with pytest.raises(IndexError):
+        two.fits[13]
+
+
+def test_columns_and_options_go_along():
+    frame = pd.DataFrame({"count": COUNTS, "other": COUNTS[::-1]})
+    fitter = em.EM(models.poisson_mixture, num_restarts=2, objective="posterior")
+    found = em.sweep(fitter, jax.random.PRNGKey(1), frame, num_components=[1, 2], processes=2)
+    alone = fitter.run(jax.random.PRNGKey(1), frame, num_components=2)
+    assert found.table["log_likelihood"][1] == pytest.approx(alone.log_likelihood, rel=1e-9)
+    assert found.fits[1].objective == pytest.approx(alone.objective, rel=1e-9)
+    assert found.fits[1].summary().index.tolist() == alone.summary().index.tolist()
+
+
+def test_scripts_need_no_guard(tmp_path):
+    """The main module is not run again, and what is of it is refused."""
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    told = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    assert told.returncode == 0, told.stderr
+    assert told.stdout.splitlines() == ["once", "2", "the main module"]
+
+
+def test_what_goes_wrong_elsewhere_is_told_here():
+    with pytest.raises(ValueError, match="row 0"):
+        em.sweep(models.poisson_mixture, 0, -COUNTS - 1, num_components=[1, 2], processes=2)
+    short = em.EM(models.poisson_mixture, max_steps=1, throw=True)
+    with pytest.raises(em.FitError, match="max_steps"):
+        em.sweep(short, 0, COUNTS, num_components=[2, 3], processes=2)
+
+
+def test_what_cannot_be_is_refused(monkeypatch):
+    sweep = functools.partial(em.sweep, models.poisson_mixture, 0, num_components=[1, 2])
+    with pytest.raises(ValueError, match="processes must be a whole number"):
+        sweep(COUNTS, processes=0)
+    with pytest.raises(ValueError, match="Batches"):
+        sweep(em.Batches(COUNTS), processes=2)
+    lock = threading.Lock()
+    with pytest.raises(ValueError, match="cannot be sent"):
+        em.sweep(lambda x, num_components: lock, 0, COUNTS, num_components=[1], processes=2)
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    with pytest.raises(ValueError, match="accelerator"):
+        sweep(COUNTS, processes=2)
