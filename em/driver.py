@@ -69,8 +69,9 @@ class EM:
             random: crossing lines are no clusters.
         num_restarts: how many starts climb at once; the best sound one is kept. With many rows
             the others stop once they are within 0.5 of their end, by the same estimate; of more
-            than 30, all take eight steps and the best three go on. ``"auto"`` is ten, and then
-            tens of other kinds while that is cheap, until three have found the best there is.
+            than 30, all take five steps and the best three go on. ``"auto"`` is ten, and then
+            tens of other kinds while that is cheap, until three have found the best there is: of
+            data for which that is cheap it finds more than a hundred of one kind.
         max_steps: the bound on EM steps.
         tolerance: stop when what is left of the climb, by Aitken's estimate, is below this many
             natural-log units of the total objective; the default is 1e-8. A parameter is then
@@ -114,8 +115,7 @@ class EM:
         number("tolerance", tolerance, least=0)
         flag("throw", throw)
         flag("progress_bar", progress_bar)
-        self.model = model
-        self.objective = objective
+        self.model, self.objective = model, objective
         found = choices(assign, start, accelerate)
         self.assign, self.start, self.accelerate = found.assign, found.start, found.accelerate
         self.plain_first, self.stepwise = found.plain_first, found.stepwise

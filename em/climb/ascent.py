@@ -36,7 +36,7 @@ from .stopping import left
 _COSTLY = 1e6
 _SHORT_TOLERANCE = 0.5
 # More starts than this take so many steps, and only so many of them go on.
-_MANY, _SHORT_STEPS, _FINALISTS = 30, 8, 3
+_MANY, _SHORT_STEPS, _FINALISTS = 30, 5, 3
 # Before it is accelerated a climb takes EM's own steps for so many multiplications: at least the
 # first number of them, at most the second, and if others have climbed before at most the third.
 _PLAIN, _PLAIN_STEPS = 5e8, (50, 1000, 150)
