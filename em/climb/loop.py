@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -9,6 +10,7 @@ import jax.numpy as jnp
 
 from ..classes.assignments import Assign, at
 from ..classes.assignments.soft import Soft
+from ..machine.jit import apart
 from ..plan.chunks import Rows
 from ..plan.program import Params, Program
 from ..rows.scales import of_all
@@ -82,9 +84,13 @@ def leg(
         return settle(program, settings, state, ahead, new, slope, reseeded, bounds, rows)
 
     def every(state: State) -> State:
-        if starts > 1:
-            return jax.vmap(advance)(state, keys)
-        return _expand(advance(_squeeze(state), keys[0]))
+        if starts == 1:
+            return _expand(advance(_squeeze(state), keys[0]))
+        if apart(program) and program.shards is None:
+            # One after the other, where a step fills the caches by itself: those that have ended
+            # cost nothing then.
+            return jax.lax.map(lambda own: _unless_ended(advance, *own), (state, keys))
+        return jax.vmap(advance)(state, keys)
 
     def record(trace: jax.Array, state: State, t: jax.Array, active: jax.Array) -> jax.Array:
         values = jnp.where(active, state.expected.objective, jnp.nan)
@@ -109,6 +115,11 @@ def leg(
         found = jax.lax.with_sharding_constraint(found, found.places(program.shards))
     own = found.state.params, found.state.expected.responsibilities, jnp.arange(starts)
     return found, jax.vmap(lambda p, r, _: of_all(program, p, rows, r))(*own)
+
+
+def _unless_ended(advance: Callable, state: State, key: jax.Array) -> State:
+    found: State = jax.lax.cond(state.code == RUNNING, advance, lambda state, _: state, state, key)
+    return found
 
 
 def _squeeze(tree: Any) -> Any:

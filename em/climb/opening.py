@@ -10,7 +10,7 @@ import numpy as np
 
 from ..machine.arrays import array as as_jax
 from ..machine.by_numpy.interpret import interpreted
-from ..machine.jit import climbing_jit, loop_jit, quick_jit
+from ..machine.jit import apart, climbing_jit, loop_jit, quick_jit
 from ..machine.shards import Shards, over_processes
 from ..plan.chunks import Rows
 from ..plan.program import Params, Program
@@ -91,7 +91,7 @@ def opened(
     # Progress is shown by a callback from within the loop, which NumPy does not know.
     light = settings.progress is None and program.work < patient
     jit = climbing_jit if light else loop_jit
-    name = ("climb", settings, jit)
+    name = ("climb", settings, jit, apart(program))
     compiled = engine.compiled(program, name, lambda: jit(program, climb))
     params, expected, keys = begun(rows, rng_key, given)
     memory = None

@@ -41,8 +41,8 @@ _TURN = 2e4
 # What NumPy may begin: a step does fewer multiplications for each start, in fewer turns. Among many
 # runs, which XLA compiles side by side, that pays for smaller ones only.
 PATIENT, AMONG_MANY, NEVER, _TURNS = 1e5, 1e4, 0.0, 50
-# Numbers that may stand side by side.
-_ROOM = 1e6
+# Numbers that may stand side by side; multiplications of evaluations that run one by one.
+_ROOM, _APART = 1e6, 1e5
 _ONCE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 # Sums over small arrays are loops: XLA's library for them copies what it reads, and starts threads.
 _OFTEN = {
@@ -118,6 +118,15 @@ def effort(program: Working) -> str:
 def every(program: Working, number: int) -> Callable[[Callable], Callable]:
     """`jax.vmap` over so many where that takes little room, else as many at a time as it takes."""
     return in_batches(number, int(_ROOM // max(program.work, 1)))
+
+
+def apart(program: Working) -> bool:
+    """Whether many evaluations run one after the other, each by itself.
+
+    Side by side their arrays of k numbers a row would be in nobody's cache. An accelerator has
+    room for all.
+    """
+    return program.work > _APART and jax.default_backend() == "cpu"
 
 
 def _small(program: Working) -> bool:

@@ -162,7 +162,7 @@ def _made[R: Result](
         status=stored["restarts/status"],
         smallest_scale=stored["restarts/smallest_scale"],
         chosen=int(meta["chosen"]),
-        passed=bool(meta["passed"]),
+        passed=bool(meta.get("passed", False)),
     )
     return kind(
         program=program,

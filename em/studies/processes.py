@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Sequence
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from typing import Any, NamedTuple, overload
 
@@ -89,7 +90,7 @@ def fits_in(
 
     Raises:
         ValueError: no whole number of processes; an accelerator; `Batches`; a model or data that
-            another process cannot import or be sent.
+            another process cannot import or be sent; a process that ended by itself.
     """
     whole("processes", number)
     if jax.default_backend() != "cpu":
@@ -98,16 +99,22 @@ def fits_in(
         raise ValueError("em.Batches are read by one process: sweep with processes=1")
     _importable(fitter, calls)
     screening = screens(fitter, keywords)
-    with processes(number, _begin, lenient(fitter), _sent(rng_key), _settings()) as submit:
+    try:
+        with processes(number, _begin, lenient(fitter), _sent(rng_key), _settings()) as submit:
 
-        def every(which: Sequence[int], brief: bool) -> list[Told]:
-            futures = [submit(_run, *calls[i], brief) for i in which]
-            return [future.result() for future in futures]
+            def every(which: Sequence[int], brief: bool) -> list[Told]:
+                futures = [submit(_run, *calls[i], brief) for i in which]
+                return [future.result() for future in futures]
 
-        told = every(range(len(calls)), screening)
-        while left := ahead([t.standing for t in told], keywords):
-            for i, again in zip(left, every(left, False), strict=True):
-                told[i] = again
+            told = every(range(len(calls)), screening)
+            while left := ahead([t.standing for t in told], keywords):
+                for i, again in zip(left, every(left, False), strict=True):
+                    told[i] = again
+    except BrokenProcessPool as error:
+        raise ValueError(
+            "a process ended by itself: it cannot import the model, or there is not enough memory; "
+            "sweep with fewer processes, or with processes=1"
+        ) from error
     fits = Fits(fitter, calls, [_marked(t) for t in told])
     if fitter.throw:
         for i, row in enumerate(fits.rows):

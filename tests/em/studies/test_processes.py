@@ -4,6 +4,7 @@ import functools
 import subprocess
 import sys
 import threading
+import types
 
 import jax
 import numpy as np
@@ -20,6 +21,14 @@ COUNTS = np.concatenate([np.random.default_rng(0).poisson(rate, 30) for rate in 
 NUMBERS = [1, 2, 3, 4, *3 * [2, 3, 4]]  # more than are searched one and all, and few to read
 
 
+MODEL = """
+from mixpyro import models
+
+
+def own(x, num_components):
+    return models.poisson_mixture(x, num_components=num_components)
+"""
+
 SCRIPT = """
 import numpy as np
 
@@ -30,12 +39,9 @@ x = np.array([0, 1, 0, 9, 8, 7, 1, 0, 8, 9] * 3)
 fitter = em.EM(models.poisson_mixture, num_restarts=2)
 found = em.sweep(fitter, 0, x, num_components=[1, 2], processes=2)
 print(found.best().program.num_components)
+"""
 
-
-def own(x, num_components):
-    return models.poisson_mixture(x, num_components=num_components)
-
-
+AND_THEN = """
 try:
     em.sweep(own, 0, x, num_components=[1, 2], processes=2)
 except ValueError as error:
@@ -94,7 +100,7 @@ def test_columns_and_options_go_along():
 def test_scripts_need_no_guard(tmp_path):
     """The main module is not run again, and what is of it is refused."""
     script = tmp_path / "script.py"
-    script.write_text(SCRIPT)
+    script.write_text(SCRIPT + MODEL + AND_THEN)
     told = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
     assert told.returncode == 0, told.stderr
     assert told.stdout.splitlines() == ["once", "2", "the main module"]
@@ -106,6 +112,15 @@ def test_what_goes_wrong_elsewhere_is_told_here():
     short = em.EM(models.poisson_mixture, max_steps=1, throw=True)
     with pytest.raises(em.FitError, match="max_steps"):
         em.sweep(short, 0, COUNTS, num_components=[2, 3], processes=2)
+
+
+def test_a_module_that_is_nowhere_else_is_told(monkeypatch, capfd):
+    here = types.ModuleType("only_here")
+    exec(MODEL, vars(here))
+    monkeypatch.setitem(sys.modules, "only_here", here)
+    with pytest.raises(ValueError, match="ended by itself: it cannot import the model"):
+        em.sweep(here.own, 0, COUNTS, num_components=[1, 2], processes=2)
+    assert "only_here" in capfd.readouterr().err  # Python says which
 
 
 def test_what_cannot_be_is_refused(monkeypatch):
