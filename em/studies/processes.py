@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Sequence
-from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from typing import Any, NamedTuple, overload
 
@@ -15,7 +14,6 @@ import jax
 import numpy as np
 
 from ...compilation_cache import enable_compilation_cache
-from ...processes import processes
 from ..calls.arguments import split
 from ..calls.streams import data_of
 from ..climb.ascent import Ascent
@@ -92,6 +90,10 @@ def fits_in(
         ValueError: no whole number of processes; an accelerator; `Batches`; a model or data that
             another process cannot import or be sent; a process that ended by itself.
     """
+    from concurrent.futures.process import BrokenProcessPool  # for sweeps alone, and not light
+
+    from ...processes import processes
+
     whole("processes", number)
     if jax.default_backend() != "cpu":
         raise ValueError("several processes share no accelerator: sweep with processes=1")
