@@ -90,7 +90,9 @@ def leg(
             # One after the other, where a step fills the caches by itself: those that have ended
             # cost nothing then.
             return jax.lax.map(lambda own: _unless_ended(advance, *own), (state, keys))
-        return jax.vmap(advance)(state, keys)
+        active = state.code == RUNNING
+        new = jax.vmap(advance)(state, keys)
+        return jax.tree.map(lambda a, b: jnp.where(_like(active, a), a, b), new, state)
 
     def record(trace: jax.Array, state: State, t: jax.Array, active: jax.Array) -> jax.Array:
         values = jnp.where(active, state.expected.objective, jnp.nan)
@@ -106,8 +108,6 @@ def leg(
         state, trace, t = course
         active = state.code == RUNNING
         new = every(state)
-        if starts > 1:
-            new = jax.tree.map(lambda a, b: jnp.where(_like(active, a), a, b), new, state)
         return Course(new, record(trace, new, t, active), t + 1)
 
     found: Course = jax.lax.while_loop(go_on, step, course)

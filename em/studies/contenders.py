@@ -25,6 +25,7 @@ from ..climb.status import Status
 from ..driver import EM
 from ..report.fit import Fit
 from ..started import Started
+from .figures import below
 
 # So many candidates are searched for longest one and all.
 _FEW = 12
@@ -94,7 +95,7 @@ def _short(found: Sequence[Standing], keywords: Keywords) -> set[int]:
     for i in sorted(range(len(found)), key=lambda i: numbers[i]):
         others = tuple(repr(v) for n, v in keywords[i].items() if n != swept[0])
         own, before = found[i].log_likelihood, highest.get(others, -np.inf)
-        if before - own > 1e-6 * (1 + abs(before)):
+        if below(own, before):
             short.add(i)
         if found[i].sound:
             highest[others] = max(before, own)

@@ -26,3 +26,8 @@ def figure(fit: Fit, name: str) -> float:
         return fit.indices().get(name, np.nan)
     known = name != "icl" or fit.program.structure.chain is None
     return getattr(fit, name) if known else np.nan
+
+
+def below(more: float, fewer: float) -> bool:
+    """Whether a log-likelihood is lower than that of a model within its own, not by rounding."""
+    return fewer - more > 1e-6 * (1 + abs(fewer))

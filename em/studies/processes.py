@@ -128,8 +128,8 @@ def fits_in(
 def _importable(fitter: EM, calls: Calls) -> None:
     """Refuse what cannot be sent, or is of the main module, which other processes do not have."""
     function = fitter.model
-    while not hasattr(function, "__module__") or isinstance(function, partial):
-        function = getattr(function, "func", None) or type(function)
+    while isinstance(function, partial):
+        function = function.func
     try:
         pickle.dumps((fitter, calls[0]))
         if function.__module__ != "__main__":

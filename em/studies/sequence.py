@@ -13,6 +13,7 @@ from ..options import flag, whole
 from ..options import level as check_level
 from ..report.fit import Fit
 from .bootstrap import BootstrapTest, bootstrap_lrt
+from .figures import below
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -131,10 +132,10 @@ def _by_number(keywords: Sequence[Mapping[str, Any]], fits: Sequence[Fit]) -> di
         )
     ordered = {k: found[k] for k in numbers}
     for k in numbers[:-1]:
-        lower = ordered[k].log_likelihood - ordered[k + 1].log_likelihood
-        if lower > 1e-6 * (1 + abs(ordered[k].log_likelihood)):
+        fewer, more = ordered[k].log_likelihood, ordered[k + 1].log_likelihood
+        if below(more, fewer):
             raise ValueError(
-                f"the fit of {k + 1} components is lower than that of {k} (by {lower:.4g}): it is "
-                "a local maximum. Sweep with a larger num_restarts"
+                f"the fit of {k + 1} components is lower than that of {k} (by {fewer - more:.4g}): "
+                "it is a local maximum. Sweep with a larger num_restarts"
             )
     return ordered
