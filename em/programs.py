@@ -28,6 +28,9 @@ from .step.rungs import LADDER
 # So many rows of those on several devices, or of very many, are read; no number of components or
 # columns.
 _FEW, _MANY = 1021, 1 << 16
+# Or fewer of wide ones: a model that is run as it is written may make a matrix of every row. So
+# many numbers of such matrices are many, and all of them should be fewer.
+_FEWER, _LARGE = (257, 67), 1 << 23
 _programs: Recent[Program] = Recent(64)
 # The last of each number of rows.
 _patterns: Recent[Program] = Recent(64)
@@ -59,11 +62,14 @@ def program_for(model: Callable, call: Call, posterior: bool = False) -> Program
 
 
 def _of_few(model: Callable, call: Call, posterior: bool) -> Program | None:
-    """The program of very many rows, read of some of them; None if all of them have to be."""
-    if call.longest < _MANY or any(isinstance(a, jax.core.Tracer) for a in call.arrays):
+    """The program of many numbers, read of some of the rows; None if all of them have to be."""
+    matrix = call.widest**2
+    number = next((n for n in (_FEW, *_FEWER) if n * matrix < _LARGE), _FEWER[-1])
+    many = call.longest >= _MANY or (call.longest > number and call.longest * matrix >= _LARGE)
+    if not many or any(isinstance(a, jax.core.Tracer) for a in call.arrays):
         return None
     try:
-        return _resized(program_for(model, call.few(_FEW), posterior), call)
+        return _resized(program_for(model, call.few(number), posterior), call)
     except Exception:  # the reading of all says what is wrong, and in which row
         return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -77,6 +78,14 @@ class Call:
     def longest(self) -> int:
         """How many rows the longest array has."""
         return max((a.shape[0] for a in self.arrays if a.ndim), default=0)
+
+    @property
+    def widest(self) -> int:
+        """How many numbers a row has of the widest of the longest arrays."""
+        most = self.longest
+        return max(
+            (math.prod(a.shape[1:]) for a in self.arrays if a.shape[:1] == (most,)), default=0
+        )
 
     def few(self, number: int) -> Call:
         """The call with so many rows of its longest arrays, spread over them, on one device.

@@ -10,6 +10,7 @@ import numpy as np
 import numpyro.distributions as dist
 
 from ._family import Args, Augmented
+from ._matrices import inverse
 from .eigen_normal import EigenNormal
 from .multivariate_normal import MultivariateNormal
 from .multivariate_normal import standardised as standardised_args
@@ -43,8 +44,8 @@ class IncompleteMultivariateNormal(MultivariateNormal, Augmented):
         loc, tril = standardised_args(args, reference)
         covariance = jnp.matmul(tril, tril.mT, precision="highest")
         both = patterns[..., :, None] * patterns[..., None, :]
-        inverse, log_det = _inverse(covariance * both + _identity(1 - patterns))
-        precision = inverse * both
+        inverted, log_det = inverse(covariance * both + _identity(1 - patterns))
+        precision = inverted * both
         known = jnp.einsum("cij,pcjk,ckl->pcil", covariance, precision, covariance)
         missing = (1 - patterns)[..., :, None] * (1 - patterns)[..., None, :]
         conditional = (covariance - known) * missing
@@ -76,21 +77,13 @@ class IncompleteMultivariateNormal(MultivariateNormal, Augmented):
         seen = seen.astype(x.dtype)
         centred = (x - fn.loc) * seen
         both = seen[..., :, None] * seen[..., None, :]
-        inverse, log_det = _inverse(fn.covariance_matrix * both + _identity(1 - seen))
-        square = jnp.einsum("...i,...ij,...j->...", centred, inverse, centred)
+        inverted, log_det = inverse(fn.covariance_matrix * both + _identity(1 - seen))
+        square = jnp.einsum("...i,...ij,...j->...", centred, inverted, centred)
         return -(square + log_det + seen.sum(-1) * LOG_2PI) / 2
 
 
 def _identity(diagonal: jax.Array) -> jax.Array:
     return diagonal[..., None] * jnp.eye(diagonal.shape[-1], dtype=diagonal.dtype)
-
-
-def _inverse(matrix: jax.Array) -> tuple[jax.Array, jax.Array]:
-    tril = jnp.linalg.cholesky(matrix)
-    eye = jnp.broadcast_to(jnp.eye(matrix.shape[-1], dtype=matrix.dtype), matrix.shape)
-    half = jax.scipy.linalg.solve_triangular(tril, eye, lower=True)
-    log_det = 2 * jnp.log(jnp.diagonal(tril, axis1=-2, axis2=-1)).sum(-1)
-    return jnp.matmul(half.mT, half, precision="highest"), log_det
 
 
 def _weighted(u: jax.Array, pattern: jax.Array, context: Context) -> tuple[jax.Array, jax.Array]:

@@ -9,9 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
-from jax.scipy.linalg import cho_solve, solve_triangular
 
 from ._family import Args, Family, Statistics, Ties, own_scale, ratio
+from ._matrices import entries_and_products, inverse, inverse_of_tril
 from .normal import LOG_2PI, nested, standard, standardisation, standardised_terms
 
 _MATRICES = ("covariance_matrix", "precision_matrix", "scale_tril")
@@ -55,8 +55,7 @@ class MultivariateNormal(Family):
         return standard(x, reference)
 
     def features(self, u: jax.Array, known: Args, reference: Args) -> jax.Array:
-        i, j = np.triu_indices(u.shape[1])
-        return jnp.concatenate([u, u[:, i] * u[:, j]], 1)
+        return entries_and_products(u)
 
     def base(self, x: jax.Array, known: Args, reference: Args) -> jax.Array:
         constant = -x.shape[1] * LOG_2PI / 2 - jnp.log(reference["spread"]).sum(-1)
@@ -64,9 +63,7 @@ class MultivariateNormal(Family):
 
     def natural(self, args: Args, reference: Args) -> tuple[jax.Array, jax.Array]:
         loc, tril = standardised(args, reference)
-        d = loc.shape[-1]
-        eye = jnp.broadcast_to(jnp.eye(d, dtype=loc.dtype), tril.shape)
-        half = solve_triangular(tril, eye, lower=True)
+        half = inverse_of_tril(tril)
         precision = jnp.matmul(half.mT, half, precision="highest")
         half_log_det = jnp.log(jnp.diagonal(tril, axis1=-2, axis2=-1)).sum(-1)
         return natural_parameters(loc, precision, half_log_det)
@@ -93,7 +90,7 @@ class MultivariateNormal(Family):
         else:
             loc, covariance = old_loc, old
             for _ in range(2):  # two conditional maximisations a step (ECM)
-                mean = shared_loc(count, first, _inverse(covariance), tie_loc)
+                mean = shared_loc(count, first, inverse(covariance)[0], tie_loc)
                 loc = tie_loc.choose(mean, old_loc)
                 covariance = estimated(loc)
         spread = reference["spread"]
@@ -128,7 +125,7 @@ class MultivariateNormal(Family):
             return super().conditional(name, terms, stats, args, ties, reference)
         linear, square = standardised_terms(terms, reference)
         tie, (old, tril) = ties["loc"], standardised(args, reference)
-        precision = _inverse(jnp.matmul(tril, tril.mT, precision="highest"))
+        precision = inverse(jnp.matmul(tril, tril.mT, precision="highest"))[0]
         prior = -2 * square[..., None] * jnp.eye(old.shape[-1], dtype=old.dtype)
         first = stats.sums[..., : old.shape[-1]]
         loc = shared_loc(stats.count, first, precision, tie, linear, prior)
@@ -161,7 +158,7 @@ def standardised(args: Args, reference: Args) -> tuple[jax.Array, jax.Array]:
         tril = value / spread[..., :, None]
     else:
         if name == "precision_matrix":
-            value = _inverse(value)
+            value = inverse(value)[0]
         tril = jnp.linalg.cholesky(value / spread[..., :, None] / spread[..., None, :])
     return (args["loc"] - reference["centre"]) / spread, tril
 
@@ -171,13 +168,7 @@ def _expressed(name: str, covariance: jax.Array) -> jax.Array:
         return covariance
     if name == "scale_tril":
         return jnp.linalg.cholesky(covariance)
-    return _inverse(covariance)
-
-
-def _inverse(matrix: jax.Array) -> jax.Array:
-    eye = jnp.broadcast_to(jnp.eye(matrix.shape[-1], dtype=matrix.dtype), matrix.shape)
-    inverse = cho_solve((jnp.linalg.cholesky(matrix), True), eye)
-    return (inverse + inverse.mT) / 2
+    return inverse(covariance)[0]
 
 
 def natural_parameters(

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import jax
 import jax.numpy as jnp
 import numpyro.distributions as dist
-from jax.scipy.linalg import solve_triangular
 
 from ._family import Args, Ties, own_scale, ratio
+from ._matrices import inverse_of_tril
 from ._rows import RowFamily, moments
 from ._solve import root_of_score
 from ._special import log_minus_digamma, stirling
@@ -179,8 +179,7 @@ class MultivariateStudentT(RowFamily):
 
 def _whitened(u: jax.Array, loc: jax.Array, tril: jax.Array) -> tuple[jax.Array, jax.Array]:
     """``L^-1 (u - loc)`` (k, c, d, n) and its squared length (k, c, n)."""
-    eye = jnp.broadcast_to(jnp.eye(tril.shape[-1], dtype=tril.dtype), tril.shape)
-    inverse = solve_triangular(tril, eye, lower=True)
+    inverse = inverse_of_tril(tril)
     white = jnp.einsum("kcij,kcjn->kcin", inverse, u - loc[..., None], precision="highest")
     return white, (white**2).sum(-2)
 

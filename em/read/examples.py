@@ -26,7 +26,7 @@ def example(
 
     ``spread`` is their standard deviation there. Of several ``seeds`` the one at place
     ``which`` is taken, which may be traced. Numbers on the real line and positive ones are of
-    the ``size`` (location and spread) that is given.
+    the ``size`` (location and spread) that is given; matrices are well conditioned.
     """
     rngs = [np.random.default_rng(s) for s in np.atleast_1d(seeds)]
 
@@ -38,6 +38,8 @@ def example(
         transform = biject_to(constraint)
         normal = [rng.normal(size=transform.inverse_shape(shape)) for rng in rngs]
         drawn = jnp.asarray(np.stack(normal), float)[which] * spread
+        if constraint.event_dim == 2:  # wide matrices of such entries could not be inverted
+            return transform(drawn / shape[-1] ** 0.5)
         if constraint is constraints.real:
             return size[0] + size[1] * drawn
         if constraint is constraints.positive:

@@ -22,7 +22,7 @@ from ..read.units import owners as owners_of
 from . import point, row_density
 
 # What an E-step holds of a turn's rows, about.
-_TURN_BYTES = {"cpu": 1 << 25}
+_TURN_BYTES = {"cpu": 1 << 24}
 _TURN_BYTES_ELSEWHERE = 1 << 29
 # A turn is a batch of so many chunks, which the cores share out among them: chunks of so many rows
 # at least, if these fit into a core's own cache.
