@@ -6,6 +6,7 @@ import numpy as np
 import numpyro
 import numpyro.distributions as dist
 import pytest
+from scipy.stats import multivariate_normal
 
 from mixpyro import em, models
 from mixpyro.em import programs
@@ -169,6 +170,19 @@ def test_of_very_many_rows_some_are_read(fresh, many):
     assert many == [41, 150]
     assert served.log_likelihood == alone.log_likelihood
     assert str(served.spec) == str(alone.spec)
+
+
+@pytest.mark.parametrize(("large", "read"), [(4_500, 257), (2_000, 67), (60_000, 300)])
+def test_of_wide_rows_some_are_read(fresh, many, monkeypatch, large, read):
+    """A matrix of each, 300 times 16 numbers: fewer rows where these are too many."""
+    monkeypatch.setattr(programs, "_MANY", 1 << 16)
+    monkeypatch.setattr(programs, "_FEW", 1021)
+    monkeypatch.setattr(programs, "_LARGE", large)
+    x = np.random.default_rng(0).normal(size=(300, 4))
+    fit = em.EM(models.gaussian_mixture).run(KEY, x, num_components=1)
+    assert many == [read]
+    density = multivariate_normal(x.mean(0), np.cov(x.T, bias=True)).logpdf(x)
+    np.testing.assert_allclose(fit.log_likelihood, density.sum(), rtol=1e-6)
 
 
 def test_of_very_many_rows_all_are_read_where_their_number_matters(fresh, many):
