@@ -69,11 +69,13 @@ def options(doc: str, pairs: int = 5) -> argparse.Namespace:
     return parser.parse_args()
 
 
-def table(contests: list[Contest], options: argparse.Namespace) -> None:
+def table(
+    contests: list[Contest], options: argparse.Namespace, precision: str = "float64, "
+) -> None:
     """Print where and when, and a line for each contest."""
     print(
         f"{datetime.date.today()}, {platform.machine()}, {os.cpu_count()} cores, "
-        f"JAX {jax.__version__} on {jax.devices()[0].platform}, n = {options.rows:,}, float64, "
+        f"JAX {jax.__version__} on {jax.devices()[0].platform}, n = {options.rows:,}, {precision}"
         f"--pairs {options.pairs}\n"
     )
     heads = ("mixture", "mixpyro ms a step", "", "ms a step", "ratio, median", "min", "max")

@@ -26,7 +26,8 @@ def example(
 
     ``spread`` is their standard deviation there. Of several ``seeds`` the one at place
     ``which`` is taken, which may be traced. Numbers on the real line and positive ones are of
-    the ``size`` (location and spread) that is given; matrices are well conditioned.
+    the ``size`` (location and spread) that is given; matrices are well conditioned, whatever
+    the spread.
     """
     rngs = [np.random.default_rng(s) for s in np.atleast_1d(seeds)]
 
@@ -37,9 +38,10 @@ def example(
         constraint = replay.site_constraint(message)
         transform = biject_to(constraint)
         normal = [rng.normal(size=transform.inverse_shape(shape)) for rng in rngs]
-        drawn = jnp.asarray(np.stack(normal), float)[which] * spread
-        if constraint.event_dim == 2:  # wide matrices of such entries could not be inverted
+        drawn = jnp.asarray(np.stack(normal), float)[which]
+        if constraint.event_dim == 2:  # wide matrices of larger entries could not be inverted
             return transform(drawn / shape[-1] ** 0.5)
+        drawn = drawn * spread
         if constraint is constraints.real:
             return size[0] + size[1] * drawn
         if constraint is constraints.positive:

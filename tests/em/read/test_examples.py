@@ -17,6 +17,6 @@ def test_wide_matrices_can_be_inverted(spread):
     call = split((x,), {"num_components": 3}, model)
     found = example(program_for(model, call), call.arrays, (1, 2), 1, spread)
     covariances = np.asarray(found["covariance_matrix"], float)
-    assert (np.linalg.cond(covariances) < 1e6).all()
+    assert (np.linalg.cond(covariances) < 1e4).all()
     entries = covariances[:, *np.tril_indices(48)]
     assert np.unique(entries).size == entries.size
