@@ -167,7 +167,7 @@ def _accumulate(
         sums = _sums(program, chunk, features, weighted, contexts, together)
         used = chunk.weights > 0
         total = jnp.where(used, chunk.weights * (objective - rows.level), 0).sum()
-        labels = resp.argmax(0) if hard else None
+        labels = _numbers(resp) if hard else None
         cost = jnp.where(used, objective, jnp.inf) if hard else None
         return (total, weighted.sum(1), sums, pairs), (labels, cost, resp if keep else None)
 
@@ -216,6 +216,11 @@ def _accumulate(
     sums = {s: total.T for s, total in sums.items()}
     objective = objective + rows.log_base
     return Expectation(objective, counts, inner_counts, sums, kept, labels, cost, pairs)
+
+
+def _numbers(resp: jax.Array) -> jax.Array:
+    """(n,) the component of each row, of responsibilities that are 0 or 1."""
+    return product(jnp.arange(len(resp), dtype=resp.dtype), resp).astype(int)
 
 
 def _by_part(array: jax.Array, parts: int) -> jax.Array:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import jax
+import jax.numpy as jnp
 
 
 @dataclass(frozen=True)
@@ -19,5 +20,8 @@ class Hard:
 
     def __call__(self, log_joint: jax.Array) -> tuple[jax.Array, jax.Array]:
         """One-hot of the largest, and the largest."""
-        best = jax.nn.one_hot(log_joint.argmax(0), len(log_joint), dtype=log_joint.dtype, axis=0)
-        return best, log_joint.max(0)
+        top = log_joint.max(0)
+        # The first of the largest, by minima of whole rows: XLA's argmax goes number by number.
+        number = jnp.arange(len(log_joint), dtype=log_joint.dtype)[:, None]
+        first = jnp.where(log_joint == top, number, len(log_joint)).min(0)
+        return (number == first).astype(log_joint.dtype), top
