@@ -34,8 +34,9 @@ from .rows.streamed import Streamed
 from .step.objective import likelihoods_at, objective_at, prior_at
 
 # Rounding that may cost less than so much of the objective is left as it is, or that made it fall
-# by less than so much.
-_COARSE, _FALL = 0.5, 0.02
+# by less than so much; or that may cost less than this, where a climb took so many steps: on a flat
+# ridge it hides all that a step gains long before the top.
+_COARSE, _FALL, _RIDGE, _LONG = 0.5, 0.02, 0.02, 100
 # Single precision's parameters tell no more: the climb ends when less is left of it.
 _LITTLE = 1e-3
 # Rows of so many bytes are not held twice more.
@@ -87,9 +88,10 @@ def _doubled(call: Call, ascent: Ascent, outcome: Outcome, restarts: Restarts) -
     start = restarts.chosen
     doubt = _doubt(ascent, float(outcome.objective[start]))
     trace = np.asarray(outcome.trace[start, : outcome.steps[start]])
+    coarse = _COARSE if len(trace) < _LONG else _RIDGE
     broken = restarts.status[start] == Status.LOWERED or _fall(trace) > _FALL
     fine = restarts.status[start] in (Status.CONVERGED, Status.LOWERED)
-    if not (ascent.single and fine and (broken or doubt > _COARSE)):
+    if not (ascent.single and fine and (broken or doubt > coarse)):
         return None
     if ascent.way.assign.hard or ascent.stop.asked:
         return None
@@ -119,7 +121,8 @@ def _ended(
     ascent = replace(ascent, program=program, rows=rows, given=given, checkpoint=None, _ahead=[])
     if doubt is None:
         return Doubled(program, call, rows, found, *climb_all(ascent))
-    tolerance = max(_LITTLE, ascent.way.tolerance)
+    # On a ridge too the first steps of an accelerated climb see little left.
+    tolerance = max(_LITTLE if doubt > _COARSE else 0.0, ascent.way.tolerance)
     way = replace(ascent.way, tolerance=tolerance, plain_first=False, search=False, patient=NEVER)
     single = outcome
     outcome = jax.tree.map(double, outcome)

@@ -6,7 +6,7 @@ import numpy as np
 import numpyro
 import numpyro.distributions as dist
 import pytest
-from scipy import optimize, stats
+from scipy import optimize, special, stats
 from sklearn.mixture import GaussianMixture
 
 from mixpyro import em, models
@@ -134,3 +134,26 @@ def test_in_double_precision_nothing_is_done_twice(monkeypatch, x64):
         0, collinear().astype(float), num_components=2
     )
     assert fit.status.ok
+
+
+@pytest.mark.slow
+def test_on_a_flat_ridge_single_precision_ends_where_double_does():
+    """Four overlapping normals: what a step gains is lost in rounding long before the top."""
+    rng = np.random.default_rng(0)
+    centres = 1.5 * np.concatenate([np.zeros((1, 3)), np.eye(3)])
+    x = centres[rng.integers(4, size=20_000)] + rng.normal(size=(20_000, 3))
+    start = {
+        "weights": np.full(4, 0.25),
+        "loc": centres,
+        "covariance_matrix": np.broadcast_to(np.eye(3), (4, 3, 3)),
+    }
+    ends = []
+    for double in (False, True):
+        with jax.enable_x64(double):
+            run = em.EM(models.gaussian_mixture).run(0, x, num_components=4, init_params=start)
+        assert run.base_status.ok
+        weights, loc, cov = (np.asarray(run.params[n], float) for n in start)
+        each = [stats.multivariate_normal(m, c).logpdf(x) for m, c in zip(loc, cov, strict=True)]
+        each += np.log(weights / weights.sum())[:, None]
+        ends.append(float(special.logsumexp(each, 0).sum()))
+    assert ends[0] == pytest.approx(ends[1], abs=0.01)
