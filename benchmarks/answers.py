@@ -113,7 +113,7 @@ def overlapping(n: int) -> None:
         weights = weights / weights.sum()
         return float(logsumexp(np.stack(each, 1) + np.log(weights), 1).sum())
 
-    def fitted(label: str, runs: int = 2, **options: Any) -> float:
+    def climbed(label: str, runs: int = 2, **options: Any) -> float:
         fitter, times = em.EM(models.gaussian_mixture, **options), []
         for _ in range(runs):
             begin = time.perf_counter()
@@ -129,9 +129,9 @@ def overlapping(n: int) -> None:
     print(f"n = {n:,}\n")
     print("| | first s | s | steps | log-likelihood, in double |\n| --- | --- | --- | --- | --- |")
     with jax.enable_x64(False):
-        fitted("mixpyro, float32")
-    ours = fitted("mixpyro, float64")
-    fitted("plain EM", 1, accelerate=None)
+        climbed("mixpyro, float32")
+    ours = climbed("mixpyro, float64")
+    climbed("plain EM", 1, accelerate=None)
 
     def theirs(steps: int) -> tuple[float, GaussianMixture]:
         mixture = GaussianMixture(
