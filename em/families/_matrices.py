@@ -27,7 +27,11 @@ def inverse_of_tril(tril: jax.Array) -> jax.Array:
 
 def inverse(matrix: jax.Array) -> tuple[jax.Array, jax.Array]:
     """The inverse (..., d, d) of positive definite matrices, and the log of their determinant."""
-    tril = jnp.linalg.cholesky(matrix)
+    return inverse_by_factor(jnp.linalg.cholesky(matrix))
+
+
+def inverse_by_factor(tril: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The same of ``L L'``."""
     half = inverse_of_tril(tril)
     log_det = 2 * jnp.log(jnp.diagonal(tril, axis1=-2, axis2=-1)).sum(-1)
     return _product(half.mT, half), log_det

@@ -11,7 +11,7 @@ import numpy as np
 import numpyro.distributions as dist
 
 from ._family import Args, Family, Statistics, Ties, own_scale, ratio
-from ._matrices import entries_and_products, inverse, inverse_of_tril
+from ._matrices import entries_and_products, inverse, inverse_by_factor
 from .normal import LOG_2PI, nested, standard, standardisation, standardised_terms
 
 _MATRICES = ("covariance_matrix", "precision_matrix", "scale_tril")
@@ -63,10 +63,8 @@ class MultivariateNormal(Family):
 
     def natural(self, args: Args, reference: Args) -> tuple[jax.Array, jax.Array]:
         loc, tril = standardised(args, reference)
-        half = inverse_of_tril(tril)
-        precision = jnp.matmul(half.mT, half, precision="highest")
-        half_log_det = jnp.log(jnp.diagonal(tril, axis1=-2, axis2=-1)).sum(-1)
-        return natural_parameters(loc, precision, half_log_det)
+        precision, log_det = inverse_by_factor(tril)
+        return natural_parameters(loc, precision, log_det / 2)
 
     def estimate(
         self, stats: Statistics, args: Args, ties: Mapping[str, Ties], reference: Args
@@ -125,7 +123,7 @@ class MultivariateNormal(Family):
             return super().conditional(name, terms, stats, args, ties, reference)
         linear, square = standardised_terms(terms, reference)
         tie, (old, tril) = ties["loc"], standardised(args, reference)
-        precision = inverse(jnp.matmul(tril, tril.mT, precision="highest"))[0]
+        precision, _ = inverse_by_factor(tril)
         prior = -2 * square[..., None] * jnp.eye(old.shape[-1], dtype=old.dtype)
         first = stats.sums[..., : old.shape[-1]]
         loc = shared_loc(stats.count, first, precision, tie, linear, prior)
