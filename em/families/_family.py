@@ -94,6 +94,18 @@ class Family:
         """(k, c, m) the probabilities of 0, ..., m - 1, where these are all there is; else None."""
         return None
 
+    def num_own(self, ties: Mapping[str, Ties], size: int) -> int | None:
+        """How many features of a cell of ``size`` coordinates differ between components, if told.
+
+        They come first; the natural parameters of the others are the same in all components, so
+        that a log joint needs one product of those, and an M-step their totals only.
+        """
+        return None
+
+    def shared(self, eta: jax.Array, u: jax.Array) -> jax.Array:
+        """(n,) what the features add that all components share, by their parameters (c, q)."""
+        raise NotImplementedError
+
     def form(self, args: Args, reference: Args) -> jax.Array | None:
         """(k, w), where a density is ``-(form u)^2 / 2 - A`` in the w coordinates of one cell.
 

@@ -29,6 +29,11 @@ class Ties(NamedTuple):
         return shared | self.fixed
 
     @property
+    def one(self) -> bool:
+        """Whether every cell shares a free value with the same cell of all other components."""
+        return bool((self.across_components & ~self.fixed).all())
+
+    @property
     def sharing(self) -> np.ndarray:
         """(k, c) like ``groups``, but every fixed cell is a group of its own."""
         alone = -1 - np.arange(self.groups.size).reshape(self.groups.shape)

@@ -66,6 +66,15 @@ class MultivariateNormal(Family):
         precision, log_det = inverse_by_factor(tril)
         return natural_parameters(loc, precision, log_det / 2)
 
+    def num_own(self, ties: Mapping[str, Ties], size: int) -> int | None:
+        matrix = [tie for name, tie in ties.items() if name != "loc"]
+        return size if all(tie.one for tie in matrix) else None
+
+    def shared(self, eta: jax.Array, u: jax.Array) -> jax.Array:
+        i, j = np.triu_indices(u.shape[1])
+        square = jnp.zeros((len(eta), u.shape[1], u.shape[1]), eta.dtype).at[:, i, j].set(eta)
+        return (jnp.matmul(square, u, precision="highest") * u).sum((0, 1))
+
     def estimate(
         self, stats: Statistics, args: Args, ties: Mapping[str, Ties], reference: Args
     ) -> dict[str, jax.Array]:

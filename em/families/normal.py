@@ -50,6 +50,12 @@ class Normal(Family):
         eta = jnp.stack([loc * precision, -precision / 2], -1)
         return eta, loc**2 * precision / 2 + jnp.log(scale)
 
+    def num_own(self, ties: Mapping[str, Ties], size: int) -> int | None:
+        return 1 if ties["scale"].one else None
+
+    def shared(self, eta: jax.Array, u: jax.Array) -> jax.Array:
+        return jnp.matmul(eta[:, 0], u * u, precision="highest")
+
     def estimate(
         self, stats: Statistics, args: Args, ties: Mapping[str, Ties], reference: Args
     ) -> dict[str, jax.Array]:

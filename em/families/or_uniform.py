@@ -63,6 +63,9 @@ class _OrUniform(Family):
     def features(self, u: jax.Array, known: Args, reference: Args) -> jax.Array:
         return jnp.concatenate([super().features(self._inner(u), known, reference), u[:, -1:]], 1)
 
+    def num_own(self, ties: Mapping[str, Ties], size: int) -> int | None:
+        return None  # those of uniform cells are 0
+
     def view(self, u: jax.Array, known: Args, weights: jax.Array, reference: Args) -> jax.Array:
         return super().view(self._inner(u), known, weights, reference)
 

@@ -53,7 +53,8 @@ class Rows(NamedTuple):
     M-step models, ``arrays`` the call's own arrays for the sites that are replayed, ``ahead``
     {site: what their densities take from the data alone}, ``pooled`` {site: statistics of
     observations beside the rows}, ``fixed`` {site: its arguments that have fixed entries},
-    ``prototype`` any admissible parameters.
+    ``prototype`` any admissible parameters, ``shared`` {site: the totals (c, q) of the features
+    whose parameters all components share}.
     """
 
     chunks: Chunk
@@ -71,6 +72,7 @@ class Rows(NamedTuple):
     pooled: dict[str, Statistics]
     fixed: dict[str, Args]
     prototype: dict[str, jax.Array]
+    shared: dict[str, jax.Array]
 
     @property
     def num_units(self) -> int:

@@ -156,6 +156,19 @@ class Program(Reader):
         return frozenset(d.name for d in data if d is not None and d.incomplete)
 
     @cached_property
+    def own(self) -> dict[str, int]:
+        """{site: how many of a cell's features, the first, differ between components}, if told."""
+        out = {}
+        for site in self.statistical:
+            if site.ties is not None and site.name not in self.incomplete | self.augmented:
+                assert site.data is not None
+                size = site.data.shape[-1] if site.data.event_rank else 1
+                number = site.family.num_own(site.ties, size)
+                if number is not None:
+                    out[site.name] = number
+        return out
+
+    @cached_property
     def rowwise(self) -> tuple[str, ...]:
         """The names of the data sites without finite statistics."""
         return tuple(s.name for s in self.sites if not isinstance(s, StatisticalSite))

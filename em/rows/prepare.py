@@ -20,6 +20,7 @@ from ..read import layout
 from ..read.structure import Data
 from ..read.units import owners as owners_of
 from . import point, row_density
+from .shared import own_features, totals
 
 # What an E-step holds of a turn's rows, about.
 _TURN_BYTES = {"cpu": 1 << 24}
@@ -105,7 +106,7 @@ def prepare(
         location = numbers.mean()
         spread = jnp.sqrt(((numbers - location) ** 2).mean())
     dtype = unit_weights.dtype
-    return Rows(
+    rows_ = Rows(
         chunks=chunks._replace(weights=weights_in_chunks(program, unit_weights, shape)),
         inner={level: Inner(whole[level], owner) for level, owner in owners.items()},
         patterns={},
@@ -121,7 +122,9 @@ def prepare(
         pooled={n: _pooled(program, n, own_reference, arrays, dtype) for n in program.pools},
         fixed=point.fixed(program, args),
         prototype=program.prototype(arrays),
+        shared={},
     )
+    return rows_._replace(shared=totals(program, rows_))
 
 
 def weights_in_chunks(program: Program, weights: jax.Array, shape: tuple[int, ...]) -> jax.Array:
@@ -286,6 +289,6 @@ def _bytes_a_row(program: Program, rows: Chunk, reference: Mapping[str, Args]) -
     # The density of partly missing events needs a matrix a row.
     own = program.augmented & set(rows.u)
     augmented = sum(rows.u[n].shape[0] * rows.u[n].shape[1] ** 2 for n in own)
-    shapes = jax.eval_shape(lambda: program.features(rows, reference))
+    shapes = jax.eval_shape(lambda: own_features(program, rows, reference))
     width = sum(f.shape[0] for f in shapes.values()) + 3 * program.num_components + augmented
     return width * rows.weights.dtype.itemsize

@@ -22,6 +22,7 @@ from ..families import Augmented, Statistics
 from ..plan.chunks import Chunk, Rows, in_chunks, in_order
 from ..plan.program import Params, Program
 from ..rows import point
+from ..rows.shared import own_features, with_shared
 from .joint import Factors, augmented_site, joint_of, product
 
 # From so many features on, sums are products with vectors (`_sums_of`).
@@ -76,7 +77,7 @@ def e_step(program: Program, assign: Assign, params: Params, rows: Rows) -> Expe
     given: dict[int, jax.Array] = {}
     units = joints[0].by_row
     for level, inner in rows.inner.items():
-        features = program.features(inner.chunk, rows.reference)
+        features = own_features(program, inner.chunk, rows.reference)
         log_joint = joints[level].of(program, inner.chunk, features, level)
         by_row = joints[level].by_row
         if by_row is not None:
@@ -161,7 +162,7 @@ def _accumulate(
         chunk: Chunk, by_row: jax.Array | None, number: jax.Array, factors: Factors | None
     ) -> tuple[tuple, tuple]:
         # Without contexts (at a start) augmented rows count with the values they were filled with.
-        features = program.features(chunk, rows.reference, augmented=contexts is None)
+        features = own_features(program, chunk, rows.reference, contexts is None)
         resp, objective, pairs = responsibilities(chunk, features, by_row, factors, number)
         weighted = resp * chunk.weights
         sums = _sums(program, chunk, features, weighted, contexts, together)
@@ -210,10 +211,10 @@ def _accumulate(
         assert units is not None
         kept[level] = within_units(program, units, given[level], inner.owner)
         weighted = kept[level] * inner.chunk.weights
-        features = program.features(inner.chunk, rows.reference, augmented=contexts is None)
+        features = own_features(program, inner.chunk, rows.reference, contexts is None)
         sums |= _sums(program, inner.chunk, features, weighted, contexts)
         inner_counts[level] = weighted.sum(1)
-    sums = {s: total.T for s, total in sums.items()}
+    sums = with_shared({s: total.T for s, total in sums.items()}, rows)
     objective = objective + rows.log_base
     return Expectation(objective, counts, inner_counts, sums, kept, labels, cost, pairs)
 

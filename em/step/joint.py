@@ -21,10 +21,14 @@ _SEVERAL = 8
 
 
 class Factors(NamedTuple):
-    """What is multiplied with rows, by site: natural parameters (k, c q), linear forms (k, w)."""
+    """What is multiplied with rows, by site: natural parameters (k, c q), linear forms (k, w).
+
+    ``shared`` (c, q) are natural parameters that all components have.
+    """
 
     natural: dict[str, jax.Array]
     forms: dict[str, jax.Array]
+    shared: dict[str, jax.Array]
 
 
 class Joint(NamedTuple):
@@ -37,8 +41,11 @@ class Joint(NamedTuple):
 
     def of(self, program: Program, chunk: Chunk, features: Mapping, level: int) -> jax.Array:
         """The log joint of some rows."""
-        natural, forms = self.factors
+        natural, forms, shared = self.factors
         log_joint = self.bias[:, None] + sum(product(natural[s], features[s]) for s in natural)
+        for site in program.statistical:
+            if site.name in shared:
+                log_joint += site.family.shared(shared[site.name], chunk.u[site.name])
         log_joint -= sum(0.5 * product(f, chunk.u[s][0]) ** 2 for s, f in forms.items())
         log_joint = jnp.broadcast_to(log_joint, (log_joint.shape[0], chunk.weights.shape[-1]))
         if sum(a.shape[-1] for a in natural.values()) >= _SEVERAL:
@@ -53,7 +60,7 @@ def joint_of(program: Program, params: Params, rows: Rows, level: int) -> Joint:
     """How the log joint of a level's rows is made at some parameters."""
     args = point.arguments(program, params, rows)
     size = program.structure.num_components(level)
-    natural, forms, contexts, bias = {}, {}, {}, jnp.zeros((size,))
+    natural, forms, shared, contexts, bias = {}, {}, {}, {}, jnp.zeros((size,))
     for site in program.statistical:
         if site.level != level:
             continue
@@ -72,6 +79,9 @@ def joint_of(program: Program, params: Params, rows: Rows, level: int) -> Joint:
             if form is not None:
                 forms[site.name] = form
                 continue
+        if site.name in program.own:
+            number = program.own[site.name]
+            shared[site.name], eta = eta[0, :, number:], eta[..., :number]
         natural[site.name] = eta.reshape(eta.shape[0], -1)
     by_row = None
     replayed = program.replayed_sites
@@ -88,7 +98,7 @@ def joint_of(program: Program, params: Params, rows: Rows, level: int) -> Joint:
         else:
             by_row = log_weights if by_row is None else by_row + log_weights
     # Or XLA works them out anew for every row, within the loops over rows.
-    factors, bias = jax.lax.optimization_barrier((Factors(natural, forms), bias))
+    factors, bias = jax.lax.optimization_barrier((Factors(natural, forms, shared), bias))
     return Joint(factors, bias, contexts, by_row)
 
 

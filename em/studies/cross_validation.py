@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import jax
@@ -14,7 +15,7 @@ from ..calls.arguments import split
 from ..climb.search import climb_all
 from ..driver import EM
 from ..machine.arrays import array as as_jax
-from ..machine.jit import NEVER
+from ..machine.jit import NEVER, quick_jit
 from ..machine.surroundings import surrounded
 from ..options import as_key, number, whole
 from ..programs import prepare, program_for
@@ -101,9 +102,10 @@ def cross_validate(
     seed = np.asarray(jax.random.key_data(key)).ravel()
     folds = np.random.default_rng(seed).permutation(np.arange(n) % num_folds)
     per_row, status = np.zeros(n), np.zeros(num_folds, int)
+    without = program.compiled("reweighed", lambda: quick_jit(program, partial(reweighed, program)))
     for fold, own in enumerate(jax.random.split(sub, num_folds)):
         held = folds == fold
-        fewer = reweighed(program, rows, as_jax(np.where(of_rows(program, held), 0, weights)))
+        fewer = without(rows, as_jax(np.where(of_rows(program, held), 0, weights)))
         outcome, restarts = climb_all(em.ascent(program, fewer, own, found, patient=NEVER))
         best = restarts.chosen
         params = {name: as_jax(value[best]) for name, value in outcome.params.items()}

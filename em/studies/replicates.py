@@ -23,6 +23,7 @@ from ..read.chains.simulated import unobserved
 from ..report.fit import Fit
 from ..rows.prepare import prepare as read_rows
 from ..rows.prepare import weights_in_chunks
+from ..rows.shared import totals
 from ..step.objective import evaluate
 
 # So many multiplications of an E-step are worth doing side by side.
@@ -40,7 +41,8 @@ def reweighed(program: Program, rows: Rows, weights: jax.Array) -> Rows:
         for level, part in rows.inner.items()
     }
     chunks = rows.chunks._replace(weights=filled)
-    return rows._replace(weights=weights, chunks=chunks, inner=inner)
+    rows = rows._replace(weights=weights, chunks=chunks, inner=inner)
+    return rows._replace(shared=totals(program, rows))
 
 
 def of_rows(program: Program, units: Any) -> Any:

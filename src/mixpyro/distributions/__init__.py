@@ -14,6 +14,7 @@ from .or_uniform import (
 )
 from .rasch import ConditionalRasch
 from .truncated import PositiveBinomial
+from .unit_normal import UnitNormal
 
 __all__ = [
     "CayleyTransform",
@@ -28,6 +29,7 @@ __all__ = [
     "NormalOrUniform",
     "OrUniform",
     "PositiveBinomial",
+    "UnitNormal",
     "or_uniform",
     "rotation",
 ]
