@@ -26,7 +26,7 @@ class Normal(Family):
     the scales (ECM: Meng & Rubin 1993, Biometrika 80:267) until it settles.
     """
 
-    distributions = (dist.Normal,)
+    distributions: ClassVar[tuple[type[dist.Distribution], ...]] = (dist.Normal,)
     domains = {"loc": "real", "scale": "positive"}
     conjugate: ClassVar[Mapping[str, tuple[str, ...]]] = {"loc": ("linear", "square")}
 

@@ -127,10 +127,10 @@ def _assemble(
     values = {p.name: jnp.zeros(p.shape) for p in parameters}
     fn = Outputs(model, call, observed, latents, chain is not None)
     try:
-        deps = fn.trace(values, pointwise=True)
+        deps = fn.trace(values, pointwise=True, gaps=gaps)
         ok = True
     except Exception:  # whatever a model does with a z of another shape than its own
-        deps = fn.trace(values, pointwise=False)
+        deps = fn.trace(values, pointwise=False, gaps=gaps)
         ok = False
     data, apart = [], []
     for name in observed:

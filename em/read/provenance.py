@@ -4,16 +4,18 @@ Three questions are answered in one walk. Which inputs does an output depend on 
 Is it an affine function of the parameters: are these only moved, copied, chosen by data, weighted
 by data and added up on their way? And may values of the latent class be combined along the rows
 (``z[subject]``, ``z[1:]``, a sum over rows), so that one broadcasting value might not stand for a
-whole column of them? What is not known counts as the worse answer.
+whole column of them? A fourth is asked of masks (`always`): are they True whatever the numbers, of
+data without NaN (``~isnan(x)``)? What is not known counts as the worse answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 from numpyro.ops.provenance import track_deps_jaxpr
 
 # Every operand may be a parameter.
@@ -50,6 +52,17 @@ _ENTRYWISE = frozenset(
     ]
 )
 
+# Their entries are entries of what they take.
+_MOVED = frozenset(
+    [
+        *("broadcast_in_dim", "reshape", "squeeze", "expand_dims", "transpose", "copy", "copy_p"),
+        *("slice", "rev", "stop_gradient", "optimization_barrier", "device_put", "reduce_and"),
+        *("reduce_or", "concatenate", "stack", "unstack", "split", "tile", "convert_element_type"),
+    ]
+)
+# What a value may be known to be, entry by entry: this, that is not NaN, or True, or False.
+_NUMBER = "number"
+
 
 @dataclass(frozen=True)
 class Dependencies:
@@ -58,11 +71,13 @@ class Dependencies:
     ``affine`` says of each output whether it is an affine function of the inputs that are not
     watched (and so, if it returns them at a few random points, returns them everywhere).
     ``mixing``: a value made from the watched inputs may be combined along the axis of the rows.
+    ``always`` are the outputs that are True throughout for all data without NaN.
     """
 
     outputs: dict[Any, frozenset[str]]
     affine: dict[Any, bool]
     mixing: bool
+    always: frozenset[Any]
 
 
 class _Tag(NamedTuple):
@@ -79,10 +94,12 @@ def dependencies(
     labels: Mapping[int, str],
     watched: frozenset[str] = frozenset(),
     rows: set[int] | None = None,
+    complete: bool = False,
 ) -> Dependencies:
     """Trace ``function(*args)``, whose inputs are named by ``labels`` (id of a leaf to name).
 
-    Axes of the lengths ``rows`` may be the rows' of the inputs that are ``watched``.
+    Axes of the lengths ``rows`` may be the rows' of the inputs that are ``watched``. The inputs
+    without a name, data, are ``complete`` if none of them can have a NaN.
     """
     leaves = jax.tree.leaves(args)
     names = [
@@ -90,16 +107,21 @@ def dependencies(
     ]
     closed, shape = jax.make_jaxpr(function, return_shape=True)(*args)
     found = track_deps_jaxpr(closed.jaxpr, names)
+    given = [_NUMBER if complete and not n else None for n in names]
+    known = _known(closed.jaxpr, given, closed.consts) if complete else [None] * len(found)
     tags = [_Tag(bool(n - watched), True, bool(n & watched)) for n in names]
     mixing, outputs_tags = _walk(closed.jaxpr, tags, rows or {1})
     outputs: dict[Any, frozenset[str]] = {}
     affine: dict[Any, bool] = {}
-    flat = iter(zip(found, outputs_tags, strict=True))
+    flat = iter(zip(found, outputs_tags, known, strict=True))
+    always = set()
     for key in sorted(shape):
         own = [next(flat) for _ in jax.tree.leaves(shape[key])]
-        outputs[key] = frozenset().union(*(reached for reached, _ in own))
-        affine[key] = all(tag.affine for _, tag in own)
-    return Dependencies(outputs, affine, mixing)
+        outputs[key] = frozenset().union(*(reached for reached, _, _ in own))
+        affine[key] = all(tag.affine for _, tag, _ in own)
+        if all(value is True for *_, value in own):
+            always.add(key)
+    return Dependencies(outputs, affine, mixing, frozenset(always))
 
 
 def _walk(jaxpr: Any, inputs: list[_Tag], rows: set[int]) -> tuple[bool, list[_Tag]]:
@@ -124,6 +146,51 @@ def _walk(jaxpr: Any, inputs: list[_Tag], rows: set[int]) -> tuple[bool, list[_T
             out = [tag] * len(equation.outvars)
         tags.update(zip(equation.outvars, out, strict=True))
     return mixing, read(jaxpr.outvars)
+
+
+def _known(jaxpr: Any, inputs: list[Any], consts: Sequence[Any] = ()) -> list[Any]:
+    """What is known of a jaxpr's outputs, entry by entry, if so much is known of its inputs."""
+    values = dict(zip(jaxpr.invars, inputs, strict=True))
+    values.update(zip(jaxpr.constvars, map(_known_of, consts), strict=False))
+
+    def read(variables: Any) -> list[Any]:
+        return [_known_of(v.val) if hasattr(v, "val") else values.get(v) for v in variables]
+
+    for equation in jaxpr.eqns:
+        own = read(equation.invars)
+        body = _body(equation, len(own))
+        if body is not None:
+            out = _known(body, own)
+        else:
+            out = [_known_result(equation, own)] * len(equation.outvars)
+        values.update(zip(equation.outvars, out, strict=True))
+    return read(jaxpr.outvars)
+
+
+def _known_of(value: Any) -> Any:
+    if isinstance(value, jax.core.Tracer):
+        return None
+    kind = getattr(getattr(value, "dtype", np.dtype(type(value))), "kind", None)
+    if kind == "b":
+        array = np.asarray(value)
+        return next((v for v in (True, False) if array.size and (array == v).all()), None)
+    return _NUMBER if kind in ("i", "u") or (kind == "f" and not np.isnan(value).any()) else None
+
+
+def _known_result(equation: Any, own: list[Any]) -> Any:
+    name = equation.primitive.name
+    if name in _MOVED and own.count(own[0]) == len(own):
+        was, now = (v.aval.dtype == bool for v in (equation.invars[0], equation.outvars[0]))
+        return own[0] if was == now else (_NUMBER if was else None)
+    if name in ("eq", "ne") and own[0] == _NUMBER and equation.invars[0] is equation.invars[1]:
+        return name == "eq"
+    if name == "not" and own[0] in (True, False):
+        return not own[0]
+    if name == "and" and (False in own or own == [True, True]):
+        return False not in own
+    if name == "or" and (True in own or own == [False, False]):
+        return True in own
+    return None
 
 
 def _body(equation: Any, number: int) -> Any:

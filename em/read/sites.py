@@ -94,15 +94,16 @@ class Outputs:
         self.chained = chained  # classes follow one another
         self.rowwise: dict[str, bool] = {}
 
-    def trace(self, values: dict[str, jax.Array], pointwise: bool) -> Dependencies:
-        """What each of them depends on."""
+    def trace(self, values: dict[str, jax.Array], pointwise: bool, gaps: bool) -> Dependencies:
+        """What each of them depends on; with ``gaps`` data may be NaN."""
         classes = {z.name: z.value(0, pointwise) for z in self.latents}
         labels = {id(v): n for n, v in (values | classes).items()}
         earlier = {z.name: z.value(0, pointwise) for z in self.latents if self.chained}
         labels |= {id(v): BEFORE for v in earlier.values()}
         leaves = (values, classes, Before(earlier, np.asarray(False)), self.call.arrays)
         rows = {1, *(z.num_rows for z in self.latents)}
-        return dependencies(self._evaluate, leaves, labels, frozenset((*classes, BEFORE)), rows)
+        watched = frozenset((*classes, BEFORE))
+        return dependencies(self._evaluate, leaves, labels, watched, rows, complete=not gaps)
 
     def _evaluate(self, values: dict, classes: dict, before: Before, arrays: tuple) -> dict:
         forced = classes | {z.prior: classes[z.name] for z in self.latents}
@@ -242,7 +243,7 @@ def read_data(site: dict, level: int, deps: Dependencies, gaps: bool, repeats: i
         cell_rank=cells,
         event_rank=len(base.event_shape),
         discrete=bool(base.is_discrete),
-        masked=mask is not True,
+        masked=mask is False or (mask is not True and ("mask", name) not in deps.always),
         choice=bool(deps.outputs["mask", name]),
         steady=not moving and not deps.outputs["known", name],
         gaps=gaps,
