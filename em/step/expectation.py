@@ -9,28 +9,36 @@ shape (n, k, d) exists. How a log joint becomes responsibilities (soft, hard) is
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from ..classes.assignments import Assign, in_chunk
+from ..classes.assignments.hard import Hard
 from ..classes.chain import first_pairs, smooth
 from ..classes.posterior import evidence, reduce_rows, within_units
-from ..families import Augmented, Statistics
+from ..families import Statistics
 from ..plan.chunks import Chunk, Rows, in_chunks, in_order
 from ..plan.program import Params, Program
 from ..rows import point
 from ..rows.shared import own_features, with_shared
-from .joint import Factors, augmented_site, joint_of, product
+from .joint import Factors, joint_of
+from .sums import labels_of, sums_by_label, sums_of
 
-# From so many features on, sums are products with vectors (`_sums_of`).
-_WIDE = 32
+# Of so many components, each row is added to its own rather than multiplied with 0 and 1 of all.
+_MANY = 32
 
 
 # Responsibilities (k, n) of some rows, their terms (n,) of the objective; pairs, in a chain.
 type Assigned = tuple[jax.Array, jax.Array, jax.Array | None]
+
+
+class Chosen(NamedTuple):
+    """The component of each row (n,), and the rows' terms (n,) of the objective."""
+
+    labels: jax.Array
+    objective: jax.Array
 
 
 class Expectation(NamedTuple):
@@ -91,10 +99,12 @@ def e_step(program: Program, assign: Assign, params: Params, rows: Rows) -> Expe
         by_row: jax.Array | None,
         factors: Factors | None,
         number: jax.Array,
-    ) -> Assigned:
+    ) -> Assigned | Chosen:
         assert factors is not None
         log_joint = joints[0]._replace(factors=factors).of(program, chunk, features, 0)
         log_joint = log_joint if by_row is None else log_joint + by_row
+        if isinstance(assign, Hard) and plain and many:
+            return Chosen(*assign.choose(log_joint))
         if grid is not None:
             log_pairs = point.log_weights(program, params, rows, 0)
             return smooth(assign, log_joint, log_pairs, chunk.weights, grid.room[0])
@@ -102,6 +112,8 @@ def e_step(program: Program, assign: Assign, params: Params, rows: Rows) -> Expe
 
     grid = program.grid
     contexts = {n: c for joint in joints.values() for n, c in joint.contexts.items()}
+    plain = not (program.needs_rows or rows.inner or contexts or grid)
+    many = program.num_components >= _MANY and jax.default_backend() == "cpu"
     factors, hard = joints[0].factors, assign.hard
     return _accumulate(program, rows, responsibilities, factors, units, given, contexts, hard)
 
@@ -145,7 +157,7 @@ def statistics_of(
 def _accumulate(
     program: Program,
     rows: Rows,
-    responsibilities: Callable[..., Assigned],
+    responsibilities: Callable[..., Assigned | Chosen],
     factors: Factors | None,
     by_row: jax.Array | None,
     given: Mapping[int, jax.Array],
@@ -163,14 +175,20 @@ def _accumulate(
     ) -> tuple[tuple, tuple]:
         # Without contexts (at a start) augmented rows count with the values they were filled with.
         features = own_features(program, chunk, rows.reference, contexts is None)
-        resp, objective, pairs = responsibilities(chunk, features, by_row, factors, number)
-        weighted = resp * chunk.weights
-        sums = _sums(program, chunk, features, weighted, contexts, together)
+        found = responsibilities(chunk, features, by_row, factors, number)
+        labels, resp, pairs = None, None, None
+        if isinstance(found, Chosen):
+            labels, objective = found
+            counts, sums = sums_by_label(features, labels, chunk.weights, program.num_components)
+        else:
+            resp, objective, pairs = found
+            weighted = resp * chunk.weights
+            counts, labels = weighted.sum(1), labels_of(resp) if hard else None
+            sums = sums_of(program, chunk, features, weighted, contexts, together)
         used = chunk.weights > 0
         total = jnp.where(used, chunk.weights * (objective - rows.level), 0).sum()
-        labels = _numbers(resp) if hard else None
         cost = jnp.where(used, objective, jnp.inf) if hard else None
-        return (total, weighted.sum(1), sums, pairs), (labels, cost, resp if keep else None)
+        return (total, counts, sums, pairs), (labels, cost, resp if keep else None)
 
     def turn(chunks: Chunk, by_row: jax.Array | None, numbers: jax.Array) -> tuple[tuple, tuple]:
         if together == 1:
@@ -212,16 +230,11 @@ def _accumulate(
         kept[level] = within_units(program, units, given[level], inner.owner)
         weighted = kept[level] * inner.chunk.weights
         features = own_features(program, inner.chunk, rows.reference, contexts is None)
-        sums |= _sums(program, inner.chunk, features, weighted, contexts)
+        sums |= sums_of(program, inner.chunk, features, weighted, contexts)
         inner_counts[level] = weighted.sum(1)
     sums = with_shared({s: total.T for s, total in sums.items()}, rows)
     objective = objective + rows.log_base
     return Expectation(objective, counts, inner_counts, sums, kept, labels, cost, pairs)
-
-
-def _numbers(resp: jax.Array) -> jax.Array:
-    """(n,) the component of each row, of responsibilities that are 0 or 1."""
-    return product(jnp.arange(len(resp), dtype=resp.dtype), resp).astype(int)
 
 
 def _by_part(array: jax.Array, parts: int) -> jax.Array:
@@ -229,42 +242,6 @@ def _by_part(array: jax.Array, parts: int) -> jax.Array:
     if parts == 1:
         return array.sum(0)
     return array.reshape(parts, -1, *array.shape[1:]).sum(1)
-
-
-def _sums(
-    program: Program,
-    chunk: Chunk,
-    features: Mapping[str, jax.Array],
-    weighted: jax.Array,
-    contexts: Mapping[str, Any] | None,
-    together: int = 1,
-) -> dict[str, jax.Array]:
-    """{site: (c q, k)} for so many chunks at a time."""
-    sums = {s: _sums_of(weighted, f, together) for s, f in features.items()}
-    for name, context in (contexts or {}).items():
-        if name in chunk.u:
-            own = partial(_component_sums, *augmented_site(program, name, chunk))
-            sums[name] = jax.lax.map(own, (weighted, context)).T
-    return sums
-
-
-def _sums_of(weighted: jax.Array, features: jax.Array, together: int) -> jax.Array:
-    """(q, k) the sums of features (q, n) weighted by (k, n).
-
-    On CPUs this order of the factors can take half the time of the other, and k products with a
-    vector half the time again where there are many features and no batch.
-    """
-    if together == 1 and len(features) >= _WIDE and jax.default_backend() == "cpu":
-        return product(features, weighted[..., None])[..., 0].T
-    along_rows = (((1,), (1,)), ((), ()))
-    return jax.lax.dot_general(features, weighted, along_rows, precision="highest")
-
-
-def _component_sums(
-    family: Augmented, u: jax.Array, pattern: jax.Array, given: tuple[jax.Array, Any]
-) -> jax.Array:
-    weight, context = given
-    return family.sums(u, pattern, weight, context).ravel()
 
 
 def site_statistics(
