@@ -48,7 +48,7 @@ def main():
     ours = table.pivot(index="num_components", columns="covariance", values="bic")[structures]
     print(ours.round(3).to_string(), "\n")
 
-    gain = ((theirs - ours[[*theirs]]) / 2).stack()
+    gain = ((theirs - ours[[*theirs]]) / 2).stack().dropna()
     same, lower = gain[gain.abs() < EPSILON], gain[gain <= -EPSILON]
     print(f"mclust has {len(gain)}: {len(same)} the same, {len(lower)} lower than mclust's")
     print(f"higher, natural-log units: {gain[gain >= EPSILON].describe().round(3).to_dict()}")

@@ -197,10 +197,10 @@ class Ascent:
             outcome, restarts = climb_on(outcome, best, params)
         # Where steps are dear, one round of moves.
         for _ in range(1 if self.program.price > _COSTLY else _MOVES):
-            if way.moves is None or self.stop.asked:
+            if way.moves is None or restarts.status[restarts.chosen] != Status.CONVERGED:
                 break
             better = way.moves({n: as_jax(v[restarts.chosen]) for n, v in outcome.params.items()})
-            if better is None or restarts.status[restarts.chosen] != Status.CONVERGED:
+            if better is None or self.stop.asked:
                 break
             outcome, restarts = climb_on(outcome, restarts.chosen, better)
         found = outcome, restarts
