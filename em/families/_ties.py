@@ -31,7 +31,8 @@ class Ties(NamedTuple):
     @property
     def one(self) -> bool:
         """Whether every cell shares a free value with the same cell of all other components."""
-        return bool((self.across_components & ~self.fixed).all())
+        same = len(self.groups) > 1 and (self.groups == self.groups[:1]).all()
+        return bool(same and not self.fixed.any())
 
     @property
     def sharing(self) -> np.ndarray:

@@ -53,7 +53,6 @@ def _args(args: Args) -> Args:
 
 
 def _ties(ties: Mapping[str, Ties]) -> dict[str, Ties]:
-    """The scale's too: given, by column."""
+    """The scale's too: given, one for all, so that columns keep the sizes that they have."""
     shape = ties["loc"].groups.shape
-    columns = np.broadcast_to(np.arange(shape[1]), shape)
-    return {**ties, "scale": Ties(columns, np.ones(shape, bool))}
+    return {**ties, "scale": Ties(np.zeros(shape, int), np.ones(shape, bool))}

@@ -134,11 +134,11 @@ class Streamed:
 
         def made(arrays: tuple, used: jax.Array, reference: dict) -> tuple:
             rows = prepare(program, arrays, used, reference)
-            return rows.chunks, rows.inner, rows.weights, rows.ahead
+            return rows.chunks, rows.inner, rows.weights, rows.ahead, rows.shared
 
         compiled = program.compiled("batch", lambda: often_jit(program, made))
         used = as_jax(batch.used, common.weights.dtype)
-        chunks, inner, weights, ahead = compiled(arrays, used, common.reference)
+        chunks, inner, weights, ahead, shared = compiled(arrays, used, common.reference)
         dtype = common.level.dtype
         rows = common._replace(
             chunks=chunks,
@@ -150,6 +150,7 @@ class Streamed:
             points={},
             arrays=arrays,
             ahead=ahead,
+            shared=shared,
         )
         return find_patterns(program, rows)
 

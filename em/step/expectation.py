@@ -180,6 +180,7 @@ def _accumulate(
         if isinstance(found, Chosen):
             labels, objective = found
             counts, sums = sums_by_label(features, labels, chunk.weights, program.num_components)
+            labels = jnp.where(labels < program.num_components, labels, 0)  # of NaN there is none
         else:
             resp, objective, pairs = found
             weighted = resp * chunk.weights

@@ -61,3 +61,14 @@ def test_its_law_is_the_normals():
     draws = law.sample(jax.random.key(0), (20_000,))
     np.testing.assert_allclose(draws.mean(0), [0, 2], atol=0.03)
     np.testing.assert_allclose(draws.var(0), [1, 1], atol=0.03)
+
+
+def test_k_means_starts_in_the_metric_that_it_minimises(x64):
+    """Clusters along a wide column beside narrow noise, which starts by column would be full of."""
+    rng = np.random.default_rng(1)
+    z = rng.integers(20, size=400)
+    x = np.c_[10.0 * z + rng.normal(size=400), rng.normal(size=(400, 4))]
+    means = np.stack([x[z == j].mean(0) for j in range(20)])
+    truth = ((x - means[z]) ** 2).sum()
+    for key in range(4):
+        assert em.kmeans(x, 20, key, num_restarts=5).inertia <= truth * (1 + 1e-9)

@@ -8,7 +8,7 @@ import numpyro.distributions as dist
 import pytest
 from scipy import special, stats
 
-from mixpyro import models
+from mixpyro import em, models
 from mixpyro.em.calls.arguments import split
 from mixpyro.em.classes.assignments.soft import Soft
 from mixpyro.em.programs import prepare, program_for
@@ -89,3 +89,41 @@ def test_where_components_differ_nothing_is_shared():
     tied = {"num_components": 3, "covariance": "tied"}
     call = split((gaps,), tied, models.gaussian_mixture)
     assert program_for(models.gaussian_mixture, call).own == {}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_batches_of_unequal_sizes(case, x64):
+    model, kwargs, _ = CASES[case]
+    kwargs = kwargs | ({"num_components": 2} if kwargs else {})
+    whole = em.EM(model).run(0, X, **kwargs)
+    parts = em.EM(model).run(0, em.Batches(X, batch_size=50), **kwargs)
+    assert parts.status == whole.status == em.Status.CONVERGED
+    np.testing.assert_allclose(parts.log_likelihood, whole.log_likelihood, atol=1e-5)
+
+
+@pytest.mark.parametrize("places", [[[0, 1], [1, 0]], 1 - np.eye(3, dtype=int)], ids=len)
+def test_scales_that_components_have_in_other_columns_are_not_shared(places, x64):
+    """Every scale occurs in every component, but not in the same column."""
+    places, k = np.array(places), len(places)
+
+    def model(x):
+        weights = numpyro.sample("weights", dist.Dirichlet(jnp.ones(k)))
+        scale = numpyro.sample("scale", dist.HalfNormal(5).expand([2]).to_event(1))
+        with numpyro.plate("components", k):
+            loc = numpyro.sample("loc", dist.Normal(0, 10).expand([k]).to_event(1))
+        with numpyro.plate("rows", len(x)):
+            z = numpyro.sample("z", dist.Categorical(weights))
+            own = scale[jnp.asarray(places)[z]]
+            numpyro.sample("x", dist.Normal(loc[z], own).to_event(1), obs=x)
+
+    x = X[:, :k]
+    call = split((x,), {}, model)
+    program = program_for(model, call)
+    assert not program.own
+    rows, _ = prepare(program, call.arrays)
+    params = {"weights": WEIGHTS[:k] / WEIGHTS[:k].sum(), "loc": LOC[:k, :k]}
+    params["scale"] = np.array([0.7, 2.0])
+    found = e_step(program, Soft(), jax.tree.map(jnp.asarray, params), rows)
+    joint = stats.norm.logpdf(x[:, None], params["loc"], params["scale"][places]).sum(-1)
+    total = special.logsumexp(joint + np.log(params["weights"]), 1).sum()
+    np.testing.assert_allclose(found.objective, total, rtol=1e-10)
