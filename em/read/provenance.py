@@ -181,6 +181,8 @@ def _known_result(equation: Any, own: list[Any]) -> Any:
     name = equation.primitive.name
     if any(0 in v.aval.shape for v in equation.invars):  # `all` of nothing, `any` of nothing
         return None
+    if getattr(equation.outvars[0].aval.dtype, "kind", None) not in ("f", "i", "u", "b"):
+        return None  # large numbers are NaN among floats of 8 bits
     if name in _MOVED and own.count(own[0]) == len(own):
         was, now = (v.aval.dtype == bool for v in (equation.invars[0], equation.outvars[0]))
         return own[0] if was == now else (_NUMBER if was else None)

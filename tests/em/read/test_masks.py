@@ -38,6 +38,7 @@ MAY_HIDE = {
     "the gaps": jnp.isnan,
     "numbers": lambda x: ~(jnp.isnan(x).astype(int)),
     "none": lambda x: jnp.zeros(x.shape, bool),
+    "few bits": lambda x: ~jnp.isnan(x.astype(jnp.float8_e4m3fn)),
     "any of no columns": lambda x: (~jnp.isnan(x[:, 3:])).any(1),
     "not all of no columns": lambda x: ~jnp.isnan(x[:, 3:]).all(1),
 }
