@@ -7,8 +7,6 @@ import numpy as np
 _ROUNDS, _CHUNK = 100, 1 << 16
 # So many multiplications of looking over all rows, and so many moves, are no long wait.
 _LOOKS, _MOVES = 3e8, 20_000
-# A cluster is its row alone if so little of its weight is left; smaller gains may be rounding.
-_ALONE, _ROUNDING = 1e-9, 1e-9
 
 
 def moved(x: np.ndarray, weights: np.ndarray, centroids: np.ndarray) -> np.ndarray | None:
@@ -34,11 +32,11 @@ def moved(x: np.ndarray, weights: np.ndarray, centroids: np.ndarray) -> np.ndarr
         promising = min(int(np.count_nonzero(gain > 0)), left)
         left -= promising
         for row in np.argsort(-gain, kind="stable")[:promising]:
-            old = int(labels[row])
-            new = _better(x[row], weights[row], old, centroids, sizes)
-            if new is not None:
-                _move(x[row], weights[row], old, new, centroids, sizes)
-                labels[row] = new
+            here = slice(row, row + 1)
+            best, to = _gains(x[here], weights[here], labels[here], centroids, sizes)
+            if best[0] > 0:
+                _move(x[row], weights[row], int(labels[row]), int(to[0]), centroids, sizes)
+                labels[row] = to[0]
                 helped = ever = True
         if not helped:
             break
@@ -54,22 +52,6 @@ def _move(
     centroids[new] += weight / sizes[new] * (x - centroids[new])
 
 
-def _better(
-    x: np.ndarray, weight: float, old: int, centroids: np.ndarray, sizes: np.ndarray
-) -> int | None:
-    """Where the best move of one row leads, if it helps: `_gains`, which is slow of one."""
-    left = sizes[old] - weight
-    if weight <= 0 or left <= _ALONE * sizes[old]:
-        return None
-    apart = centroids - x
-    squares = np.einsum("kd,kd->k", apart, apart)
-    leave = sizes[old] / left * squares[old]
-    join = sizes / (sizes + weight) * squares
-    join[old] = np.inf
-    new = int(join.argmin())
-    return new if leave - join[new] > _ROUNDING * (leave + 1e-300) else None
-
-
 def _gains(
     x: np.ndarray, weights: np.ndarray, labels: np.ndarray, centroids: np.ndarray, sizes: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -77,19 +59,20 @@ def _gains(
     rows = np.arange(len(x))
     squares = _distances(x, centroids)
     left = sizes[labels] - weights
-    alone = left <= _ALONE * sizes[labels]
+    alone = left <= 1e-9 * sizes[labels]
     leave = np.where(alone, 0, sizes[labels] / np.where(alone, 1, left) * squares[rows, labels])
     w = weights[:, None]
     join = sizes / np.where(sizes + w > 0, sizes + w, 1) * squares
     join[rows, labels] = np.inf
     to = join.argmin(1)
     gain = leave - join[rows, to]
-    helps = (weights > 0) & (gain > _ROUNDING * (leave + 1e-300))
-    return np.where(helps, weights * gain, 0), to
+    return np.where((weights > 0) & (gain > 1e-9 * (leave + 1e-300)), weights * gain, 0), to
 
 
 def _distances(x: np.ndarray, centroids: np.ndarray) -> np.ndarray:
     """(n, k) squared distances."""
+    if len(x) == 1:
+        return ((x - centroids) ** 2).sum(1)[None]
     squares = (x**2).sum(1)[:, None] - 2 * x @ centroids.T + (centroids**2).sum(1)
     return np.maximum(squares, 0)
 

@@ -15,7 +15,6 @@ import jax
 import jax.numpy as jnp
 
 from ..classes.assignments import Assign, in_chunk
-from ..classes.assignments.hard import Hard
 from ..classes.chain import first_pairs, smooth
 from ..classes.posterior import evidence, reduce_rows, within_units
 from ..families import Statistics
@@ -103,8 +102,8 @@ def e_step(program: Program, assign: Assign, params: Params, rows: Rows) -> Expe
         assert factors is not None
         log_joint = joints[0]._replace(factors=factors).of(program, chunk, features, 0)
         log_joint = log_joint if by_row is None else log_joint + by_row
-        if isinstance(assign, Hard) and plain and many:
-            return Chosen(*assign.choose(log_joint))
+        if choose is not None and plain and many:
+            return Chosen(*choose(log_joint))
         if grid is not None:
             log_pairs = point.log_weights(program, params, rows, 0)
             return smooth(assign, log_joint, log_pairs, chunk.weights, grid.room[0])
@@ -114,6 +113,7 @@ def e_step(program: Program, assign: Assign, params: Params, rows: Rows) -> Expe
     contexts = {n: c for joint in joints.values() for n, c in joint.contexts.items()}
     plain = not (program.needs_rows or rows.inner or contexts or grid)
     many = program.num_components >= _MANY and jax.default_backend() == "cpu"
+    choose = getattr(assign, "choose", None)
     factors, hard = joints[0].factors, assign.hard
     return _accumulate(program, rows, responsibilities, factors, units, given, contexts, hard)
 

@@ -14,7 +14,8 @@ class Assign(Protocol):
     Called with ``log_joint`` (k, n), rows last, it returns the responsibilities (k, n), whose
     columns sum to 1, and each row's term (n,) of the objective that this variant climbs.
     ``hard`` says that responsibilities are 0 or 1, so that the loop may stop when no row changes
-    its component.
+    its component. One that is hard may have ``choose``, which returns the component of each row
+    (n,) in place of its responsibilities: with many components that is cheaper.
     """
 
     @property
