@@ -12,7 +12,6 @@ import numpyro
 import numpyro.distributions as dist
 from numpyro import handlers
 
-from ..distributions import UnitNormal
 from .calls.numbers import plain
 from .climb.ascent import Way
 from .climb.single_moves import moved
@@ -71,7 +70,7 @@ def _clusters(x: jax.Array, num_clusters: int, weights: jax.Array | None) -> Non
         handlers.scale(scale=1.0 if weights is None else weights),
     ):
         z = numpyro.sample("z", dist.Categorical(ones / num_clusters))
-        numpyro.sample("x", UnitNormal(centroids[z]).to_event(1), obs=x)
+        numpyro.sample("x", dist.Normal(centroids[z], 1.0).to_event(1), obs=x)
 
 
 def kmeans(

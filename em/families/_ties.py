@@ -13,12 +13,14 @@ import numpy as np
 class Ties(NamedTuple):
     """How one argument is shared: equal ``groups`` (k, c) share a value, ``fixed`` ones are given.
 
-    Textbook estimators are written once, in (k, c) layout; ``pool`` replaces every statistic by
-    the total over the cells that share the parameter.
+    ``alike`` says that whatever is given is the same in all components. Textbook estimators are
+    written once, in (k, c) layout; ``pool`` replaces every statistic by the total over the cells
+    that share the parameter.
     """
 
     groups: np.ndarray
     fixed: np.ndarray
+    alike: bool = False
 
     @property
     def across_components(self) -> np.ndarray:
@@ -30,9 +32,9 @@ class Ties(NamedTuple):
 
     @property
     def one(self) -> bool:
-        """Whether every cell shares a free value with the same cell of all other components."""
+        """Whether every cell has the value of the same cell of all other components."""
         same = len(self.groups) > 1 and (self.groups == self.groups[:1]).all()
-        return bool(same and not self.fixed.any())
+        return bool(same and (self.alike or not self.fixed.any()))
 
     @property
     def sharing(self) -> np.ndarray:

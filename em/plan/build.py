@@ -18,7 +18,6 @@ from ..machine.jit import once_jit
 from ..read import layout, replay
 from ..read.examples import example as example_of
 from ..read.latents import Latent, plain_name
-from ..read.provenance import dependencies
 from ..read.reader import Reader
 from ..read.reading import Reading
 from ..read.structure import Auxiliary, Data
@@ -29,7 +28,7 @@ from .pooling import find_pool
 from .program import Params, Parts, Program
 from .regression import find_linear
 from .separable import is_separable
-from .site_arguments import arguments, components, family_of
+from .site_arguments import arguments, components, family_of, reach
 from .strata import find_strata
 
 Direct = Callable[[Family, Mapping], dict[str, Ties] | None]
@@ -68,7 +67,8 @@ def holds(program: Program, call: Call) -> bool:
 
 def _parts(reader: Reader, call: Call) -> Parts:
     structure = reader.structure
-    whole, (affine, reached) = _same_in_every_row(reader, call), _affine(reader, call)
+    whole, (affine, reached) = _same_in_every_row(reader, call), reach(reader, call)
+    alike = {key for key, names in reached.items() if structure.latent.name not in names}
     found = {
         d.name: find_linear(reader, call, d, _varying(d, whole), reached[d.name, "loc"])
         for d in structure.data
@@ -80,7 +80,9 @@ def _parts(reader: Reader, call: Call) -> Parts:
         return arguments(reader, params, arrays, whole, linear)
 
     once = once_jit(reader, given)
-    probed, places = ties.probe(lambda params: once(params, call.arrays), structure.free, affine)
+    probed, places = ties.probe(
+        lambda params: once(params, call.arrays), structure.free, affine, alike
+    )
     direct = {
         site: {n: entry for n, entry in args.items() if entry is not None}
         for site, args in probed.items()
@@ -125,28 +127,6 @@ def _same_in_every_row(reader: Reader, call: Call) -> dict[str, frozenset[str]]:
         equal = reader.compiled("same in every row", lambda: once_jit(reader, tried))(call.arrays)
         same = {s: {n for n, flag in args.items() if bool(flag)} for s, args in equal.items()}
     return {site: frozenset(names) for site, names in same.items()}
-
-
-def _affine(reader: Reader, call: Call) -> tuple[dict, dict]:
-    """{(site, argument): whether it is an affine function of the parameters}, and of which."""
-
-    def evaluate(params: Params, arrays: tuple) -> dict[tuple[str, str], jax.Array]:
-        found = components(reader, params, arrays)
-        return {(site, n): v for site, args in found.items() for n, v in args.items()}
-
-    values = reader.probe_values
-    labels = {id(value): name for name, value in values.items()}
-    found = dependencies(evaluate, (values, call.arrays), labels)
-    affine = dict(found.affine)
-    for site, names in _remade(reader).items():
-        affine |= dict.fromkeys([(site, n) for n in names], True)
-    return affine, found.outputs
-
-
-def _remade(reader: Reader) -> dict[str, frozenset[str]]:
-    """{site: arguments that its distribution keeps in other terms}."""
-    families = {d.name: family_of(d) for d in reader.structure.data}
-    return {name: family.remade for name, family in families.items() if family is not None}
 
 
 def _varying(data: Data, whole: Mapping[str, frozenset[str]]) -> set[str]:

@@ -8,12 +8,16 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from ..calls.call import Call
 from ..families import Args, Family, find
 from ..read import layout
 from ..read.edges import differentiable
+from ..read.provenance import dependencies
 from ..read.reader import Params, Reader
 from ..read.structure import Data
 from .regression import Linear, coefficients
+
+_PAIRS = -1  # beside the numbers of levels
 
 
 def family_of(data: Data) -> Family | None:
@@ -51,16 +55,20 @@ def _of_priors(reader: Reader, trace: dict, level: int) -> dict[str, dict]:
     return out
 
 
-def components(reader: Reader, params: Mapping, arrays: tuple) -> dict[str, dict]:
+def components(
+    reader: Reader, params: Mapping, arrays: tuple, classes: Mapping[int, Any] | None = None
+) -> dict[str, dict]:
     """{site: {argument: (k, 1 or n, c, event...)}} of all levels.
 
-    The priors of a chain's classes have an argument for each pair of components.
+    The priors of a chain's classes have an argument for each pair of components. ``classes`` are
+    the numbers of components, or pairs, if not those of `_numbers`.
     """
     structure = reader.structure
+    classes = _numbers(reader) if classes is None else classes
     found: dict[str, dict] = {}
 
-    def each(read: Callable[[Mapping, jax.Array], dict], size: int) -> dict[str, dict]:
-        return jax.vmap(lambda j: differentiable(lambda p: read(p, j), params))(jnp.arange(size))
+    def each(read: Callable[[Mapping, jax.Array], dict], which: Any) -> dict[str, dict]:
+        return jax.vmap(lambda j: differentiable(lambda p: read(p, j), params))(which)
 
     for level in range(len(structure.levels)):
 
@@ -72,10 +80,45 @@ def components(reader: Reader, params: Mapping, arrays: tuple) -> dict[str, dict
         def priors(params: Mapping, pair: Any) -> dict[str, dict]:
             return _of_priors(reader, reader.run_prior(params, arrays, pair), 0)
 
-        found |= each(both, structure.num_components(level))
+        found |= each(both, classes[level])
         if structure.chain is not None:
-            found |= each(priors, structure.num_pairs)
+            found |= each(priors, classes[_PAIRS])
     return found
+
+
+def _numbers(reader: Reader) -> dict[int, jax.Array]:
+    """{level: (k,) its components by number}, and likewise the pairs of a chain's."""
+    structure = reader.structure
+    found = {n: jnp.arange(structure.num_components(n)) for n in range(len(structure.levels))}
+    return found if structure.chain is None else found | {_PAIRS: jnp.arange(structure.num_pairs)}
+
+
+def reach(reader: Reader, call: Call) -> tuple[dict, dict]:
+    """{(site, argument): whether it is an affine function of the parameters}, and of which.
+
+    The name of z stands among these where the class reaches it.
+    """
+
+    def evaluate(
+        params: Params, arrays: tuple, classes: dict[int, jax.Array]
+    ) -> dict[tuple[str, str], jax.Array]:
+        found = components(reader, params, arrays, classes)
+        return {(site, n): v for site, args in found.items() for n, v in args.items()}
+
+    values, classes, z = reader.probe_values, _numbers(reader), reader.structure.latent.name
+    labels = {id(value): name for name, value in values.items()}
+    labels |= {id(value): z for value in classes.values()}
+    found = dependencies(evaluate, (values, call.arrays, classes), labels, frozenset({z}))
+    affine = dict(found.affine)
+    for site, names in _remade(reader).items():
+        affine |= dict.fromkeys([(site, n) for n in names], True)
+    return affine, found.outputs
+
+
+def _remade(reader: Reader) -> dict[str, frozenset[str]]:
+    """{site: arguments that its distribution keeps in other terms}."""
+    families = {d.name: family_of(d) for d in reader.structure.data}
+    return {name: family.remade for name, family in families.items() if family is not None}
 
 
 def arguments(

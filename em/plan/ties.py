@@ -10,7 +10,7 @@ never looked at.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -52,9 +52,13 @@ _WHOLE = {
 
 @dataclass(frozen=True, eq=False)
 class Entries:
-    """``index`` (k, c, event...): the place of each entry among all parameters; -1 is fixed."""
+    """``index`` (k, c, event...): the place of each entry among all parameters; -1 is fixed.
+
+    ``alike`` says that no class reaches it: it is the same in all components, whatever it is.
+    """
 
     index: np.ndarray
+    alike: bool = False
 
     @property
     def cells(self) -> np.ndarray:
@@ -96,10 +100,12 @@ def probe(
     arguments: Callable[[dict[str, jax.Array]], Any],
     parameters: Sequence[Parameter],
     affine: Mapping[tuple[str, str], bool],
+    alike: Collection[tuple[str, str]] = (),
 ) -> tuple[dict[str, dict[str, Entries | None]], Layout]:
     """Match every argument of every site; None where it is a function of the parameters.
 
-    ``affine`` says of (site, argument) whether it can be matched; those not named can.
+    ``affine`` says of (site, argument) whether it can be matched; those not named can;
+    ``alike`` are those that no class reaches.
     """
     layout = Layout(tuple(parameters))
     vectors = probes(layout)
@@ -107,7 +113,7 @@ def probe(
     found: dict[str, dict[str, Entries | None]] = {}
     for site, args in runs[0].items():
         found[site] = {
-            name: matched([run[site][name] for run in runs], vectors)
+            name: matched([run[site][name] for run in runs], vectors, (site, name) in alike)
             if affine.get((site, name), True)
             else None
             for name in args
@@ -124,12 +130,14 @@ def probes(layout: Layout) -> list[np.ndarray]:
     return [rng.permutation(numbers * size).astype(float_type()) for numbers, size in sized]
 
 
-def matched(values: list[np.ndarray], vectors: list[np.ndarray]) -> Entries | None:
+def matched(
+    values: list[np.ndarray], vectors: list[np.ndarray], alike: bool = False
+) -> Entries | None:
     """Which parameter entry each value is at all the probes; None where one is a function."""
     first = values[0].ravel()
     constant = np.all([_equal(v.ravel(), first) for v in values], axis=0)
     if not vectors[0].size:
-        return Entries(np.full(values[0].shape, -1)) if constant.all() else None
+        return Entries(np.full(values[0].shape, -1), alike) if constant.all() else None
     order = np.argsort(vectors[0])
     least = first - _ULPS * np.spacing(np.abs(first))
     place = np.searchsorted(vectors[0], least, sorter=order).clip(0, len(order) - 1)
@@ -138,7 +146,7 @@ def matched(values: list[np.ndarray], vectors: list[np.ndarray]) -> Entries | No
     same = np.all([_equal(v.ravel(), p[index]) for v, p in pairs], axis=0)
     if not np.all(same | constant):
         return None
-    return Entries(np.where(same, index, -1).reshape(values[0].shape))
+    return Entries(np.where(same, index, -1).reshape(values[0].shape), alike)
 
 
 def _equal(values: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -174,7 +182,7 @@ def direct(
         if len(np.unique(members)) != len(members):
             return None  # groups overlap: part of a value is shared, part is not
         used.append(np.unique(members))
-        ties[name] = Ties(groups.reshape(cells.shape[:2]), ~free.all(-1))
+        ties[name] = Ties(groups.reshape(cells.shape[:2]), ~free.all(-1), entry.alike)
     places = np.concatenate(used) if used else np.array([], int)
     return ties if len(np.unique(places)) == len(places) else None
 

@@ -1,4 +1,4 @@
-"""k-means refuses what is no data."""
+"""What k-means refuses, and the metric that it starts in."""
 
 import numpy as np
 import pytest
@@ -23,3 +23,14 @@ from .refusals import KEY
 def test_kmeans_refuses(args, options, message):
     with pytest.raises(ValueError, match=message):
         em.kmeans(*args, KEY, **options)
+
+
+def test_k_means_starts_in_the_metric_that_it_minimises(x64):
+    """Clusters along a wide column beside narrow noise, which starts by column would be full of."""
+    rng = np.random.default_rng(1)
+    z = rng.integers(20, size=400)
+    x = np.c_[10.0 * z + rng.normal(size=400), rng.normal(size=(400, 4))]
+    means = np.stack([x[z == j].mean(0) for j in range(20)])
+    truth = ((x - means[z]) ** 2).sum()
+    for key in range(4):
+        assert em.kmeans(x, 20, key, num_restarts=5).inertia <= truth * (1 + 1e-9)

@@ -14,7 +14,6 @@ from .or_uniform import (
 )
 from .rasch import ConditionalRasch
 from .truncated import PositiveBinomial
-from .unit_normal import UnitNormal
 
 __all__ = [
     "CayleyTransform",
@@ -29,7 +28,6 @@ __all__ = [
     "NormalOrUniform",
     "OrUniform",
     "PositiveBinomial",
-    "UnitNormal",
     "or_uniform",
     "rotation",
 ]

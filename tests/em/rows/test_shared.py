@@ -22,34 +22,75 @@ LOC = np.array([[4.0, 5, 6], [5, 5, 5], [6, 4, 3]])
 COV = np.array([[1.5, 0.4, 0], [0.4, 1, 0.2], [0, 0.2, 4]])
 
 
-def columns(x):
-    """Normals whose scales differ by column, and not by component."""
-    weights = numpyro.sample("weights", dist.Dirichlet(jnp.ones(3)))
+def mixture(law):
+    """Three components of which ``law(loc, z, *more)`` is the density."""
+
+    def model(x, *more):
+        weights = numpyro.sample("weights", dist.Dirichlet(jnp.ones(3)))
+        with numpyro.plate("components", 3):
+            loc = numpyro.sample("loc", dist.Normal(0, 10).expand([3]).to_event(1))
+        own = law(loc, *more)
+        with numpyro.plate("rows", len(x)):
+            z = numpyro.sample("z", dist.Categorical(weights))
+            numpyro.sample("x", own(z), obs=x)
+
+    return model
+
+
+def by_column(loc):
+    """Scales that differ by column, and not by component."""
     scale = numpyro.sample("scale", dist.HalfNormal(5).expand([3]).to_event(1))
-    with numpyro.plate("components", 3):
-        loc = numpyro.sample("loc", dist.Normal(0, 10).expand([3]).to_event(1))
-    with numpyro.plate("rows", len(x)):
-        z = numpyro.sample("z", dist.Categorical(weights))
-        numpyro.sample("x", dist.Normal(loc[z], scale).to_event(1), obs=x)
+    return lambda z: dist.Normal(loc[z], scale).to_event(1)
 
 
+def given(loc, scale=1.0):
+    return lambda z: dist.Normal(loc[z], scale).to_event(1)
+
+
+def given_matrix(loc):
+    return lambda z: dist.MultivariateNormal(loc[z], jnp.asarray(COV))
+
+
+def given_by_class(loc, scale):
+    return lambda z: dist.Normal(loc[z], scale[z]).to_event(1)
+
+
+SCALE = np.sqrt(np.diag(COV))
+DIAGONAL = np.diag(np.diag(COV))
+VOLUME = np.prod(np.diag(COV)) ** (1 / 3)
+
+
+def gaussian(covariance):
+    return models.gaussian_mixture, {"num_components": 3, "covariance": covariance}
+
+
+# Model, keywords, other arguments, covariance, parameters beside weights and loc.
 CASES = {
-    "covariance": (models.gaussian_mixture, {"num_components": 3, "covariance": "tied"}, COV),
-    "scales": (columns, {}, np.diag(np.diag(COV))),
+    "covariance": (*gaussian("tied"), (), COV, {"covariance_matrix": COV}),
+    "scales": (mixture(by_column), {}, (), DIAGONAL, {"scale": SCALE}),
+    "EEI": (
+        *gaussian("EEI"),
+        (),
+        DIAGONAL,
+        {"volume": VOLUME, "log_shape": np.log(np.diag(COV) / VOLUME)},
+    ),
+    "EII": (*gaussian("EII"), (), 1.5 * np.eye(3), {"volume": 1.5}),
+    "given 1": (mixture(given), {}, (), np.eye(3), {}),
+    "given by column": (mixture(given), {}, (SCALE,), DIAGONAL, {}),
+    "given matrix": (mixture(given_matrix), {}, (), COV, {}),
 }
 
 
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("case", CASES)
 def test_objective_and_pooled_scatter(case, weighted, x64):
-    model, kwargs, cov = CASES[case]
-    call = split((X,), kwargs, model)
+    model, kwargs, more, cov, own = CASES[case]
+    call = split((X, *more), kwargs, model)
     program = program_for(model, call)
     (name,) = program.own
     rows, _ = prepare(program, call.arrays)
     w = RNG.integers(0, 3, size=len(X)).astype(float) if weighted else np.ones(len(X))
-    params = {"weights": WEIGHTS, "loc": LOC}
-    params |= {"scale": np.sqrt(np.diag(cov))} if case == "scales" else {"covariance_matrix": cov}
+    params = {"weights": WEIGHTS, "loc": LOC} | own
     site = next(s for s in program.statistical if s.name == name)
 
     @interpreted
@@ -71,18 +112,26 @@ def test_objective_and_pooled_scatter(case, weighted, x64):
         total = special.logsumexp(joint, 1).sum()
         np.testing.assert_allclose(objective, total, rtol=1e-10)
 
-    # The M-step's covariance: scatter around the new means, of all components together.
+    # The M-step: scatter around the new means, of all components together.
     means = resp.T @ X / resp.sum(0)[:, None]
     scatter = (
         sum((r[:, None] * (X - m)).T @ (X - m) for r, m in zip(resp.T, means, strict=True))
         / w.sum()
     )
+    np.testing.assert_allclose(np.squeeze(new["loc"]), means, rtol=1e-9)
     if case == "scales":
-        np.testing.assert_allclose(new["loc"], means, rtol=1e-9)
         np.testing.assert_allclose(new["scale"][0] ** 2, np.diag(scatter), rtol=1e-9)
-    else:
-        np.testing.assert_allclose(new["loc"][:, 0], means, rtol=1e-9)
+    elif case == "covariance":
         np.testing.assert_allclose(new["covariance_matrix"][1, 0], scatter, rtol=1e-9, atol=1e-12)
+    elif case == "EEI":
+        found = new["volume"][2, 0] * np.exp(new["log_shape"][2, 0])
+        np.testing.assert_allclose(found, np.diag(scatter), rtol=1e-9)
+    elif case == "EII":
+        np.testing.assert_allclose(new["volume"], np.diag(scatter).mean(), rtol=1e-9)
+    elif case == "given matrix":
+        np.testing.assert_array_equal(new["covariance_matrix"][:, 0], [cov] * 3)
+    else:
+        np.testing.assert_array_equal(new["scale"], [np.sqrt(np.diag(cov))] * 3)
 
 
 def test_where_components_differ_nothing_is_shared():
@@ -95,9 +144,28 @@ def test_where_components_differ_nothing_is_shared():
     assert program_for(models.gaussian_mixture, call).own == {}
 
 
-@pytest.mark.parametrize("case", [pytest.param("covariance", marks=pytest.mark.slow), "scales"])
+@pytest.mark.parametrize("law", [given, given_by_class])
+def test_scales_that_are_data(law, x64):
+    """A kept program serves other values: what is equal in one call may not be in the next."""
+    model = mixture(law)
+    for scale in (np.ones((3, 3)), np.array([[0.5, 1, 2], [1, 1, 1], [2, 1, 0.5]])):
+        own = scale[0] if law is given else scale
+        assert bool(program_for(model, split((X, own), {}, model)).own) == (law is given)
+        fit = em.EM(model, num_restarts=1).run(0, X, own)
+        joint = stats.norm.logpdf(X[:, None], fit.params["loc"], own).sum(-1)
+        joint += np.log(fit.params["weights"])
+        total = special.logsumexp(joint, 1)
+        np.testing.assert_allclose(fit.log_likelihood, total.sum(), rtol=1e-10)
+        resp = np.exp(joint - total[:, None])
+        means = resp.T @ X / resp.sum(0)[:, None]
+        np.testing.assert_allclose(fit.params["loc"], means, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "case", [pytest.param("covariance", marks=pytest.mark.slow), "scales", "given 1"]
+)
 def test_batches_of_unequal_sizes(case, x64):
-    model, kwargs, _ = CASES[case]
+    model, kwargs, *_ = CASES[case]
     kwargs = kwargs | ({"num_components": 2} if kwargs else {})
     whole = em.EM(model).run(0, X, **kwargs)
     parts = em.EM(model).run(0, em.Batches(X, batch_size=50), **kwargs)
