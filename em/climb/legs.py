@@ -41,12 +41,11 @@ def climbed(
     limit = min(limit, course.trace.shape[1])
     length = int(np.clip(_FIRST // max(work, 1), 1, _MOST))
     longest = _LONG if checkpoint is None else min(_LONG, checkpoint.every)
-    go = compiled
     while True:
         by_numpy = isinstance(compiled, Patient) and not compiled.tired
         until = int(course.steps) + (_BY_NUMPY if by_numpy else length)
         began = time.perf_counter()
-        course, scales = go(*arguments(course, min(until, limit)))
+        course, scales = compiled(*arguments(course, min(until, limit)))
         code, steps = np.asarray(course.state.code), int(course.steps)
         seconds = time.perf_counter() - began
         stop.ready = True
@@ -62,7 +61,5 @@ def climbed(
             length = max(length // 2, 1)
         elif seconds < min(_SHORT, longest / 2):
             length = min(2 * length, _MOST)
-        if isinstance(compiled, Patient):
-            go = compiled.further
     found: Outcome = jax.tree.map(np.asarray, course.ended(scales))
     return found.stopped(Status.INTERRUPTED if going else Status.MAX_STEPS)

@@ -1,10 +1,11 @@
 """A loop that NumPy begins, and XLA ends if it turns out to be long.
 
 Compiling a climb takes XLA seconds; with small data NumPy does a few hundred steps in that time.
-Which climbs are long shows as they go: one that has taken NumPy as long as compiling it would is
-compiled from where it stands, and from then on at once; so is one that many calls have made. What
-counts is how many numbers are made by how many operations, never the clock: the same calls in the
-same order give the same numbers, and any others the same but for rounding.
+Which climbs are long shows as they go: those that have taken NumPy as long as compiling would, in
+one call or in many, are compiled from where they stand, and from then on at once. That is never
+more than twice what the better of both would have taken. What counts is how many numbers are made
+by how many operations, never the clock: the same calls in the same order give the same numbers, and
+any others the same but for rounding.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from typing import Any
 from .by_numpy.interpret import interpreted
 from .by_numpy.meter import Meter
 
-# Seconds that XLA takes for each operation of a loop, and how often all calls may spend that.
-_COMPILING, _TIMES = 1.5e-3, 3
+# Seconds that XLA takes for each operation of a loop.
+_COMPILING = 1.5e-3
 
 
 class Patient:
@@ -26,16 +27,11 @@ class Patient:
     """
 
     def __init__(self, function: Callable, options: dict[str, Any] | None) -> None:
-        self._meter = Meter(_COMPILING, _TIMES, options)
+        self._meter = Meter(_COMPILING, options)
         self._run = interpreted(function, self._meter)
 
     def __call__(self, *args: Any) -> Any:
         """The results, by NumPy or by XLA."""
-        self._meter.begin()
-        return self._run(*args)
-
-    def further(self, *args: Any) -> Any:
-        """The results where the call before left off: both count as one."""
         return self._run(*args)
 
     @property

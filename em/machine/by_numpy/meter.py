@@ -21,24 +21,17 @@ def price(name: str, size: int, ours: bool) -> float:
 class Meter:
     """What NumPy has spent, in seconds by rule, and when the outermost loop is left to XLA.
 
-    That is when one call has spent ``compiling`` for each operation of the loop, or all calls have
-    spent it so many times. ``options`` are those of XLA.
+    That is when ``compiling`` has been spent for each operation of the loop. ``options`` are those
+    of XLA.
     """
 
     compiling: float
-    times: float
     options: dict[str, Any] | None = None
     operations: int = 0
     spent: float = 0.0
-    before: float = 0.0
     tired: bool = False
-
-    def begin(self) -> None:
-        """A call begins."""
-        self.before = self.spent
 
     def spend(self, seconds: float) -> None:
         """So long for some operations."""
         self.spent += seconds
-        bound = self.compiling * self.operations
-        self.tired |= self.spent - self.before >= bound or self.spent >= self.times * bound
+        self.tired |= self.spent >= self.compiling * self.operations
