@@ -7,6 +7,7 @@ import functools
 import sys
 import sysconfig
 import types
+import weakref
 from collections.abc import Iterator
 from hashlib import blake2b
 from typing import Any
@@ -27,8 +28,14 @@ def digest(array: np.ndarray) -> bytes:
 
 
 def fields_of(value: Any) -> Iterator[tuple[str, Any]]:
-    """The attributes that an object holds, by ``__dict__`` and ``__slots__``."""
-    yield from getattr(value, "__dict__", {}).items()
+    """The attributes that an object holds, by ``__dict__`` and ``__slots__``.
+
+    Without the weak references of a library's object, which are its memory: they come and go.
+    """
+    library = in_library(type(value))
+    for name, inner in getattr(value, "__dict__", {}).items():
+        if not (library and isinstance(inner, weakref.ref)):
+            yield name, inner
     for kind in type(value).__mro__:
         names = vars(kind).get("__slots__", ())
         for name in (names,) if isinstance(names, str) else names:

@@ -194,19 +194,22 @@ class _Estimator:
         """Shape, then volume."""
         tie_shape, tie_volume = self.ties["log_shape"], self.ties["volume"]
         along = self._along(parts, matrix)
-        pooled = tie_shape.pool(along / parts.volume[..., None])
+        pooled = jnp.maximum(tie_shape.pool(along / parts.volume[..., None]), 0)
         # Below this a variance along free axes is the rounding of the largest: it counts as 0.
         pooled = jnp.where(pooled > self.noise * pooled.max(-1, keepdims=True), pooled, 0)
         log_shape = jnp.log(pooled) - jnp.log(pooled).mean(-1, keepdims=True)
         log_shape = self._kept(tie_shape, log_shape, parts.log_shape)
-        total = tie_volume.pool((along * jnp.exp(-log_shape)).sum(-1))
+        total = jnp.maximum(tie_volume.pool((along * jnp.exp(-log_shape)).sum(-1)), 0)
         volume = ratio(total, self.d * tie_volume.pool(self.stats.count), parts.volume)
         return parts._replace(log_shape=log_shape, volume=tie_volume.choose(volume, parts.volume))
 
     def _along(self, parts: Parts, matrix: jax.Array) -> jax.Array:
-        """(k, c, d) the scatter along the axes, ``diag(D' W D)``."""
+        """(k, c, d) the scatter along the axes, ``diag(D' W D)``.
+
+        Where components share all of it their own may be negative: the total alone is right.
+        """
         turned = jnp.matmul(matrix, parts.orientation, precision="highest")
-        return jnp.maximum((parts.orientation * turned).sum(-2), 0)
+        return (parts.orientation * turned).sum(-2)
 
     def _kept(self, tie: Ties, new: jax.Array, old: jax.Array) -> jax.Array:
         """``new``, but for what is fixed and what no row speaks of."""

@@ -58,7 +58,8 @@ def own_features(
 def with_shared(sums: Mapping[str, jax.Array], rows: Rows) -> dict[str, jax.Array]:
     """Sums (k, c q) of the components' own features, with the others': each gets a part.
 
-    Whatever reads them asks for the total over components: they have one parameter.
+    Whatever reads them asks for the total over components: they have one parameter. What a
+    component gets is not its own, and a scatter made of it may be negative.
     """
     out = dict(sums)
     for name, total in rows.shared.items():

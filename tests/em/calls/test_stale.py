@@ -247,3 +247,22 @@ def test_unlike_things_have_unlike_fingerprints(one, other):
     assert fingerprint(one).key == fingerprint(one).key
     assert fingerprint(one).key != fingerprint(other).key
     assert fingerprint(float("nan")).key == fingerprint(float("nan")).key
+
+
+SPREAD = dist.ZeroSumNormal(1.0, (2,))
+
+
+def test_a_distribution_that_models_share_may_remember_its_inverse():
+    """NumPyro's transforms keep one by a weak reference, which comes and goes."""
+
+    def model_of(centre):
+        def model(x):
+            spread = numpyro.sample("spread", SPREAD)
+            with numpyro.plate("rows", x.shape[0]):
+                z = numpyro.sample("z", dist.Categorical(jnp.ones(2) / 2))
+                numpyro.sample("x", dist.Normal(centre + 3 * spread[z], 1.0), obs=x)
+
+        return model
+
+    for centre in (2.0, 2.5, 3.0):
+        assert em.EM(model_of(centre), num_restarts=1).run(KEY, X).status.ok

@@ -1,5 +1,7 @@
 """Features whose natural parameters all components share, beside sums over rows and components."""
 
+import itertools
+
 import jax.numpy as jnp
 import numpy as np
 import numpyro
@@ -8,6 +10,7 @@ import pytest
 from scipy import special, stats
 
 from mixpyro import em, models
+from mixpyro.distributions import EigenNormal, HaarRotation
 from mixpyro.em.calls.arguments import split
 from mixpyro.em.classes.assignments.soft import Soft
 from mixpyro.em.machine.by_numpy.interpret import interpreted
@@ -142,6 +145,67 @@ def test_where_components_differ_nothing_is_shared():
     tied = {"num_components": 3, "covariance": "tied"}
     call = split((gaps,), tied, models.gaussian_mixture)
     assert program_for(models.gaussian_mixture, call).own == {}
+
+
+PARTS = {
+    "volume": (1.3, dist.HalfNormal(5)),
+    "log_shape": (np.array([0.5, 0.1, -0.6]), dist.ZeroSumNormal(1.0, (3,))),
+    "orientation": (np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]]), HaarRotation(3)),
+}
+
+
+@pytest.mark.parametrize("free", [f for r in range(4) for f in itertools.combinations(PARTS, r)])
+def test_shared_parts_of_covariances_far_apart(free, x64):
+    """By the total of all components: a part of it, less one of them far away, is negative."""
+
+    def law(loc):
+        own = {n: numpyro.sample(n, d) if n in free else v for n, (v, d) in PARTS.items()}
+        return lambda z: EigenNormal(loc[z], **own)
+
+    z = RNG.integers(3, size=len(X))
+    x = X + 30.0 * z[:, None] * np.array([1, 0, -1])
+    model = mixture(law)
+    call = split((x,), {}, model)
+    program = program_for(model, call)
+    rows, _ = prepare(program, call.arrays)
+    (site,) = (s for s in program.statistical if s.name in program.own)
+    loc = np.stack([x[z == j].mean(0) for j in range(3)])
+    params = {"weights": WEIGHTS, "loc": loc} | {n: PARTS[n][0] for n in free}
+
+    @interpreted
+    def step(params, rows):
+        found = e_step(program, Soft(), params, rows)
+        args = program.arguments(params, rows.arrays)["x"]
+        statistics = site_statistics(program, found, rows)["x"]
+        return site.family.estimate(statistics, args, site.ties, rows.reference["x"])
+
+    new = step(params, rows)
+    np.testing.assert_allclose(new["loc"][:, 0], loc, rtol=1e-9)
+    scatter = sum(np.cov(x[z == j].T, bias=True) * (z == j).sum() for j in range(3)) / len(x)
+
+    def deviance(volume, log_shape, orientation):
+        precision = orientation @ np.diag(np.exp(-log_shape)) @ orientation.T / volume
+        return np.trace(precision @ scatter) + 3 * np.log(volume)
+
+    found = {n: np.asarray(new[n][0, 0]) for n in PARTS}
+    for name, (value, _) in PARTS.items():
+        if name not in free:
+            np.testing.assert_array_equal(found[name], value)
+    # Each free part is the best given the others, by its closed form or by trial.
+    axes, shape = found["orientation"], np.exp(found["log_shape"])
+    along = np.diag(axes.T @ scatter @ axes)
+    if "volume" in free:
+        np.testing.assert_allclose(found["volume"], (along / shape).mean(), rtol=1e-6)
+    if "log_shape" in free:
+        np.testing.assert_allclose(shape, along / np.prod(along) ** (1 / 3), rtol=1e-5)
+    if "orientation" in free:
+        best = deviance(**found)
+        for i, j in itertools.combinations(range(3), 2):
+            for angle in np.linspace(0, np.pi, 61)[1:-1]:
+                turn = np.eye(3)
+                turn[[i, j], [i, j]] = np.cos(angle)
+                turn[i, j], turn[j, i] = -np.sin(angle), np.sin(angle)
+                assert best <= deviance(**found | {"orientation": axes @ turn}) + 1e-8
 
 
 @pytest.mark.parametrize("law", [given, given_by_class])
