@@ -1,17 +1,14 @@
 """Processes that read files of their own each return the fit of one process that reads all."""
 
 import ast
-import os
 import runpy
-import socket
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import special, stats
+
+from .spawned import Spawned
 
 SCRIPT = Path(__file__).with_name("several_batches.py")
 OWN = runpy.run_path(str(SCRIPT))
@@ -19,33 +16,9 @@ ROWS = [OWN["CUT"], OWN["ROWS"] - OWN["CUT"]]
 pytestmark = pytest.mark.slow
 
 
-def started(processes, folder, checkpoint=""):
-    """The processes, each with a file that it writes to: a pipe would fill up before it is read."""
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
-    found = []
-    for i in range(processes):
-        out = folder / f"told{i}of{processes}"
-        command = [sys.executable, SCRIPT, i, processes, port, folder, checkpoint]
-        with out.open("w") as told:
-            process = subprocess.Popen(
-                [str(word) for word in command],
-                stdout=told,
-                stderr=subprocess.STDOUT,
-                env=os.environ | {"PYTHONHASHSEED": str(i + 1)},
-            )
-        found.append((process, out))
-    return found
-
-
-def ended(processes):
-    found = []
-    for process, out in processes:
-        assert process.wait(timeout=300) == 0, out.read_text()[-3000:]
-        lines = out.read_text().splitlines()
-        found.append(dict(ast.literal_eval(line) for line in lines if line.startswith("(")))
-    return found
+def told(processes):
+    lines = processes.ended()
+    return [dict(ast.literal_eval(v) for v in own if v.startswith("(")) for own in lines]
 
 
 @pytest.fixture(scope="module")
@@ -57,13 +30,13 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def whole(folder):
-    (found,) = ended(started(1, folder))
+    (found,) = told(Spawned(SCRIPT, 1, folder, folder, ""))
     return found
 
 
 @pytest.fixture(scope="module")
 def two(folder):
-    return ended(started(2, folder))
+    return told(Spawned(SCRIPT, 2, folder, folder, ""))
 
 
 def same(found, whole, digits=1e-6):
@@ -140,16 +113,6 @@ def test_a_bad_row_of_one_process_is_told_by_all(two):
 
 def test_killed_and_started_again_they_end_there_too(whole, folder, tmp_path):
     path = tmp_path / "fit.ckpt"
-    processes = started(2, folder, path)
-    began = time.monotonic()
-    while not path.exists() and time.monotonic() - began < 200:
-        time.sleep(0.01)
-    time.sleep(0.05)
-    for process, _ in processes:
-        process.kill()
-    for process, _ in processes:
-        process.wait()
-    assert path.exists()
-    same(
-        [f["gaps and weights"] for f in ended(started(2, folder, path))], whole["gaps and weights"]
-    )
+    Spawned(SCRIPT, 2, tmp_path, folder, path).killed_once_there_is(path)
+    found = told(Spawned(SCRIPT, 2, tmp_path, folder, path))
+    same([f["gaps and weights"] for f in found], whole["gaps and weights"])

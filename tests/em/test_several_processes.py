@@ -1,48 +1,26 @@
 """Processes that have a part of the rows each return the same fit, also after they were killed."""
 
 import ast
-import os
-import socket
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from .spawned import Spawned
+
 SCRIPT = Path(__file__).with_name("several_processes.py")
 pytestmark = pytest.mark.slow
 
 
-def started(processes, checkpoint="", every=0):
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
-    return [
-        subprocess.Popen(
-            [sys.executable, str(SCRIPT), *map(str, (i, processes, port, checkpoint, every))],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=os.environ | {"PYTHONHASHSEED": str(i + 1)},
-        )
-        for i in range(processes)
-    ]
-
-
-def ended(processes):
-    found = []
-    for process in processes:
-        out, err = process.communicate(timeout=300)
-        assert process.returncode == 0, err[-3000:]
-        found.append(ast.literal_eval(out.splitlines()[-1]))
-    return found
+def told(number, folder, checkpoint=""):
+    found = Spawned(SCRIPT, number, folder, checkpoint, 0).ended()
+    return [ast.literal_eval(lines[-1]) for lines in found]
 
 
 @pytest.fixture(scope="module")
-def whole():
-    return ended(started(1))[0]
+def whole(tmp_path_factory):
+    (found,) = told(1, tmp_path_factory.mktemp("whole"))
+    return found
 
 
 def same(found, whole):
@@ -57,20 +35,11 @@ def same(found, whole):
     np.testing.assert_allclose(resp, whole[4], atol=1e-6)
 
 
-def test_two_processes_return_the_fit_of_one(whole):
-    same(ended(started(2)), whole)
+def test_two_processes_return_the_fit_of_one(whole, tmp_path):
+    same(told(2, tmp_path), whole)
 
 
 def test_killed_and_started_again_they_end_there_too(whole, tmp_path):
     path = tmp_path / "fit.ckpt"
-    processes = started(2, path)
-    began = time.monotonic()
-    while not path.exists() and time.monotonic() - began < 200:
-        time.sleep(0.01)
-    time.sleep(0.05)
-    for process in processes:
-        process.kill()
-    for process in processes:
-        process.communicate()
-    assert path.exists()
-    same(ended(started(2, path)), whole)
+    Spawned(SCRIPT, 2, tmp_path, path, 0).killed_once_there_is(path)
+    same(told(2, tmp_path, path), whole)
