@@ -185,6 +185,9 @@ def test_a_posterior_by_arviz_plots(plane):
         for j in (0, 1):
             line = lines.values.reshape(2, 2, -1)[k, j, 0]
             assert np.ravel(line.get_xdata())[0] == pytest.approx(float(plane.params["loc"][k, j]))
+    texts = collection.viz["point_estimate_text"]["loc"].values.ravel()
+    words = {text.get_text() for text in texts}
+    assert words == {f"{mean:.4g} mean" for mean in loc.mean((0, 1)).ravel()}
     with pytest.raises(ValueError, match="it is of another model"):
         plane.plot.posterior(tree.assign({"posterior": xarray.DataTree(data.rename(loc="other"))}))
     with pytest.raises(ValueError, match="a DataTree with a group 'posterior'"):
