@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..machine.arrays import product
 from ._family import Ties
 
 
@@ -33,7 +34,7 @@ def plane_rotations(axes: jax.Array, matrix: jax.Array, inverse: jax.Array, tie:
     Computing 7:169) for given shapes. ``axes`` and ``matrix`` W are (k, c, d, d), ``inverse`` a
     is (k, c, d); the cells of a group of ``tie`` have the same axes, fixed ones keep theirs.
     """
-    turned = jnp.matmul(axes.mT, jnp.matmul(matrix, axes, precision="highest"), precision="highest")
+    turned = product(axes.mT, product(matrix, axes))
 
     def round_of(carry: tuple, partner: jax.Array) -> tuple:
         axes, turned = carry
@@ -76,8 +77,8 @@ def _rounds(d: int) -> np.ndarray:
 
 def _orthogonalised(axes: jax.Array) -> jax.Array:
     """Nearly orthogonal matrices without their rounding error: one step of Newton and Schulz."""
-    gram = jnp.matmul(axes.mT, axes, precision="highest")
-    return jnp.matmul(axes, 1.5 * jnp.eye(axes.shape[-1], dtype=axes.dtype) - gram / 2)
+    gram = product(axes.mT, axes)
+    return product(axes, 1.5 * jnp.eye(axes.shape[-1], dtype=axes.dtype) - gram / 2)
 
 
 def rotations(axes: jax.Array) -> jax.Array:

@@ -7,6 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.linalg import solve_triangular
 
+from ..machine.arrays import product
+
 # Larger triangular systems OpenBLAS solves in threads, which then wait for more by spinning: for
 # tens of milliseconds they take the cores away from XLA's own.
 _ONE_THREAD = 16
@@ -20,7 +22,7 @@ def inverse_of_tril(tril: jax.Array) -> jax.Array:
         return solve_triangular(tril, eye, lower=True)
     half = d // 2
     first, last = inverse_of_tril(tril[..., :half, :half]), inverse_of_tril(tril[..., half:, half:])
-    below = -_product(_product(last, tril[..., half:, :half]), first)
+    below = -product(product(last, tril[..., half:, :half]), first)
     above = jnp.zeros((*tril.shape[:-2], half, d - half), tril.dtype)
     return jnp.block([[first, above], [below, last]])
 
@@ -34,7 +36,7 @@ def inverse_by_factor(tril: jax.Array) -> tuple[jax.Array, jax.Array]:
     """The same of ``L L'``."""
     half = inverse_of_tril(tril)
     log_det = 2 * jnp.log(jnp.diagonal(tril, axis1=-2, axis2=-1)).sum(-1)
-    return _product(half.mT, half), log_det
+    return product(half.mT, half), log_det
 
 
 def entries_and_products(u: jax.Array) -> jax.Array:
@@ -47,7 +49,3 @@ def entries_and_products(u: jax.Array) -> jax.Array:
     i, j = np.triu_indices(d + 1)
     with_one = jnp.concatenate([jnp.ones_like(u[:, :1]), u], 1)
     return with_one[:, i[1:]] * with_one[:, j[1:]]
-
-
-def _product(a: jax.Array, b: jax.Array) -> jax.Array:
-    return jnp.matmul(a, b, precision="highest")

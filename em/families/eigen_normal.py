@@ -11,6 +11,7 @@ import numpy as np
 import numpyro.distributions as dist
 
 from ... import distributions
+from ..machine.arrays import product
 from ..machine.loops import while_loop
 from ._axes import ordered_like, plane_rotations, principal_axes, rotations
 from ._family import Args, Family, Statistics, Ties, ratio
@@ -54,7 +55,7 @@ class EigenNormal(MultivariateNormal):
     def natural(self, args: Args, reference: Args) -> tuple[jax.Array, jax.Array]:
         loc, spread = (args["loc"] - reference["centre"]) / reference["spread"], reference["spread"]
         half = _half_precision(args, reference)
-        precision = jnp.matmul(half, half.mT, precision="highest")
+        precision = product(half, half.mT)
         log_det = loc.shape[-1] * jnp.log(args["volume"]) + args["log_shape"].sum(-1)
         return natural_parameters(loc, precision, log_det / 2 - jnp.log(spread).sum(-1))
 
@@ -169,7 +170,7 @@ class _Estimator:
             mean = ratio(tie.pool(first), tie.pool(count)[..., None], parts.loc)
         else:
             half = self.relative[..., :, None] * parts.orientation * self._inverse(parts, 0.5)
-            mean = shared_loc(count, first, jnp.matmul(half, half.mT, precision="highest"), tie)
+            mean = shared_loc(count, first, product(half, half.mT), tie)
             mean = jnp.where(tie.pool(count)[..., None] > 0, mean, parts.loc)
         return parts._replace(loc=tie.choose(mean, parts.loc))
 
@@ -208,7 +209,7 @@ class _Estimator:
 
         Where components share all of it their own may be negative: the total alone is right.
         """
-        turned = jnp.matmul(matrix, parts.orientation, precision="highest")
+        turned = product(matrix, parts.orientation)
         return (parts.orientation * turned).sum(-2)
 
     def _kept(self, tie: Ties, new: jax.Array, old: jax.Array) -> jax.Array:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 
+from ..machine.arrays import product
 from ._family import Args, Augmented
 from ._matrices import inverse
 from .eigen_normal import EigenNormal
@@ -42,7 +43,7 @@ class IncompleteMultivariateNormal(MultivariateNormal, Augmented):
 
     def context(self, args: Args, patterns: jax.Array, reference: Args) -> Context:
         loc, tril = standardised_args(args, reference)
-        covariance = jnp.matmul(tril, tril.mT, precision="highest")
+        covariance = product(tril, tril.mT)
         both = patterns[..., :, None] * patterns[..., None, :]
         inverted, log_det = inverse(covariance * both + _identity(1 - patterns))
         precision = inverted * both

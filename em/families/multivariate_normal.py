@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 
+from ..machine.arrays import product
 from ._family import Args, Family, Statistics, Ties, own_scale, ratio
 from ._matrices import entries_and_products, inverse, inverse_by_factor
 from .normal import LOG_2PI, nested, standard, standardisation, standardised_terms
@@ -73,7 +74,7 @@ class MultivariateNormal(Family):
     def shared(self, eta: jax.Array, u: jax.Array) -> jax.Array:
         i, j = np.triu_indices(u.shape[1])
         square = jnp.zeros((len(eta), u.shape[1], u.shape[1]), eta.dtype).at[:, i, j].set(eta)
-        return (jnp.matmul(square, u, precision="highest") * u).sum((0, 1))
+        return (product(square, u) * u).sum((0, 1))
 
     def estimate(
         self, stats: Statistics, args: Args, ties: Mapping[str, Ties], reference: Args
@@ -83,7 +84,7 @@ class MultivariateNormal(Family):
         old_loc, old_tril = standardised(args, reference)
         d = old_loc.shape[-1]
         count, first = stats.count, stats.sums[..., :d]
-        old = jnp.matmul(old_tril, old_tril.mT, precision="highest")
+        old = product(old_tril, old_tril.mT)
 
         def estimated(loc: jax.Array) -> jax.Array:
             square = scatter(stats, loc)

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 
+from ..machine.arrays import product
 from ..machine.loops import while_loop
 from ._family import Args, Family, Statistics, Ties, linked, own_scale, ratio
 
@@ -54,7 +55,7 @@ class Normal(Family):
         return 1 if ties["scale"].one else None
 
     def shared(self, eta: jax.Array, u: jax.Array) -> jax.Array:
-        return jnp.matmul(eta[:, 0], u * u, precision="highest")
+        return product(eta[:, 0], u * u)
 
     def estimate(
         self, stats: Statistics, args: Args, ties: Mapping[str, Ties], reference: Args

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpyro.distributions as dist
 
+from ..machine.arrays import product
 from ._family import Args, Ties, own_scale, ratio
 from ._matrices import inverse_of_tril
 from ._rows import RowFamily, moments
@@ -155,7 +156,7 @@ class MultivariateStudentT(RowFamily):
         square = jnp.einsum("kcn,kcin,kcjn->kcij", precision, away, away, precision="highest")
         count = weights.sum(-1) * jnp.ones_like(mass)
         rows = tie_tril.pool(mass if tie_tril.alone else count)
-        old = jnp.matmul(old_tril, old_tril.mT, precision="highest")
+        old = product(old_tril, old_tril.mT)
         square = ratio(tie_tril.pool(square), rows[..., None, None], old)
         tril = tie_tril.choose(jnp.linalg.cholesky(square), old_tril)
         _, distance = _whitened(u, loc, tril)

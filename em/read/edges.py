@@ -19,6 +19,8 @@ import jax.numpy as jnp
 from jax import lax
 from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
+from ..machine.arrays import product
+
 
 def differentiable(function: Callable, *args: Any, in_parts: bool = False) -> Any:
     """``function(*args)``, whose derivatives are finite where logarithms and quotients are not.
@@ -85,7 +87,7 @@ def _solved(matrix: jax.Array, given: jax.Array, *, left_side: bool, **kind: Any
     identity = jnp.broadcast_to(jnp.eye(matrix.shape[-1], dtype=matrix.dtype), matrix.shape)
     inverse = lax.linalg.triangular_solve(matrix, identity, left_side=left_side, **kind)
     pair = (inverse, given) if left_side else (given, inverse)
-    return jnp.matmul(*pair, precision="highest")
+    return product(*pair)
 
 
 def _body(equation: Any) -> tuple[Any, Any]:

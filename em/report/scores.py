@@ -13,6 +13,7 @@ from jax.flatten_util import ravel_pytree
 from numpyro.ops.provenance import track_deps_jaxpr
 
 from ..classes.posterior import posterior
+from ..machine.arrays import product
 from ..machine.jit import every, quick_jit
 from ..machine.traced import kind_of
 from ..plan.chunks import Rows
@@ -54,7 +55,7 @@ def _gram(program: Program, params: Params, rows: Rows, apart: _Apart | None) ->
     found = _one_by_one if apart is None else apart.scores
     scores = found(program, params, rows.arrays)
     weighted = jnp.where(weights > 0, scores * weights, 0)
-    return jnp.matmul(weighted, weighted.T, precision="highest")
+    return product(weighted, weighted.T)
 
 
 def _one_by_one(program: Program, params: Params, arrays: tuple) -> jax.Array:

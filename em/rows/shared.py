@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from ..families import Args
+from ..machine.arrays import product
 from ..plan.chunks import Chunk, Rows
 from ..plan.program import Program
 
@@ -39,7 +40,7 @@ def _of_chunk(
         if name in program.own:
             cells = features.reshape(len(chunk.u[name]), -1, features.shape[-1])
             shared = cells[:, program.own[name] :]
-            out[name] = jnp.matmul(shared, chunk.weights, precision="highest")
+            out[name] = product(shared, chunk.weights)
     return out
 
 

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 from ..classes.posterior import evidence
 from ..families import Augmented
+from ..machine.arrays import product
 from ..plan.chunks import Chunk, Rows
 from ..plan.program import Params, Program
 from ..rows import point, row_density
@@ -100,11 +101,6 @@ def joint_of(program: Program, params: Params, rows: Rows, level: int) -> Joint:
     # Or XLA works them out anew for every row, within the loops over rows.
     factors, bias = jax.lax.optimization_barrier((Factors(natural, forms, shared), bias))
     return Joint(factors, bias, contexts, by_row)
-
-
-def product(a: jax.Array, b: jax.Array) -> jax.Array:
-    """A matrix product of full precision, on every device."""
-    return jnp.matmul(a, b, precision="highest")
 
 
 def augmented_site(program: Program, name: str, chunk: Chunk) -> tuple[Augmented, Any, Any]:

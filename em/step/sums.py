@@ -11,9 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..families import Augmented
+from ..machine.arrays import product
 from ..plan.chunks import Chunk
 from ..plan.program import Program
-from .joint import augmented_site, product
+from .joint import augmented_site
 
 # From so many features on, sums are products with vectors (`_weighted`).
 _WIDE = 32

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 
+from ...machine.arrays import product
 from ...machine.shards import cumulative, rows_at
 from ._start import Start, softened
 from .random import Random
@@ -44,7 +45,7 @@ class KMeansPlusPlus(Start):
 
 def squared_distances(points: jax.Array, centres: jax.Array) -> jax.Array:
     """(n, k) squared Euclidean distances, by one matrix product."""
-    cross = jnp.matmul(points, centres.T, precision="highest")
+    cross = product(points, centres.T)
     squares = (points**2).sum(1)[:, None] - 2 * cross + (centres**2).sum(1)
     return jnp.maximum(squares, 0)
 
