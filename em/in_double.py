@@ -66,14 +66,20 @@ def fit_of(
 ) -> Fit:
     """The fit of climbs that have ended, in single precision where it costs the user little.
 
-    Where rounding has made a climb fall, all are made anew in double precision; where only the sum
-    over many rows is coarse, the best go on from where they are. The status is then found in double
-    precision too, and the numbers of the fit are in single precision again.
+    Where rounding has made a climb fall, or its end differ from NumPyro's own log-likelihood there
+    (classes that share a scale and lie hundreds of it apart), all are made anew in double
+    precision; where only the sum over many rows is coarse, the best go on from where they are. The
+    status is then found in double precision too, and the numbers of the fit are in single
+    precision again.
     """
     own = ascent.program, call, ascent.rows, found
     doubled = _doubled(call, ascent, outcome, restarts)
     if doubled is None:
-        return from_outcome(*own, outcome, restarts, ascent.way.assign.hard, look)
+        fit = from_outcome(*own, outcome, restarts, ascent.way.assign.hard, look)
+        if fit.base_status is Status.MISREAD:
+            doubled = _doubled(call, ascent, outcome, restarts, broken=True)
+        if doubled is None:
+            return fit
     with jax.enable_x64(True):
         fit = from_outcome(*doubled, hard=False, look=look)
         doubled.restarts.status[doubled.restarts.chosen] = fit.status
@@ -83,13 +89,15 @@ def fit_of(
     return from_outcome(*own, outcome, doubled.restarts, False, False, likelihood)
 
 
-def _doubled(call: Call, ascent: Ascent, outcome: Outcome, restarts: Restarts) -> Doubled | None:
+def _doubled(
+    call: Call, ascent: Ascent, outcome: Outcome, restarts: Restarts, broken: bool = False
+) -> Doubled | None:
     """None for climbs that stay as they are, also with hard assignment."""
     start = restarts.chosen
     doubt = _doubt(ascent, float(outcome.objective[start]))
     trace = np.asarray(outcome.trace[start, : outcome.steps[start]])
     coarse = _COARSE if len(trace) < _LONG else _RIDGE
-    broken = restarts.status[start] == Status.LOWERED or _fall(trace) > _FALL
+    broken |= bool(restarts.status[start] == Status.LOWERED or _fall(trace) > _FALL)
     fine = restarts.status[start] in (Status.CONVERGED, Status.LOWERED)
     if not (ascent.single and fine and (broken or doubt > coarse)):
         return None

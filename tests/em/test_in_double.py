@@ -157,3 +157,32 @@ def test_on_a_flat_ridge_single_precision_ends_where_double_does():
         each += np.log(weights / weights.sum())[:, None]
         ends.append(float(special.logsumexp(each, 0).sum()))
     assert ends[0] == pytest.approx(ends[1], abs=0.01)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_scale_that_is_shared_by_classes_hundreds_of_it_apart(seed):
+    """Its square is the difference of sums 10,000 times as large: MISREAD in single precision."""
+    rng = np.random.default_rng(seed)
+    z = rng.integers(3, size=300)
+    x = rng.normal(size=(300, 3)) * [0.7, 1, 1.5] + 300.0 * z[:, None] * [1, -1, 0.5]
+    x = x.astype(np.float32)
+
+    def model(x):
+        weights = numpyro.sample("weights", dist.Dirichlet(jnp.ones(3)))
+        scale = numpyro.sample("scale", dist.HalfNormal(3).expand([3]).to_event(1))
+        with numpyro.plate("components", 3):
+            loc = numpyro.sample("loc", dist.Normal(0, 10).expand([3]).to_event(1))
+        with numpyro.plate("rows", len(x)):
+            component = numpyro.sample("z", dist.Categorical(weights))
+            numpyro.sample("x", dist.Normal(loc[component], scale).to_event(1), obs=x)
+
+    fit = em.EM(model, num_restarts=3).run(0, x)
+    assert fit.status is em.Status.CONVERGED, fit.message
+    assert fit.params["scale"].dtype == jnp.float32
+    x = x.astype(float)
+    means = np.stack([x[z == j].mean(0) for j in range(3)])
+    scale = np.sqrt(((x - means[z]) ** 2).mean(0))
+    shares = np.bincount(z) / 300
+    np.testing.assert_allclose(fit.params["scale"], scale, rtol=1e-4)
+    best = stats.norm.logpdf(x, means[z], scale).sum() + np.log(shares[z]).sum()
+    assert fit.log_likelihood == pytest.approx(best, abs=1e-3)
