@@ -132,15 +132,20 @@ def _ended(
     # On a ridge too the first steps of an accelerated climb see little left.
     tolerance = max(_LITTLE if doubt > _COARSE else 0.0, ascent.way.tolerance)
     way = replace(ascent.way, tolerance=tolerance, plain_first=False, search=False, patient=NEVER)
-    single = outcome
+    single, near = outcome, _near(outcome, restarts, doubt)
     outcome = jax.tree.map(double, outcome)
-    for start in _candidates(outcome, restarts, doubt, ascent.total):
+    # Whatever may be the best is compared in double precision.
+    objective: Any = np.array(outcome.objective, float)
+    trace: Any = np.array(outcome.trace, float)
+    for start in near:
+        value = objective_at(program, _place(program, single.params, start), rows)
+        trace[start] += value - objective[start]
+        objective[start] = value
+    outcome = outcome._replace(objective=objective, trace=trace)
+    for start in _candidates(outcome, near, doubt, ascent.total):
         place = _place(program, single.params, start)
-        before = objective_at(program, place, rows)
         rest, _ = replace(ascent, way=way, number=1, given=place, bar=-np.inf).outcome()
-        trace = outcome.trace.copy()
-        trace[start] += before - outcome.objective[start]
-        outcome = outcome._replace(trace=trace).continued(start, rest)
+        outcome = outcome.continued(start, rest)
     return Doubled(
         program, call, rows, found, outcome, select(program, outcome, rows, ascent.total)
     )
@@ -163,15 +168,22 @@ def _fall(trace: np.ndarray) -> float:
     return float(-np.diff(trace).min(initial=0.0))
 
 
-def _candidates(outcome: Outcome, restarts: Restarts, doubt: float, total: float) -> list[int]:
-    """The climbs that may be the best but for rounding, those of like classes once."""
+def _near(outcome: Outcome, restarts: Restarts, doubt: float) -> list[int]:
+    """The climbs that may be the best but for rounding, of either: the chosen one, and by rank."""
+    bound = outcome.objective[restarts.chosen] - 2 * doubt
+    others = (int(i) for i in restarts.ranking if restarts.status[i] == Status.CONVERGED)
+    near = (i for i in others if outcome.objective[i] >= bound)
+    return list(dict.fromkeys([restarts.chosen, *near]))
+
+
+def _candidates(outcome: Outcome, near: list[int], doubt: float, total: float) -> list[int]:
+    """Those that may come out the highest, of like classes once."""
     kept: list[int] = []
-    best = outcome.objective[restarts.chosen]
+    best = max(outcome.objective[i] for i in near)
     sizes = np.sort(np.asarray(outcome.counts), -1)
-    for i in [restarts.chosen, *(int(i) for i in restarts.ranking)]:
-        near = restarts.status[i] == Status.CONVERGED and outcome.objective[i] >= best - doubt
+    for i in sorted(near, key=lambda i: -outcome.objective[i]):
         apart = all(np.abs(sizes[i] - sizes[j]).max() > _APART * total for j in kept)
-        if near and apart and len(kept) < _MOST:
+        if outcome.objective[i] >= best - doubt and apart and len(kept) < _MOST:
             kept.append(i)
     return kept
 
