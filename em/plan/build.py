@@ -28,7 +28,7 @@ from .pooling import find_pool
 from .program import Params, Parts, Program
 from .regression import find_linear
 from .separable import is_separable
-from .site_arguments import arguments, components, family_of, reach
+from .site_arguments import arguments, components, dependence, family_of
 from .strata import find_strata
 
 Direct = Callable[[Family, Mapping], dict[str, Ties] | None]
@@ -67,7 +67,7 @@ def holds(program: Program, call: Call) -> bool:
 
 def _parts(reader: Reader, call: Call) -> Parts:
     structure = reader.structure
-    whole, (affine, reached) = _same_in_every_row(reader, call), reach(reader, call)
+    whole, (affine, reached) = _same_in_every_row(reader, call), dependence(reader, call)
     alike = {key for key, names in reached.items() if structure.latent.name not in names}
     found = {
         d.name: find_linear(reader, call, d, _varying(d, whole), reached[d.name, "loc"])

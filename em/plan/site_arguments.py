@@ -93,7 +93,7 @@ def _numbers(reader: Reader) -> dict[int, jax.Array]:
     return found if structure.chain is None else found | {_PAIRS: jnp.arange(structure.num_pairs)}
 
 
-def reach(reader: Reader, call: Call) -> tuple[dict, dict]:
+def dependence(reader: Reader, call: Call) -> tuple[dict, dict]:
     """{(site, argument): whether it is an affine function of the parameters}, and of which.
 
     The name of z stands among these where the class reaches it.
