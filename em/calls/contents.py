@@ -30,11 +30,12 @@ def digest(array: np.ndarray) -> bytes:
 def fields_of(value: Any) -> Iterator[tuple[str, Any]]:
     """The attributes that an object holds, by ``__dict__`` and ``__slots__``.
 
-    Without the weak references of a library's object, which are its memory: they come and go.
+    Without the weak references of a library's object to another, its memory: they come and go.
     """
     library = in_library(type(value))
     for name, inner in getattr(value, "__dict__", {}).items():
-        if not (library and isinstance(inner, weakref.ref)):
+        memory = library and isinstance(inner, weakref.ref)
+        if not (memory and in_library(type(inner()))):
             yield name, inner
     for kind in type(value).__mro__:
         names = vars(kind).get("__slots__", ())

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import types
+import weakref
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -147,6 +148,8 @@ class Walk:
             yield ".__self__", value.__self__
         elif isinstance(value, types.FunctionType):
             yield from of_function(value)
+        elif isinstance(value, weakref.ref):
+            yield "()", value()
         elif isinstance(value, type):
             yield from of_class(value)
         elif isinstance(value, CODE):

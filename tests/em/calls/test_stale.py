@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import types
+import weakref
 
 import jax
 import jax.numpy as jnp
@@ -65,6 +66,7 @@ MODULE.shift = 0.0
 FRAME = pd.DataFrame({"shift": [0.0]})
 ARRAY = np.zeros(1)
 LISTED = [0.0]
+WATCHING = types.SimpleNamespace(watched=weakref.ref(OPTIONS))
 
 
 def by_globals(x):
@@ -73,6 +75,10 @@ def by_globals(x):
 
 def by_default(x, *, options=SPACE):
     shifted(x, options.shift)
+
+
+def by_weak_reference(x):
+    shifted(x, WATCHING.watched().shift)
 
 
 def by_argument(x, options):
@@ -128,6 +134,10 @@ CHANGES = {
     "a function that is called": (
         lambda _: by_globals,
         lambda _, p: p.setitem(globals(), "shift_of_globals", lambda: 1.0),
+    ),
+    "a weak reference": (
+        lambda _: by_weak_reference,
+        lambda _, p: p.setattr(OPTIONS, "shift", 1.0),
     ),
     "a default argument": (lambda _: by_default, lambda _, p: p.setattr(SPACE, "shift", 1.0)),
 }
