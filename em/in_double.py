@@ -132,19 +132,19 @@ def _ended(
     # On a ridge too the first steps of an accelerated climb see little left.
     tolerance = max(_LITTLE if doubt > _COARSE else 0.0, ascent.way.tolerance)
     way = replace(ascent.way, tolerance=tolerance, plain_first=False, search=False, patient=NEVER)
-    single, near = outcome, _near(outcome, restarts, doubt)
+    near = _near(outcome, restarts, doubt)
+    places = {start: _place(program, outcome.params, start) for start in near}
     outcome = jax.tree.map(double, outcome)
     # Whatever may be the best is compared in double precision.
     objective: Any = np.array(outcome.objective, float)
     trace: Any = np.array(outcome.trace, float)
-    for start in near:
-        value = objective_at(program, _place(program, single.params, start), rows)
+    for start, place in places.items():
+        value = objective_at(program, place, rows)
         trace[start] += value - objective[start]
         objective[start] = value
     outcome = outcome._replace(objective=objective, trace=trace)
     for start in _candidates(outcome, near, doubt, ascent.total):
-        place = _place(program, single.params, start)
-        rest, _ = replace(ascent, way=way, number=1, given=place, bar=-np.inf).outcome()
+        rest, _ = replace(ascent, way=way, number=1, given=places[start], bar=-np.inf).outcome()
         outcome = outcome.continued(start, rest)
     return Doubled(
         program, call, rows, found, outcome, select(program, outcome, rows, ascent.total)

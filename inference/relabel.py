@@ -13,6 +13,7 @@ import numpy as np
 
 from ..em import Fit
 from ..em.classes.posterior import posterior
+from ..em.machine.arrays import product
 from ..em.options import a_fit, one_of
 from ..em.report.precision import in_precision
 from .draws import site_draws
@@ -193,7 +194,7 @@ def _by_rows(flat: Mapping[str, np.ndarray], fit: Fit) -> dict[str, np.ndarray]:
             found = {}
             for name, resp in marginals(params, arrays).items():
                 log = jnp.log(resp + jnp.finfo(resp.dtype).tiny ** 0.25)
-                found[name] = -jnp.matmul(reference[name], log, precision="highest")
+                found[name] = -product(reference[name], log)
             return found
 
         return jax.lax.map(one, draws, batch_size=_BATCH)

@@ -17,8 +17,6 @@ from ..read.reader import Params, Reader
 from ..read.structure import Data
 from .regression import Linear, coefficients
 
-_PAIRS = -1  # beside the numbers of levels
-
 
 def family_of(data: Data) -> Family | None:
     """The family of a site; none where the mask or the data depend on the class or parameters.
@@ -56,19 +54,19 @@ def _of_priors(reader: Reader, trace: dict, level: int) -> dict[str, dict]:
 
 
 def components(
-    reader: Reader, params: Mapping, arrays: tuple, classes: Mapping[int, Any] | None = None
+    reader: Reader, params: Mapping, arrays: tuple, first: jax.Array | int = 0
 ) -> dict[str, dict]:
     """{site: {argument: (k, 1 or n, c, event...)}} of all levels.
 
-    The priors of a chain's classes have an argument for each pair of components. ``classes`` are
-    the numbers of components, or pairs, if not those of `_numbers`.
+    The priors of a chain's classes have an argument for each pair of components. ``first`` is the
+    number of the first of either: 0, or a trace of it.
     """
     structure = reader.structure
-    classes = _numbers(reader) if classes is None else classes
     found: dict[str, dict] = {}
 
-    def each(read: Callable[[Mapping, jax.Array], dict], which: Any) -> dict[str, dict]:
-        return jax.vmap(lambda j: differentiable(lambda p: read(p, j), params))(which)
+    def each(read: Callable[[Mapping, jax.Array], dict], size: int) -> dict[str, dict]:
+        numbers = jnp.arange(size) + first
+        return jax.vmap(lambda j: differentiable(lambda p: read(p, j), params))(numbers)
 
     for level in range(len(structure.levels)):
 
@@ -80,17 +78,10 @@ def components(
         def priors(params: Mapping, pair: Any) -> dict[str, dict]:
             return _of_priors(reader, reader.run_prior(params, arrays, pair), 0)
 
-        found |= each(both, classes[level])
+        found |= each(both, structure.num_components(level))
         if structure.chain is not None:
-            found |= each(priors, classes[_PAIRS])
+            found |= each(priors, structure.num_pairs)
     return found
-
-
-def _numbers(reader: Reader) -> dict[int, jax.Array]:
-    """{level: (k,) its components by number}, and likewise the pairs of a chain's."""
-    structure = reader.structure
-    found = {n: jnp.arange(structure.num_components(n)) for n in range(len(structure.levels))}
-    return found if structure.chain is None else found | {_PAIRS: jnp.arange(structure.num_pairs)}
 
 
 def dependence(reader: Reader, call: Call) -> tuple[dict, dict]:
@@ -100,15 +91,14 @@ def dependence(reader: Reader, call: Call) -> tuple[dict, dict]:
     """
 
     def evaluate(
-        params: Params, arrays: tuple, classes: dict[int, jax.Array]
+        params: Params, arrays: tuple, first: jax.Array
     ) -> dict[tuple[str, str], jax.Array]:
-        found = components(reader, params, arrays, classes)
+        found = components(reader, params, arrays, first)
         return {(site, n): v for site, args in found.items() for n, v in args.items()}
 
-    values, classes, z = reader.probe_values, _numbers(reader), reader.structure.latent.name
-    labels = {id(value): name for name, value in values.items()}
-    labels |= {id(value): z for value in classes.values()}
-    found = dependencies(evaluate, (values, call.arrays, classes), labels, frozenset({z}))
+    values, first, z = reader.probe_values, jnp.zeros((), int), reader.structure.latent.name
+    labels = {id(value): name for name, value in values.items()} | {id(first): z}
+    found = dependencies(evaluate, (values, call.arrays, first), labels, frozenset({z}))
     affine = dict(found.affine)
     for site, names in _remade(reader).items():
         affine |= dict.fromkeys([(site, n) for n in names], True)
