@@ -68,9 +68,10 @@ def fit_of(
 
     Where rounding has made a climb fall, or its end differ from NumPyro's own log-likelihood there
     (classes that share a scale and lie hundreds of it apart), all are made anew in double
-    precision; where only the sum over many rows is coarse, the best go on from where they are. The
-    status is then found in double precision too, and the numbers of the fit are in single
-    precision again.
+    precision, as where higher ones collapsed on many rows (single precision has digits for scales
+    down to a thousandth of the data's only); where only the sum over many rows is coarse, the best
+    go on from where they are. The status is then found in double precision too, and the numbers of
+    the fit are in single precision again.
     """
     own = ascent.program, call, ascent.rows, found
     doubled = _doubled(call, ascent, outcome, restarts)
@@ -98,20 +99,25 @@ def _doubled(
     trace = np.asarray(outcome.trace[start, : outcome.steps[start]])
     coarse = _COARSE if len(trace) < _LONG else _RIDGE
     broken |= bool(restarts.status[start] == Status.LOWERED or _fall(trace) > _FALL)
-    fine = restarts.status[start] in (Status.CONVERGED, Status.LOWERED)
+    broken |= restarts.narrow
+    fine = restarts.narrow or restarts.status[start] in (Status.CONVERGED, Status.LOWERED)
     if not (ascent.single and fine and (broken or doubt > coarse)):
         return None
     if ascent.way.assign.hard or ascent.stop.asked:
         return None
     size = sum(a.nbytes for a in call.arrays if a.dtype == np.float32)
     if jax.default_backend() == "tpu" or size > _ROOM:
-        _warn(doubt, "are more than is worth holding in double precision: give them as em.Batches")
+        _warn(
+            restarts,
+            doubt,
+            "are more than is worth holding in double precision: give them as em.Batches",
+        )
         return None
     try:
         with jax.enable_x64(True):
             return _ended(call, ascent, outcome, restarts, None if broken else doubt)
     except (TypeError, ValueError) as error:  # a model that insists on single precision
-        _warn(doubt, f"cannot be fitted in double precision ({error})")
+        _warn(restarts, doubt, f"cannot be fitted in double precision ({error})")
         return None
 
 
@@ -188,7 +194,9 @@ def _candidates(outcome: Outcome, near: list[int], doubt: float, total: float) -
     return kept
 
 
-def _warn(doubt: float, why: str) -> None:
+def _warn(restarts: Restarts, doubt: float, why: str) -> None:
+    if restarts.narrow:  # which the fit's message says
+        return
     warnings.warn(
         f"the rows {why}. In single precision rounding may cost {max(doubt, _FALL):.2g} units of "
         "the log-likelihood, so that the climb may have ended as much below its top",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -143,12 +144,14 @@ def run(
         keeper = Checkpoint(checkpoint, checkpoint_every, identity, several)
     place = None if init_params is None else check_params(program, init_params, call.arrays)
     free = {p.name for p in program.structure.free}
+    narrow = False
     if place is not None and set(place) == free:
         starts = [place]
     else:
         patient = PATIENT if keeper is None else NEVER
         ascent = fitter.ascent(sample_program, sample, rng_key, found, place, patient)
-        starts = _finalists(*climb_all(ascent.kept(Interruption(), keeper)))
+        outcome, restarts = climb_all(ascent.kept(Interruption(), keeper))
+        narrow, starts = restarts.narrow, _finalists(outcome, restarts)
         # As the first process has them: another machine may round otherwise.
         number = int(from_first(several, bytes([len(starts)]))[0])
         starts = list(like_first(several, (starts * number)[:number]))
@@ -173,6 +176,7 @@ def run(
     if np.dtype(common.weights.dtype).itemsize < 8:
         climbed, likelihoods = in_double(model, data, first, seen.gaps, rows, assign, climbed)
     chosen = select(program, climbed, common, rows.facts.total)
+    chosen = replace(chosen, narrow=chosen.narrow or narrow)
     likelihood = None if likelihoods is None else float(likelihoods[chosen.chosen])
     if likelihood is not None and not np.isfinite(likelihood):
         likelihood = None

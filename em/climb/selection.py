@@ -32,7 +32,8 @@ class Restarts:
 
     ``ranking`` has them from the best to the worst; ``chosen`` is the first of those that differ
     from the best by rounding only. ``passed``: there would have been more starts, but another model
-    is ahead (`studies/contenders.py`).
+    is ahead (`studies/contenders.py`). ``narrow``: a climb collapsed on a component of
+    rows enough, and no sound one is as high: what collapsed may be an estimate.
     """
 
     objective: np.ndarray
@@ -42,6 +43,7 @@ class Restarts:
     chosen: int
     ranking: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
     passed: bool = False
+    narrow: bool = False
 
     def found(self, tolerance: float) -> int:
         """How many starts ended where the chosen one did, but for so much of the objective.
@@ -90,7 +92,9 @@ def select(program: Program, outcome: Outcome, rows: Rows, scored_rows: float) -
     chosen = int(np.argmax(top & (finite >= best - one_peak(best))))
     ranking = np.lexsort((-finite, -rank))
     smallest = np.asarray(outcome.relative_scale).min(1)
-    return Restarts(objective, steps, code, smallest, chosen, ranking)
+    many = _collapsed_on_many(program, outcome, code) & np.isfinite(objective)
+    narrow = bool(many[chosen] or (objective[many] > best).any())
+    return Restarts(objective, steps, code, smallest, chosen, ranking, narrow=narrow)
 
 
 def highest(program: Program, outcome: Outcome) -> jax.Array:
@@ -108,17 +112,26 @@ def judge(program: Program, outcome: Outcome, xp: Any) -> tuple[Any, Any]:
     section 3.10): it is named as such, and passed over if a sound one exists. ``xp`` is NumPy, or
     ``jax.numpy`` under a trace.
     """
-    few = outcome.counts < _FEW_ROWS * rows_needed(program)
     scale = outcome.relative_scale
     # Some scales are known at the end of a climb only, which ended as it could (`rows/scales.py`).
     gone = scale < scale_floor(scale.dtype)
-    spurious = (gone | ((scale < _SMALL_SCALE) & few)).any(1)
+    spurious = (gone | ((scale < _SMALL_SCALE) & _few(program, outcome))).any(1)
     fine = (outcome.code == Status.CONVERGED) | (outcome.code == Status.MAX_STEPS)
     fine |= outcome.code == Status.INTERRUPTED
     code = xp.where(fine & spurious, Status.NEARLY_SINGULAR, outcome.code)
     rank = xp.where(fine & ~spurious, 3, 0)
     rank = xp.where(code == Status.LOWERED, 2, rank)
     return code, xp.where(code == Status.NEARLY_SINGULAR, 1, rank)
+
+
+def _collapsed_on_many(program: Program, outcome: Outcome, code: np.ndarray) -> np.ndarray:
+    """(r,) whether a component without a width has rows enough for one."""
+    scale = outcome.relative_scale
+    gone = scale < scale_floor(scale.dtype)
+    # A climb whose next step made no number of a scale stays where it was.
+    before = (code == Status.COLLAPSED) & ~gone.any(1)
+    gone |= before[:, None] & (scale == scale.min(1, keepdims=True))
+    return (gone & ~_few(program, outcome)).any(1)
 
 
 def _members(program: Program) -> np.ndarray:
@@ -143,6 +156,11 @@ def _loses(program: Program, rows: Rows, empty: np.ndarray) -> bool:
     reach = felt(program, rows.arrays)
     without = _members(program)[:, empty].any(1)
     return bool((reach[without].any(0) & ~reach[~without].any(0)).any())
+
+
+def _few(program: Program, outcome: Outcome) -> Any:
+    """(r, k) whether a component has too few rows for its numbers."""
+    return outcome.counts < _FEW_ROWS * rows_needed(program)
 
 
 def rows_needed(program: Program) -> float:

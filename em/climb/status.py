@@ -43,9 +43,10 @@ _ADVICE = {
         "the trace is flat enough for your purpose."
     ),
     Status.COLLAPSED: (
-        "The likelihood is unbounded: in every start a component shrank onto a few rows and its "
-        "scale went to 0. Share the scale or covariance between the components, hold it fixed "
-        "with handlers.condition, use fewer components or more restarts, or add a prior."
+        "The likelihood is unbounded: in every start a component shrank onto rows that are few, or "
+        "equal next to the spread of all, and its scale went to 0. Share the scale or covariance "
+        "between the components, hold it fixed with handlers.condition, use fewer components or "
+        "more restarts, or add a prior."
     ),
     Status.NEARLY_SINGULAR: (
         "The best solution rests on a nearly singular component of a few rows, as an unbounded "

@@ -61,6 +61,7 @@ def save(fit: Result, path: str | Path) -> None:
         "reseeded": fit.reseeded,
         "chosen": found.chosen,
         "passed": found.passed,
+        "narrow": found.narrow,
         "spec": str(fit.spec),
         "posterior": fit.program.posterior,
         "batches": {str(i): v for i, v in elsewhere.items()},
@@ -163,6 +164,7 @@ def _made[R: Result](
         smallest_scale=stored["restarts/smallest_scale"],
         chosen=int(meta["chosen"]),
         passed=bool(meta.get("passed", False)),
+        narrow=bool(meta.get("narrow", False)),
     )
     return kind(
         program=program,

@@ -159,12 +159,16 @@ def test_on_a_flat_ridge_single_precision_ends_where_double_does():
     assert ends[0] == pytest.approx(ends[1], abs=0.01)
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_a_scale_that_is_shared_by_classes_hundreds_of_it_apart(seed):
-    """Its square is the difference of sums 10,000 times as large: MISREAD in single precision."""
+@pytest.mark.parametrize(("seed", "apart"), [(1, 300.0), (2, 300.0), (3, 300.0), (1, 5000.0)])
+def test_a_scale_that_is_shared_by_classes_hundreds_of_it_apart(seed, apart):
+    """Its square is the difference of sums 10,000 times as large: MISREAD in single precision.
+
+    Where they are thousands of it apart, such climbs were COLLAPSED, and a start that took all
+    rows for one class was the best.
+    """
     rng = np.random.default_rng(seed)
     z = rng.integers(3, size=300)
-    x = rng.normal(size=(300, 3)) * [0.7, 1, 1.5] + 300.0 * z[:, None] * [1, -1, 0.5]
+    x = rng.normal(size=(300, 3)) * [0.7, 1, 1.5] + apart * z[:, None] * [1, -1, 0.5]
     x = x.astype(np.float32)
 
     def model(x):
@@ -186,6 +190,36 @@ def test_a_scale_that_is_shared_by_classes_hundreds_of_it_apart(seed):
     np.testing.assert_allclose(fit.params["scale"], scale, rtol=1e-4)
     best = stats.norm.logpdf(x, means[z], scale).sum() + np.log(shares[z]).sum()
     assert fit.log_likelihood == pytest.approx(best, abs=1e-3)
+
+
+def far_apart(distance):
+    rng = np.random.default_rng(0)
+    z = rng.random(400) < 0.4
+    return z, np.where(z, 0, distance) + rng.normal(size=400)
+
+
+def test_classes_thousands_of_their_scales_apart():
+    """Their relative scales are below what single precision has digits for."""
+    z, x = far_apart(3e4)
+    x = x.astype(np.float32)
+    fit = em.EM(two_normals).run(0, x)
+    assert fit.status is em.Status.CONVERGED, fit.message
+    each = [
+        stats.norm.logpdf(r, r.mean(), r.std()).sum()
+        for r in (x[z].astype(float), x[~z].astype(float))
+    ]
+    share = z.mean()
+    best = sum(each) + 400 * (share * np.log(share) + (1 - share) * np.log(1 - share))
+    assert fit.log_likelihood == pytest.approx(best, abs=0.01)
+
+
+@pytest.mark.parametrize("equal", [False, True])
+def test_what_has_no_width_in_double_precision_either_is_said(x64, equal):
+    z, x = far_apart(3e7)
+    x = np.where(z, 0.0, x - 3e7) if equal else x
+    fit = em.EM(two_normals).run(0, x)
+    assert "collapsed on many rows" in fit.message
+    assert fit.restart_results.narrow
 
 
 def test_climbs_of_one_top_are_compared_in_double_precision():
