@@ -1,6 +1,7 @@
 """The exponential and the logarithm of an E-step, in double precision on CPUs.
 
-XLA has no vectorised logarithm of doubles there, and an exponential of about half the speed.
+XLA has no vectorised logarithm of doubles there, and an exponential of about half the speed. Each
+is a call by its name, traced once for a shape, in whose place NumPy has its own (`NAMED`).
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ _ROUND = 1.5 * 2.0**_FRACTION
 _ROOT_HALF = int(np.float64(np.sqrt(0.5)).view(np.int64))
 _ONE, _TWO_52 = (int(np.float64(2.0**power).view(np.int64)) for power in (0, _FRACTION))
 _SMALLEST = -708.0
+# By the names of the calls below.
+NAMED = {"mixpyro_exp": np.exp, "mixpyro_log": np.log}
 
 
 def _economised(series: list[float], degree: int, low: float, high: float) -> np.ndarray:
@@ -54,6 +57,16 @@ def _by_hand(x: jax.Array) -> bool:
 
 @jax.custom_jvp
 def _exp(x: jax.Array) -> jax.Array:
+    return mixpyro_exp(x)
+
+
+@jax.custom_jvp
+def _log(x: jax.Array) -> jax.Array:
+    return mixpyro_log(x)
+
+
+@jax.jit
+def mixpyro_exp(x: jax.Array) -> jax.Array:
     """``2^k e^r`` with k the integer nearest to ``x / ln 2``, so that ``|r| <= ln 2 / 2``."""
     inside = jnp.maximum(x, _SMALLEST)
     rounded = inside / math.log(2) + _ROUND
@@ -64,8 +77,8 @@ def _exp(x: jax.Array) -> jax.Array:
     return jnp.where(x < _SMALLEST, 0, _polynomial(_EXP, r) * scale)
 
 
-@jax.custom_jvp
-def _log(x: jax.Array) -> jax.Array:
+@jax.jit
+def mixpyro_log(x: jax.Array) -> jax.Array:
     """``k ln 2 + 2 atanh(s)`` with ``x = 2^k m``, ``1/2 <= m^2 < 2``, ``s = (m - 1) / (m + 1)``."""
     bits = lax.bitcast_convert_type(x, jnp.int64)
     # Unsigned, and to a double by its bits: AVX2 neither shifts nor converts signed ones.

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jax
 from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
-from .by_numpy.flat import variables
+from .traced import needed, variables
 
 # Primitives that cost more than reading a result of theirs.
 _DEAR = frozenset(
@@ -47,6 +47,8 @@ def split(function: Callable, first: Any, second: Any, data: Any) -> Split | Non
     """
     jaxpr = jax.make_jaxpr(function)(first, second, data)
     equations, number = jaxpr.jaxpr.eqns, len(jax.tree.leaves(data))
+    if any(e.effects for e in equations):  # which half would have them?
+        return None
     inputs = jaxpr.jaxpr.invars
     own, given = inputs[: len(inputs) - number], inputs[len(inputs) - number :]
 
@@ -55,7 +57,7 @@ def split(function: Callable, first: Any, second: Any, data: Any) -> Split | Non
     makers: dict[Any, Any] = {}
     for equation in equations:
         read = variables(equation.invars)
-        if equation.effects or not known.issuperset(read):
+        if not known.issuperset(read):
             continue
         known.update(equation.outvars)
         makers.update(dict.fromkeys(equation.outvars, equation))
@@ -67,8 +69,8 @@ def split(function: Callable, first: Any, second: Any, data: Any) -> Split | Non
     kept = list(dict.fromkeys(_before_reshaping(v, makers) for v in used if v in dear))
     if not kept:
         return None
-    first_half = _part(jaxpr, _needed(equations, kept, set()), given, kept)
-    rest_of_it = _needed(equations, outputs, set(kept))
+    first_half = _part(jaxpr, needed(equations, kept), given, kept)
+    rest_of_it = needed(equations, outputs, kept)
     second_half = _part(jaxpr, rest_of_it, [*own, *kept, *given], jaxpr.jaxpr.outvars)
 
     def ahead(data: Any) -> list[jax.Array]:
@@ -96,16 +98,6 @@ def _before_reshaping(variable: Any, makers: dict) -> Any:
     while makers[variable].primitive.name in _RESHAPED:
         (variable,) = variables(makers[variable].invars)
     return variable
-
-
-def _needed(equations: Sequence[Any], wanted: Sequence[Any], given: set) -> list[Any]:
-    """The equations that make what is wanted, of what is given."""
-    missing, found = set(wanted) - given, []
-    for equation in reversed(equations):
-        if missing.intersection(equation.outvars):
-            found.append(equation)
-            missing.update(v for v in variables(equation.invars) if v not in given)
-    return found[::-1]
 
 
 def _part(

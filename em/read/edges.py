@@ -20,6 +20,7 @@ from jax import lax
 from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
 from ..machine.arrays import product
+from ..machine.traced import needed
 
 
 def differentiable(function: Callable, *args: Any, in_parts: bool = False) -> Any:
@@ -37,6 +38,7 @@ def differentiable(function: Callable, *args: Any, in_parts: bool = False) -> An
 
 def _evaluate(jaxpr: Any, consts: Any, args: Any, in_parts: bool) -> list[Any]:
     """The outputs of a jaxpr, its singular functions replaced."""
+    jaxpr = jaxpr.replace(eqns=needed(jaxpr.eqns, jaxpr.outvars))
     known: dict[Any, Any] = {
         **dict(zip(jaxpr.constvars, consts, strict=True)),
         **dict(zip(jaxpr.invars, args, strict=True)),

@@ -7,6 +7,9 @@ from typing import Any, NamedTuple
 
 from jax.extend.core import Literal
 
+from ..exp_log import NAMED
+from ..traced import needed, variables
+
 # Calls that only wrap a jaxpr: the parameter that holds it.
 _CALLS = {
     "jit": "jaxpr",
@@ -28,6 +31,12 @@ class Variable:
 
     def __init__(self, aval: Any) -> None:
         self.aval = aval
+
+
+class Named(NamedTuple):
+    """In the place of a primitive: a call that NumPy has a function for."""
+
+    name: str
 
 
 class Equation(NamedTuple):
@@ -56,7 +65,7 @@ def flat(closed: Any) -> Flat:
     names: dict[Any, Any] = {}
     equations = list(_written_out(jaxpr, names, known))
     outputs = [_named(v, names) for v in jaxpr.outvars]
-    return Flat(list(jaxpr.invars), _needed(equations, outputs), outputs, known)
+    return Flat(list(jaxpr.invars), needed(equations, outputs), outputs, known)
 
 
 def parted(whole: Flat, still: int) -> tuple[Flat, Flat]:
@@ -82,11 +91,6 @@ def parted(whole: Flat, still: int) -> tuple[Flat, Flat]:
     )
 
 
-def variables(atoms: Sequence[Any]) -> list[Any]:
-    """Those that are no literals."""
-    return [v for v in atoms if not isinstance(v, Literal)]
-
-
 def _parts(closed: Any) -> tuple[Any, Sequence[Any]]:
     return getattr(closed, "jaxpr", closed), getattr(closed, "consts", ())
 
@@ -100,9 +104,11 @@ def _written_out(jaxpr: Any, names: dict[Any, Any], known: dict[Any, Any]) -> It
     for equation in jaxpr.eqns:
         invars = [_named(v, names) for v in equation.invars]
         where = _CALLS.get(equation.primitive.name)
-        if where is None or where not in equation.params:
+        name = equation.params.get("name")
+        if where is None or where not in equation.params or name in NAMED:
             outvars = [_named(v, names) for v in equation.outvars]
-            yield Equation(equation.primitive, equation.params, invars, outvars, equation.effects)
+            what = (Named(name), {}) if name in NAMED else (equation.primitive, equation.params)
+            yield Equation(*what, invars, outvars, equation.effects)
             continue
         inner, consts = _parts(equation.params[where])
         own = dict(zip(inner.invars, invars, strict=True))
@@ -115,12 +121,3 @@ def _written_out(jaxpr: Any, names: dict[Any, Any], known: dict[Any, Any]) -> It
         names.update(
             (v, _named(made, own)) for v, made in zip(equation.outvars, inner.outvars, strict=True)
         )
-
-
-def _needed(equations: Sequence[Equation], outputs: Sequence[Any]) -> list[Equation]:
-    wanted, found = set(variables(outputs)), []
-    for equation in reversed(equations):
-        if equation.effects or wanted.intersection(equation.outvars):
-            found.append(equation)
-            wanted.update(variables(equation.invars))
-    return found[::-1]

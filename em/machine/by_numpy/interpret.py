@@ -15,8 +15,8 @@ import numpy as np
 from jax.extend.core import Literal
 
 from ..shards import on_several
-from ..traced import kind_of
-from .flat import Equation, Flat, flat, parted, variables
+from ..traced import kind_of, variables
+from .flat import Equation, Flat, flat, parted
 from .meter import Meter, price
 from .primitives import ON_KEYS, TABLE
 
