@@ -129,8 +129,8 @@ def prepare(program: Program, arrays: tuple) -> tuple[Rows, dict]:
     """The rows of a run, and what the checks want to know of them, in one compiled call."""
 
     def both(arrays: tuple) -> tuple[Rows, dict]:
-        rows = read_rows(program, arrays)
-        return rows, findings(program, arrays)
+        trace = program.probed(arrays)
+        return read_rows(program, arrays, trace=trace), findings(program, arrays, trace)
 
     rows, found = program.compiled("prepare", lambda: quick_jit(program, both))(arrays)
     return find_patterns(program, rows), jax.tree.map(np.asarray, found)

@@ -150,7 +150,7 @@ def _values(
         apart = [jnp.ravel(v) for v in sites if size not in v.shape]
         return {
             "density": posterior(reader, params, arrays).log_density,
-            "weight": reader.structure.of_units(reader.row_weights(arrays)),
+            "weight": reader.structure.of_units(reader.row_weights(trace)),
             "prior": _log_prior(program, reader, params, arrays),
             "deterministic": jnp.concatenate([jnp.zeros(0), *apart]),
             "fixed": jnp.concatenate(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import jax
@@ -10,6 +11,7 @@ import jax.numpy as jnp
 
 from ..calls.call import Call
 from ..families import Args, Family, find
+from ..machine.traced import traced
 from ..read import layout
 from ..read.edges import differentiable
 from ..read.provenance import dependencies
@@ -54,13 +56,22 @@ def _of_priors(reader: Reader, trace: dict, level: int) -> dict[str, dict]:
 
 
 def components(
-    reader: Reader, params: Mapping, arrays: tuple, first: jax.Array | int = 0
+    reader: Reader, params: Mapping, arrays: tuple, first: jax.Array | None = None
 ) -> dict[str, dict]:
     """{site: {argument: (k, 1 or n, c, event...)}} of all levels.
 
     The priors of a chain's classes have an argument for each pair of components. ``first`` is the
-    number of the first of either: 0, or a trace of it.
+    number of the first of either: 0, or a trace of it. The model is traced once for all who ask.
     """
+    first = jnp.zeros((), int) if first is None else first
+    once = reader.reading.traces("components", lambda: traced(partial(_components, reader)))
+    found: dict[str, dict] = once(params, arrays, first)
+    return found
+
+
+def _components(
+    reader: Reader, params: Mapping, arrays: tuple, first: jax.Array
+) -> dict[str, dict]:
     structure = reader.structure
     found: dict[str, dict] = {}
 

@@ -263,17 +263,17 @@ class Reader:
         # Those of a network are single, those of a careless hand whole numbers.
         return {n: jnp.asarray(v, layout.float_type()) for n, v in values.items()}
 
-    def row_weights(self, arrays: tuple) -> jax.Array:
-        """(n,) the weights that ``handlers.scale`` gives to z, and so to its row.
+    def probed(self, arrays: tuple) -> dict:
+        """A trace of the model where parameters and classes do not matter."""
+        return self.run(self.probe_values, arrays, 0)
 
-        In a chain those of the steps after the last one that is not masked are 0.
-        """
-        trace = self.run(self.probe_values, arrays, 0)
+    def row_weights(self, trace: dict) -> jax.Array:
+        """(n,) those of `weights_in`, in a chain 0 after the last step that is not masked."""
         weights, chain = self.weights_in(trace), self.structure.chain
         return weights if chain is None else weights * going_on(self.structure, trace)
 
     def weights_in(self, trace: dict) -> jax.Array:
-        """The same, from a trace of the model."""
+        """(n,) the weights that ``handlers.scale`` gives to z, and so to its row, in a trace."""
         latent, units = self.structure.latent, self.structure.levels[0]
         scale = trace[latent.prior]["scale"]
         if scale is None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import jax
 
 from ..calls.call import Call
 from ..calls.unchanged import Unchanged
+from ..machine.kept import Compiled
 from .structure import Structure
 
 
@@ -19,7 +20,7 @@ class Reading:
     ``given`` is the model itself, ``source`` as it is run; ``template`` the call without its
     arrays, whose ``shapes`` are kept; ``unchanged`` looks whether the model is as it was. Unless
     it was read ``to_fit``, plates may be subsampled, and parameters may reach the data through the
-    priors of others only.
+    priors of others only. ``traces`` are kept for all programs of it.
     """
 
     given: Callable
@@ -29,3 +30,4 @@ class Reading:
     shapes: tuple[jax.ShapeDtypeStruct, ...]
     unchanged: Unchanged
     to_fit: bool
+    traces: Compiled = field(init=False, default_factory=Compiled)

@@ -21,14 +21,17 @@ from ..read.reader import Reader
 from ..read.units import owners
 
 
-def findings(program: Reader, arrays: tuple) -> dict[str, Any]:
-    """What the host needs to see of the data, as few numbers (to be compiled)."""
+def findings(program: Reader, arrays: tuple, trace: dict | None = None) -> dict[str, Any]:
+    """What the host needs to see of the data, as few numbers (to be compiled).
+
+    ``trace`` is that of `Reader.probed` if it is there already.
+    """
     structure = program.structure
-    unit_weights = program.row_weights(arrays)
+    trace = program.probed(arrays) if trace is None else trace
+    unit_weights = program.row_weights(trace)
     weights = {0: unit_weights} | {
         level: unit_weights[owners(program, arrays, level)] for level in program.inner_levels
     }
-    trace = program.run(program.probe_values, arrays, 0)
     pure = program.weights_in(trace)  # those of steps after the end of a sequence, too
     scales = {level: w if level else pure for level, w in weights.items()}
     found: dict[str, Any] = {"inside": {}, "nan": {}, "empty": {}, "density": {}, "scale": {}}

@@ -50,22 +50,22 @@ def prepare(
     arrays: tuple,
     used: jax.Array | None = None,
     reference: Mapping[str, Args] | None = None,
+    trace: dict | None = None,
 ) -> Rows:
     """Read the observations out of the model (see `Rows`); to be compiled.
 
     ``used`` (n,) is 0 for units that only fill up; features are measured from ``reference`` if it
-    is given, rather than from what these rows would have. `find_patterns` has to follow, on the
-    host.
+    is given, rather than from what these rows would have; ``trace`` is that of `Reader.probed` if
+    it is there already. `find_patterns` has to follow, on the host.
     """
-    params = program.probe_values
-    args = program.arguments(params, arrays)
-    unit_weights = program.row_weights(arrays)
+    args = program.arguments(program.probe_values, arrays)
+    trace = program.probed(arrays) if trace is None else trace
+    unit_weights = program.row_weights(trace)
     if used is not None:  # a weight that is not finite stays so, to be refused
         used = jnp.tile(used, len(unit_weights) // len(used))  # of the steps of a chain
         unit_weights = jnp.where(used > 0, unit_weights, 0)
     owners = {level: owners_of(program, arrays, level) for level in program.inner_levels}
     weights = {0: unit_weights} | {level: unit_weights[o] for level, o in owners.items()}
-    trace = program.run(params, arrays, 0)
     found: dict[str, _SiteRows] = {}
     points: dict[str, jax.Array] = {}
     modelled = [jnp.zeros((0,))]

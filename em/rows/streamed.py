@@ -159,10 +159,11 @@ class Streamed:
         program = self.program
 
         def look(arrays: tuple, used: jax.Array, reference: dict) -> tuple:
-            prepared = prepare(program, arrays, used, reference)
+            trace = program.probed(arrays)
+            prepared = prepare(program, arrays, used, reference, trace)
             levels = [w.sum() for w in (prepared.weights_of(n) for n in levels_of(program))]
             square = (prepared.weights**2).sum()
-            return findings(program, arrays), prepared.log_base, jnp.stack(levels), square
+            return findings(program, arrays, trace), prepared.log_base, jnp.stack(levels), square
 
         compiled = program.compiled("look", lambda: often_jit(program, look))
         used = as_jax(batch.used, self.common.weights.dtype)

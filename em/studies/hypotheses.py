@@ -126,8 +126,8 @@ def likelihood_ratio_test(fit_small: Fit, fit_big: Fit) -> HypothesisTest:
 def _observations(fit: Fit) -> dict[str, np.ndarray]:
     """What a fit is of: {site: observed values, NaN where missing}, labels and row weights."""
     program, arrays = fit.program, fit.call.arrays
-    trace = program.run(program.probe_values, arrays, 0)
-    found = {"row weights": np.asarray(program.row_weights(arrays))}
+    trace = program.probed(arrays)
+    found = {"row weights": np.asarray(program.row_weights(trace))}
     for data in program.structure.data:
         value = np.asarray(trace[data.name]["value"], float)
         if value.size and data.holes:

@@ -107,8 +107,10 @@ def _written_out(jaxpr: Any, names: dict[Any, Any], known: dict[Any, Any]) -> It
         name = equation.params.get("name")
         if where is None or where not in equation.params or name in NAMED:
             outvars = [_named(v, names) for v in equation.outvars]
-            what = (Named(name), {}) if name in NAMED else (equation.primitive, equation.params)
-            yield Equation(*what, invars, outvars, equation.effects)
+            primitive, params = equation.primitive, equation.params
+            if name in NAMED:
+                primitive, params = Named(name), {}
+            yield Equation(primitive, params, invars, outvars, equation.effects)
             continue
         inner, consts = _parts(equation.params[where])
         own = dict(zip(inner.invars, invars, strict=True))
