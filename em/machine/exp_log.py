@@ -1,17 +1,20 @@
 """The exponential and the logarithm of an E-step, in double precision on CPUs.
 
-XLA has no vectorised logarithm of doubles there, and an exponential of about half the speed. Each
-is a call by its name, traced once for a shape, in whose place NumPy has its own (`NAMED`).
+XLA has no vectorised logarithm of doubles there, and an exponential of about half the speed. They
+are primitives: one equation for JAX, and for NumPy, which has functions of its own (`BY_NUMPY`).
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.extend.core import Primitive
+from jax.interpreters import ad, batching, mlir
 
 # ln 2 in two parts: multiples of the first are exact.
 _LN2 = (float.fromhex("0x1.62e42fee00000p-1"), float.fromhex("0x1.a39ef35793c76p-33"))
@@ -24,8 +27,7 @@ _ROUND = 1.5 * 2.0**_FRACTION
 _ROOT_HALF = int(np.float64(np.sqrt(0.5)).view(np.int64))
 _ONE, _TWO_52 = (int(np.float64(2.0**power).view(np.int64)) for power in (0, _FRACTION))
 _SMALLEST = -708.0
-# By the names of the calls below.
-NAMED = {"mixpyro_exp": np.exp, "mixpyro_log": np.log}
+BY_NUMPY = {"mixpyro_exp": np.exp, "mixpyro_log": np.log}
 
 
 def _economised(series: list[float], degree: int, low: float, high: float) -> np.ndarray:
@@ -43,30 +45,19 @@ _LOG_REST = _economised([2 / (2 * j + 3) for j in range(20)], 6, 0.0, (3 - 2 * m
 
 def exp(x: jax.Array) -> jax.Array:
     """``e^x`` for x up to 0 or little more; below -708 (about 1e-308) it is 0."""
-    return _exp(x) if _by_hand(x) else jnp.exp(x)
+    return _EXP_P.bind(x) if _by_hand(x) else jnp.exp(x)
 
 
 def log(x: jax.Array) -> jax.Array:
     """The natural logarithm of normal numbers and 0; NaN for NaN."""
-    return _log(x) if _by_hand(x) else jnp.log(x)
+    return _LOG_P.bind(x) if _by_hand(x) else jnp.log(x)
 
 
 def _by_hand(x: jax.Array) -> bool:
     return x.dtype == jnp.float64 and jax.default_backend() == "cpu"
 
 
-@jax.custom_jvp
 def _exp(x: jax.Array) -> jax.Array:
-    return mixpyro_exp(x)
-
-
-@jax.custom_jvp
-def _log(x: jax.Array) -> jax.Array:
-    return mixpyro_log(x)
-
-
-@jax.jit
-def mixpyro_exp(x: jax.Array) -> jax.Array:
     """``2^k e^r`` with k the integer nearest to ``x / ln 2``, so that ``|r| <= ln 2 / 2``."""
     inside = jnp.maximum(x, _SMALLEST)
     rounded = inside / math.log(2) + _ROUND
@@ -77,8 +68,7 @@ def mixpyro_exp(x: jax.Array) -> jax.Array:
     return jnp.where(x < _SMALLEST, 0, _polynomial(_EXP, r) * scale)
 
 
-@jax.jit
-def mixpyro_log(x: jax.Array) -> jax.Array:
+def _log(x: jax.Array) -> jax.Array:
     """``k ln 2 + 2 atanh(s)`` with ``x = 2^k m``, ``1/2 <= m^2 < 2``, ``s = (m - 1) / (m + 1)``."""
     bits = lax.bitcast_convert_type(x, jnp.int64)
     # Unsigned, and to a double by its bits: AVX2 neither shifts nor converts signed ones.
@@ -92,19 +82,23 @@ def mixpyro_log(x: jax.Array) -> jax.Array:
     return jnp.where(x > 0, found, jnp.where(x == 0, -jnp.inf, jnp.nan))
 
 
-@_exp.defjvp
-def _exp_jvp(primals: tuple, tangents: tuple) -> tuple[jax.Array, jax.Array]:
-    value = _exp(*primals)
-    return value, value * tangents[0]
-
-
-@_log.defjvp
-def _log_jvp(primals: tuple, tangents: tuple) -> tuple[jax.Array, jax.Array]:
-    return _log(*primals), tangents[0] / primals[0]
-
-
 def _polynomial(coefficients: np.ndarray, x: jax.Array) -> jax.Array:
     total = jnp.full_like(x, coefficients[-1])
     for c in coefficients[-2::-1]:
         total = total * x + c
     return total
+
+
+def _primitive(name: str, function: Callable[[jax.Array], jax.Array]) -> Primitive:
+    """Entry by entry, compiled as the function is."""
+    made = Primitive(name)
+    made.def_impl(jax.jit(function))
+    made.def_abstract_eval(lambda x: x)
+    batching.defvectorized(made)
+    mlir.register_lowering(made, mlir.lower_fun(function, multiple_results=False))
+    return made
+
+
+_EXP_P, _LOG_P = _primitive("mixpyro_exp", _exp), _primitive("mixpyro_log", _log)
+ad.defjvp2(_EXP_P, lambda tangent, value, x: tangent * value)
+ad.defjvp(_LOG_P, lambda tangent, x: tangent / x)

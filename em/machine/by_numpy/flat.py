@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 from jax.extend.core import Literal
 
-from ..exp_log import NAMED
 from ..traced import needed, variables
 
 # Calls that only wrap a jaxpr: the parameter that holds it.
@@ -31,12 +30,6 @@ class Variable:
 
     def __init__(self, aval: Any) -> None:
         self.aval = aval
-
-
-class Named(NamedTuple):
-    """In the place of a primitive: a call that NumPy has a function for."""
-
-    name: str
 
 
 class Equation(NamedTuple):
@@ -104,13 +97,9 @@ def _written_out(jaxpr: Any, names: dict[Any, Any], known: dict[Any, Any]) -> It
     for equation in jaxpr.eqns:
         invars = [_named(v, names) for v in equation.invars]
         where = _CALLS.get(equation.primitive.name)
-        name = equation.params.get("name")
-        if where is None or where not in equation.params or name in NAMED:
+        if where is None or where not in equation.params:
             outvars = [_named(v, names) for v in equation.outvars]
-            primitive, params = equation.primitive, equation.params
-            if name in NAMED:
-                primitive, params = Named(name), {}
-            yield Equation(primitive, params, invars, outvars, equation.effects)
+            yield Equation(equation.primitive, equation.params, invars, outvars, equation.effects)
             continue
         inner, consts = _parts(equation.params[where])
         own = dict(zip(inner.invars, invars, strict=True))

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import scipy.special as special
 
-from ...exp_log import NAMED
+from ...exp_log import BY_NUMPY
 from ._table import TABLE, Array, plain, primitive
 
 _ENTRYWISE: dict[str, Callable] = {
-    **NAMED,
+    **BY_NUMPY,
     "add": np.add,
     "add_any": np.add,
     "sub": np.subtract,
