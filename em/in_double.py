@@ -99,7 +99,7 @@ def _doubled(
     trace = np.asarray(outcome.trace[start, : outcome.steps[start]])
     coarse = _COARSE if len(trace) < _LONG else _RIDGE
     broken |= bool(restarts.status[start] == Status.LOWERED or _fall(trace) > _FALL)
-    broken |= restarts.narrow
+    broken |= restarts.narrow or bool(restarts.fallen_above(_FALL + doubt))
     fine = restarts.narrow or restarts.status[start] in (Status.CONVERGED, Status.LOWERED)
     if not (ascent.single and fine and (broken or doubt > coarse)):
         return None

@@ -91,7 +91,7 @@ def settle(
     params, leap_, memory = ahead.params, ahead.leap, ahead.memory
     assert state.flight is not None
     first = state.steps == 0
-    scale = scales.direct(program, params, rows).min()
+    scale, narrowest = scales.of_step(program, params, rows)
     plain_scale = scales.direct(program, ahead.image, rows).min()
     sound = leap_.plain | (scale >= jnp.minimum(plain_scale / 2, _SOUND))
     higher = new.objective >= state.expected.objective
@@ -100,7 +100,7 @@ def settle(
     else:
         taken = higher & sound
     reach, last = _shortened(state, new, ~taken, leap_.plain, bounds)
-    code = judge_leap(state, new, leap_, scale, taken, last, bounds)
+    code = judge_leap(state, new, leap_, scale, narrowest, taken, last, bounds)
     code = jnp.where(taken & without_mode(program, params, rows), Status.NO_MODE, code)
     here = (state.params, state.expected, state.flight.slope)
     params, expected, slope = jax.tree.map(
@@ -130,7 +130,7 @@ def _stepped(
     bounds: Bounds,
     rows: Rows,
 ) -> State:
-    scale = scales.direct(program, params, rows).min()
+    scale, narrowest = scales.of_step(program, params, rows)
     gain = new.objective - state.expected.objective
     # A start may be parameters: then the first step has something to rise from.
     scheduled = settles_after(settings.assign)
@@ -138,7 +138,7 @@ def _stepped(
     rises = settled | (scheduled == 0)
     if state.reach is not None:  # part of a step gains but part of what is left
         bounds = bounds._replace(tolerance=bounds.tolerance * state.reach)
-    code = judge(state, new, gain, scale, reseeded, bounds, settled, rises)
+    code = judge(state, new, gain, scale, narrowest, reseeded, bounds, settled, rises)
     code = jnp.where(without_mode(program, params, rows), Status.NO_MODE, code)
     next_ = State(params, new, gain, state.steps + 1, code, state.reseeded + reseeded, None)
     if state.reach is None:

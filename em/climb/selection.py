@@ -55,6 +55,11 @@ class Restarts:
         same = there & np.isfinite(self.objective)
         return int((np.abs(self.objective[same] - best) <= tolerance).sum())
 
+    def fallen_above(self, tolerance: float) -> int:
+        """How many climbs whose objective fell are higher than the chosen one by more than that."""
+        above = self.objective > self.objective[self.chosen] + tolerance
+        return int((above & (self.status == Status.LOWERED)).sum())
+
     def table(self) -> pd.DataFrame:
         """One row a start."""
         import pandas as pd

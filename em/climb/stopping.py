@@ -64,18 +64,22 @@ def judge(
     new: Expectation,
     gain: jax.Array,
     scale: jax.Array,
+    narrowest: jax.Array,
     reseeded: jax.Array,
     bounds: Bounds,
     settled: jax.Array,
     rises: jax.Array,
 ) -> jax.Array:
-    """(): the status of a climb after a step of EM's own, or that it goes on."""
+    """(): the status of a climb after a step of EM's own, or that it goes on.
+
+    ``scale`` is the smallest relative scale that a component has to itself, ``narrowest`` of all.
+    """
     objective, (tolerance, noise, _) = new.objective, bounds
     calm = (reseeded == 0) & settled
     done = calm & stopping(gain, state.gain, objective, tolerance, noise)
     if new.labels is not None and state.expected.labels is not None:
         done = calm & (new.labels == state.expected.labels).all() | (calm & (gain == 0))
-    lower = gain < -bounds.fall(objective, scale)
+    lower = gain < -bounds.fall(objective, narrowest)
     fell = (reseeded == 0) & rises & (state.reseeded == 0) & lower
     code = jnp.where(done, Status.CONVERGED, RUNNING)
     code = jnp.where(fell, Status.LOWERED, code)
@@ -93,6 +97,7 @@ def judge_leap(
     new: Expectation,
     ahead: Leap,
     scale: jax.Array,
+    narrowest: jax.Array,
     taken: jax.Array,
     last: jax.Array,
     bounds: Bounds,
@@ -112,7 +117,7 @@ def judge_leap(
     stuck = ahead.plain & (state.steps > 0) & ~taken & last
     little = (ahead.rest <= _LITTLE) & (change <= rounding(objective, whole))
     done = (calm & (settled | little | (change <= rounded))) | stuck
-    fell = stuck & (change > bounds.fall(objective, scale))
+    fell = stuck & (change > bounds.fall(objective, narrowest))
     code = jnp.where(done, Status.CONVERGED, RUNNING)
     code = jnp.where(fell, Status.LOWERED, code)
     broken = ahead.plain & ~jnp.isfinite(objective) & last

@@ -47,6 +47,12 @@ class Ties(NamedTuple):
         """Whether every cell has a free value of its own."""
         return not self.fixed.any() and len(np.unique(self.groups)) == self.groups.size
 
+    def loose(self) -> Ties:
+        """As many cells, each free and for itself."""
+        return Ties(
+            np.arange(self.groups.size).reshape(self.groups.shape), np.zeros_like(self.fixed)
+        )
+
     def within(self, other: Ties) -> bool:
         """Whether cells that share this argument's free value share the other argument too."""
         free = ~self.fixed

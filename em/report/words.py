@@ -71,6 +71,11 @@ def of_starts(found: Restarts) -> list[str]:
         number = int((found.status == code).sum()) - int(found.status[found.chosen] == code)
         if number:
             sentences.append(f"{number} of {len(found.status)} starts {words}.")
+    if number := found.fallen_above(SAME):
+        sentences.append(
+            f"{number} of {len(found.status)} starts ended higher, but their objective fell on the "
+            "way (LOWERED), so that none of them is taken."
+        )
     if found.narrow:
         sentences.append(
             "What collapsed on many rows is no worse: rows that are all equal, or rows so far from "

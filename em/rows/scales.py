@@ -34,6 +34,22 @@ _OWN = 0.5
 _CONTINUOUS = 0.1
 
 
+def of_step(program: Program, params: Params, rows: Rows) -> tuple[jax.Array, jax.Array]:
+    """() the smallest of `direct`, and of all scales: shared and fixed ones round as much."""
+    args = point.arguments(program, params, rows)
+    own = _direct(program, args, rows).min()
+    narrowest = own
+    for site in program.of_families:
+        assert site.ties is not None
+        if all(t.alone for t in site.ties.values()):
+            continue
+        ties = {n: t.loose() for n, t in site.ties.items()}
+        scale = site.family.relative_scale(args[site.name], ties, rows.reference[site.name])
+        if scale is not None:
+            narrowest = jnp.minimum(narrowest, scale.min())
+    return own, narrowest
+
+
 def direct(program: Program, params: Params, rows: Rows) -> jax.Array:
     """(k,) each component's own smallest scale relative to the data's (infinite if it has none).
 
