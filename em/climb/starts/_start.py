@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import jax
+import jax.numpy as jnp
 
 _SOFTNESS = 0.1
+# Rows farther from a centre than so many times what rows are from their own give it no part, if it
+# has so many rows of its own for each of their numbers.
+_FAR, _ENOUGH = 20.0, 3
 
 
 @runtime_checkable
@@ -83,3 +87,24 @@ def softened(
     softness = 0.0 if hard or k == 1 else softness
     one_hot = jax.nn.one_hot(groups, k, dtype=dtype)
     return (1 - softness) * one_hot + softness / k
+
+
+def softened_nearby(
+    squares: jax.Array, weights: jax.Array, hard: bool, num_columns: int
+) -> jax.Array:
+    """(n, k) the same of the centre that is nearest, by squared distances (n, k).
+
+    A hundredth of rows that lie a thousand widths away would be all that there is to see of a
+    group: where groups of enough rows are so far apart, they take no part of each other.
+    """
+    k = squares.shape[1]
+    nearest = softened(squares.argmin(1), k, hard, weights.dtype)
+    if hard or k == 1:
+        return nearest
+    least = squares.min(1)
+    typical = (weights * least).sum() / weights.sum()
+    other = squares > least[:, None]
+    enough = weights @ ~other >= _ENOUGH * (num_columns + 1)
+    far = other & (squares > _FAR**2 * typical) & (typical > 0) & enough
+    kept = jnp.where(far, 0, nearest)
+    return kept / kept.sum(1, keepdims=True)

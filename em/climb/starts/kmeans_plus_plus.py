@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from ...machine.arrays import product
 from ...machine.shards import cumulative, rows_at
-from ._start import Start, softened
+from ._start import Start, softened_nearby
 from .random import Random
 
 _SEEDING_ROWS = 1 << 14
@@ -39,8 +39,9 @@ class KMeansPlusPlus(Start):
         hard: bool,
     ) -> jax.Array:
         """(n, k) the groups, softened."""
-        groups = nearest(points, centres_of(points, weights, labels, k, key, self.parts))
-        return softened(groups, k, hard, weights.dtype)
+        centres = centres_of(points, weights, labels, k, key, self.parts)
+        squares = squared_distances(points, centres)
+        return softened_nearby(squares, weights, hard, points.shape[1])
 
 
 def squared_distances(points: jax.Array, centres: jax.Array) -> jax.Array:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 
-from ._start import Start, softened
-from .kmeans_plus_plus import nearest
+from ._start import Start, softened_nearby
+from .kmeans_plus_plus import squared_distances
 from .random import Random
 
 
@@ -42,4 +42,5 @@ class RandomRows(Start):
             total = known.sum(0)[:, None]
             means = known.T @ points / jnp.where(total > 0, total, 1)
             centres = jnp.where(total > 0, means, centres)
-        return softened(nearest(points, centres), k, hard, points.dtype)
+        squares = squared_distances(points, centres)
+        return softened_nearby(squares, weights, hard, points.shape[1])

@@ -23,10 +23,11 @@ class SplitAndMerge(Random, Revising):
     In a local optimum of EM two components often share what one could explain, and one covers what
     needs two (Neural Computation 12:2109). So the responsibilities that were found are changed: two
     components are merged, those that share rows more likely, and the one that is set free takes
-    part of the rows of a third (of two components, of both together). It is split across the line
-    through two of its rows, half way or at a random part of the rows, or by a toss for each row,
-    where points do not tell lines apart. Before anything is found, rows are given responsibilities
-    at random.
+    part of the rows of a third; or of both together, of two components or the more likely the more
+    alike they are: a climb may have ended on a saddle where they are the same. It is split across
+    the line through two of its rows, half way or at a random part of the rows, or by a toss for
+    each row, where points do not tell lines apart; columns count by their spreads within the
+    component. Before anything is found, rows are given responsibilities at random.
     """
 
     name = "split and merge"
@@ -46,18 +47,31 @@ class SplitAndMerge(Random, Revising):
             found = softened(found.argmax(1), k, True, points.dtype)
         counted = found * weights[:, None]
         sizes = counted.sum(0)
-        shared = counted.T @ found / jnp.sqrt(sizes * sizes[:, None] + 1e-30)
+        common = counted.T @ found
+        shared = common / jnp.sqrt(sizes * sizes[:, None] + 1e-30)
         chance = jnp.where(jnp.eye(k, dtype=bool), 0, shared + _ANY)
         first, second = jnp.divmod(jax.random.categorical(pair, jnp.log(chance).ravel()), k)
         merged = found.at[:, first].add(found[:, second]).at[:, second].set(0)
-        others = (jnp.arange(k) != second) & ((jnp.arange(k) != first) | (k == 2))
-        split = jax.random.categorical(third, jnp.where(others, jnp.log(sizes + 1e-30), -jnp.inf))
+        squares = jnp.diagonal(common)
+        alike = common[first, second] ** 2 / (squares[first] * squares[second] + 1e-30)
+        both = (sizes[first] + sizes[second]) * jnp.where(k == 2, 1.0, alike)
+        chance = jnp.log(sizes.at[first].set(both) + 1e-30)
+        split = jax.random.categorical(third, chance.at[second].set(-jnp.inf))
         own = merged[:, split]
         cuts = (_among_rows, _nearer, _around, _by_toss)
+        seen = _in_own_scales(points, own * weights)
         taken = jax.lax.switch(
-            jax.random.randint(way, (), 0, len(cuts)), cuts, points, own * weights, along, place
+            jax.random.randint(way, (), 0, len(cuts)), cuts, seen, own * weights, along, place
         )
         return merged.at[:, split].set(own * (1 - taken)).at[:, second].set(own * taken)
+
+
+def _in_own_scales(points: jax.Array, weights: jax.Array) -> jax.Array:
+    """The points (n, m) in the spreads of a component's rows: others may lie far away."""
+    total = weights.sum()
+    centred = points - weights @ points / total
+    spread = jnp.sqrt(weights @ centred**2 / total)
+    return jnp.where(spread > 0, centred / jnp.where(spread > 0, spread, 1), 0)
 
 
 def _line(points: jax.Array, weights: jax.Array, key: jax.Array) -> tuple[jax.Array, jax.Array]:

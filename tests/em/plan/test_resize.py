@@ -74,7 +74,7 @@ def test_a_model_is_run_a_few_times_for_another_number_of_rows(fresh, monkeypatc
     first = len(runs)
     fit = em.EM(model).run(KEY, X[:-9])
     assert fit.status.ok
-    assert len(runs) - first <= 12 < first
+    assert len(runs) - first <= 7 < first
     np.testing.assert_allclose(fit.log_likelihood, best(X[:-9], None, (0, 5)), rtol=1e-5)
 
 
