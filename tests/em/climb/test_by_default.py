@@ -9,7 +9,7 @@ import pytest
 from scipy import optimize, stats
 from sklearn.datasets import load_iris
 
-from mixpyro import em
+from mixpyro import em, models
 from mixpyro.em.climb.stopping import left
 
 # Velocities of 82 galaxies in 1000 km/s: Roeder (1990), JASA 85:617, as R's MASS has them.
@@ -140,3 +140,41 @@ def test_no_unit_of_the_data_makes_k_means_stop_short(x64):
     for unit in (1e-6, 1e6):
         found = em.kmeans(unit * x, 6, jax.random.key(1))
         assert found.inertia / unit**2 == pytest.approx(PARTITIONS[6], abs=1e-3)
+
+
+def lines(far):
+    """Two lines that cross, and eleven rows at a height ``far`` away; their groups."""
+    rng = np.random.default_rng(1)
+    group = np.repeat([0, 1, 2], [150, 139, 11])
+    x = rng.normal(size=300)
+    slope = np.array([1.0, -1.0, 2.0])[group]
+    return x, np.array([0.0, 8.0, far])[group] + slope * x + 0.3 * rng.normal(size=300), group
+
+
+def test_lines_that_cross_beside_rows_far_away(precision):
+    """No start sees both lines, and climbs ended on the saddle where two components are the same.
+
+    The best is no lower than each group's own least squares.
+    """
+    x, y, group = lines(5000.0)
+    design = np.c_[np.ones(300), x]
+    fit = em.EM(models.linear_regression_mixture).run(
+        0, y, covariates=design, num_components=3, tied_scale=True
+    )
+    assert fit.status is em.Status.CONVERGED, fit.message
+    parts = [(design[group == j], np.asarray(y, precision)[group == j]) for j in range(3)]
+    rest = np.concatenate([b - a @ np.linalg.lstsq(a, b)[0] for a, b in parts])
+    sizes = np.bincount(group)
+    best = stats.norm.logpdf(rest, 0, rest.std()).sum() + (sizes * np.log(sizes / 300)).sum()
+    assert fit.log_likelihood == pytest.approx(best, abs=0.05)
+
+
+def test_two_groups_beside_one_far_away(precision):
+    _, y, group = lines(1e5)
+    y = np.asarray(y, precision).astype(float)
+    fit = em.EM(models.gaussian_mixture).run(0, y[:, None], num_components=3, covariance="tied")
+    assert fit.status is em.Status.CONVERGED, fit.message
+    rest = np.concatenate([y[group == j] - y[group == j].mean() for j in range(3)])
+    sizes = np.bincount(group)
+    of_groups = stats.norm.logpdf(rest, 0, rest.std()).sum() + (sizes * np.log(sizes / 300)).sum()
+    assert fit.log_likelihood > of_groups - 0.05

@@ -81,3 +81,14 @@ def test_a_few_rows_of_a_component_are_taken_as_one():
     revise = jax.vmap(lambda key: START.revise(found, points, jnp.ones(40), key, False))
     new = np.asarray(revise(jax.random.split(KEYS[0], 1500)))
     assert {(36, 37, 38, 39)} <= {tuple(np.flatnonzero(own)) for resp in new for own in resp.T}
+
+
+def test_two_components_that_are_the_same_are_split():
+    """A saddle: they share two groups of which an outlying group leaves nothing to be seen."""
+    points = jnp.asarray(np.concatenate([X[:20], np.full((10, 2), 1e5)]))
+    found = jnp.asarray([[0.5, 0.5, 0]] * 20 + [[0, 0, 1.0]] * 10)
+    revise = jax.vmap(lambda key: START.revise(found, points, jnp.ones(30), key, False))
+    new = np.asarray(revise(KEYS))
+    own, other = new[:, :10].mean(1), new[:, 10:20].mean(1)
+    apart = (np.abs(own - other).max(1) > 0.5) & (new[:, 20:, 2] == 1).all(1)
+    assert apart.mean() > 0.1

@@ -49,6 +49,34 @@ def test_a_start_gives_responsibilities(name, hard):
     assert hash(start) == hash(type(start)())
 
 
+@pytest.mark.parametrize("name", ["kmeans++", "random rows"])
+def test_groups_far_apart_take_no_part_of_each_other(name):
+    """A part of such rows would be all that is to be seen of a group; one row alone takes some."""
+    far = 1e4 + _rng.normal(size=(20, 1))
+    points, weights = jnp.asarray(np.concatenate([X, far])), jnp.ones(100)
+    seen = 0
+    for key in jax.random.split(KEY, 10):
+        resp = np.asarray(
+            starts.CATALOGUE[name].responsibilities(points, weights, None, 3, key, False)
+        )
+        np.testing.assert_allclose(resp.sum(1), 1, rtol=1e-5)
+        own = resp[80:].argmax(1)
+        alone = len(set(own)) == 1 and not (resp[:80].argmax(1) == own[0]).any()
+        enough = np.bincount(resp.argmax(1), minlength=3) >= 6
+        others = np.arange(3) != own[0]
+        if alone:
+            assert (resp[80:, enough & others] == 0).all()
+            assert (resp[:80, others] > 0).all()
+            seen += enough.all()
+    assert seen > 0
+    one = jnp.asarray(np.concatenate([X, far[:1]]))
+    for key in jax.random.split(KEY, 10):
+        resp = np.asarray(
+            starts.CATALOGUE[name].responsibilities(one, jnp.ones(81), None, 3, key, False)
+        )
+        assert resp.sum(0).min() > 1.5
+
+
 @dataclass(frozen=True)
 class Halves(starts.Start):
     """The first rows and the last ones."""
