@@ -68,8 +68,8 @@ def fit_of(
 
     Where rounding has made a climb fall, or its end differ from NumPyro's own log-likelihood there
     (classes that share a scale and lie hundreds of it apart), all are made anew in double
-    precision, as where higher ones collapsed on many rows (single precision has digits for scales
-    down to a thousandth of the data's only); where only the sum over many rows is coarse, the best
+    precision, as where some collapsed on many rows (single precision has digits for scales down to
+    a thousandth of the data's only); where only the sum over many rows is coarse, the best
     go on from where they are. The status is then found in double precision too, and the numbers of
     the fit are in single precision again.
     """
@@ -99,8 +99,8 @@ def _doubled(
     trace = np.asarray(outcome.trace[start, : outcome.steps[start]])
     coarse = _COARSE if len(trace) < _LONG else _RIDGE
     broken |= bool(restarts.status[start] == Status.LOWERED or _fall(trace) > _FALL)
-    broken |= restarts.narrow or bool(restarts.fallen_above(_FALL + doubt))
-    fine = restarts.narrow or restarts.status[start] in (Status.CONVERGED, Status.LOWERED)
+    broken |= restarts.cut_short or bool(restarts.fallen_above(_FALL + doubt))
+    fine = restarts.cut_short or restarts.status[start] in (Status.CONVERGED, Status.LOWERED)
     if not (ascent.single and fine and (broken or doubt > coarse)):
         return None
     if ascent.way.assign.hard or ascent.stop.asked:

@@ -32,8 +32,8 @@ class Restarts:
 
     ``ranking`` has them from the best to the worst; ``chosen`` is the first of those that differ
     from the best by rounding only. ``passed``: there would have been more starts, but another model
-    is ahead (`studies/contenders.py`). ``narrow``: a climb collapsed on a component of
-    rows enough, and no sound one is as high: what collapsed may be an estimate.
+    is ahead (`studies/contenders.py`). ``cut_short``: a climb collapsed on a component of rows
+    enough, which may have been on its way to an estimate; ``narrow``: no sound one is as high.
     """
 
     objective: np.ndarray
@@ -43,6 +43,7 @@ class Restarts:
     chosen: int
     ranking: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
     passed: bool = False
+    cut_short: bool = False
     narrow: bool = False
 
     def found(self, tolerance: float) -> int:
@@ -99,7 +100,8 @@ def select(program: Program, outcome: Outcome, rows: Rows, scored_rows: float) -
     smallest = np.asarray(outcome.relative_scale).min(1)
     many = _collapsed_on_many(program, outcome, code) & np.isfinite(objective)
     narrow = bool(many[chosen] or (objective[many] > best).any())
-    return Restarts(objective, steps, code, smallest, chosen, ranking, narrow=narrow)
+    cut = bool(many.any())
+    return Restarts(objective, steps, code, smallest, chosen, ranking, cut_short=cut, narrow=narrow)
 
 
 def highest(program: Program, outcome: Outcome) -> jax.Array:

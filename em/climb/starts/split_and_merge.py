@@ -54,7 +54,7 @@ class SplitAndMerge(Random, Revising):
         merged = found.at[:, first].add(found[:, second]).at[:, second].set(0)
         squares = jnp.diagonal(common)
         alike = common[first, second] ** 2 / (squares[first] * squares[second] + 1e-30)
-        both = (sizes[first] + sizes[second]) * jnp.where(k == 2, 1.0, alike)
+        both = (sizes[first] + sizes[second]) * jnp.where(k == 2, 1.0, alike**2)
         chance = jnp.log(sizes.at[first].set(both) + 1e-30)
         split = jax.random.categorical(third, chance.at[second].set(-jnp.inf))
         own = merged[:, split]
