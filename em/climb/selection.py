@@ -98,10 +98,18 @@ def select(program: Program, outcome: Outcome, rows: Rows, scored_rows: float) -
     chosen = int(np.argmax(top & (finite >= best - one_peak(best))))
     ranking = np.lexsort((-finite, -rank))
     smallest = np.asarray(outcome.relative_scale).min(1)
-    many = _collapsed_on_many(program, outcome, code) & np.isfinite(objective)
-    narrow = bool(many[chosen] or (objective[many] > best).any())
-    cut = bool(many.any())
-    return Restarts(objective, steps, code, smallest, chosen, ranking, cut_short=cut, narrow=narrow)
+    many = _collapsed_on_many(program, outcome, code)
+    told = many & np.isfinite(objective)
+    return Restarts(
+        objective,
+        steps,
+        code,
+        smallest,
+        chosen,
+        ranking,
+        cut_short=bool(many.any()),
+        narrow=bool(told[chosen] or (objective[told] > best).any()),
+    )
 
 
 def highest(program: Program, outcome: Outcome) -> jax.Array:
