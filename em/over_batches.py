@@ -151,7 +151,8 @@ def run(
         patient = PATIENT if keeper is None else NEVER
         ascent = fitter.ascent(sample_program, sample, rng_key, found, place, patient)
         outcome, restarts = climb_all(ascent.kept(Interruption(), keeper))
-        narrow, starts = restarts.narrow, _finalists(outcome, restarts)
+        narrow = restarts.narrow or (ascent.single and restarts.cut_short)
+        starts = _finalists(outcome, restarts)
         # As the first process has them: another machine may round otherwise.
         number = int(from_first(several, bytes([len(starts)]))[0])
         starts = list(like_first(several, (starts * number)[:number]))

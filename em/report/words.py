@@ -78,8 +78,8 @@ def of_starts(found: Restarts) -> list[str]:
         )
     if found.narrow:
         sentences.append(
-            "What collapsed on many rows is no worse: rows that are all equal, or rows so far from "
-            "the others (a code such as 99999 for a missing value?) that next to their distance "
-            "no component has a width. Leave such rows out, or declare what they are."
+            "What collapsed on many rows may be better: rows that are all equal, or rows so far "
+            "from the others (a code such as 99999 for a missing value?) that next to their "
+            "distance no component has a width. Leave such rows out, or declare what they are."
         )
     return sentences

@@ -222,6 +222,12 @@ def test_what_has_no_width_in_double_precision_either_is_said(x64, equal):
     assert fit.restart_results.narrow
 
 
+def test_in_batches_it_is_said_too(tmp_path):
+    np.save(tmp_path / "x.npy", far_apart(3e4)[1].astype(np.float32))
+    fit = em.EM(two_normals, num_restarts=3).run(0, em.Batches(tmp_path / "x.npy", batch_size=200))
+    assert "collapsed on many rows" in fit.message
+
+
 def test_climbs_of_one_top_are_compared_in_double_precision():
     """In single precision the other of two alike came out 0.03 above the top, and was taken."""
     low, high = 3000 + 2 * np.arange(8), 53001 + 2 * np.arange(8)
