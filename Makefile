@@ -12,7 +12,7 @@ PYTEST_ARGS ?= -n auto --maxprocesses 4 --dist worksteal
 help:
 	@echo "make demo         fit the Old Faithful data, write tables and figures to build/demo"
 	@echo "make test         lint, types and the fast tests"
-	@echo "make test-slow    the slow tests;  make test SLOW=1: all tests in one run"
+	@echo "make test-slow    the slow tests"
 	@echo "make test-oldest  the fast tests on the oldest supported versions of the dependencies"
 	@echo "make test-wheel   build the wheel and try it in an empty environment"
 	@echo "make lint         ruff and mypy;  make format: let ruff rewrite the files"
@@ -65,7 +65,7 @@ format: $(STAMP)
 	$(BIN)/ruff format .
 
 test: lint
-	$(BIN)/python -m pytest $(PYTEST_ARGS) $(if $(SLOW),-m "slow or not slow")
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)

@@ -52,10 +52,11 @@ def crowded() -> bool:
     if _unseen > 0:
         _unseen -= 1
         return False
-    try:
-        left = int(_FULL * int(_MOST.read_text())) - _MAPS.read_bytes().count(b"\n")
-    except OSError:  # not Linux, or not to be read: no such limit is known
+    counted = _counted()
+    if counted is None:
         return False
+    taken, most = counted
+    left = int(_FULL * most) - taken
     _unseen = max(left, 0) // _EACH
     return left < 0
 
@@ -63,8 +64,11 @@ def crowded() -> bool:
 def forget(current: Compiled) -> None:
     """Drop what was compiled for half of the other models, those not used for longest.
 
-    The last used stays: a model and its plan are at work together.
+    The last used stays: a model and its plan are at work together. Where the process is as crowded
+    without them, by what JAX keeps itself, functions may take half of what is left before others
+    are dropped: to collect garbage for each of them would take seconds.
     """
+    global _unseen
     others = [c for c in _all if c._kept and c is not current]
     others.sort(key=lambda c: c._used)
     oldest = others[: len(others) // 2]
@@ -72,3 +76,15 @@ def forget(current: Compiled) -> None:
         other._kept.clear()
     if oldest:  # to collect takes long where there is much
         gc.collect()  # programs refer to themselves
+    counted = _counted()
+    if counted is not None:
+        taken, most = counted
+        _unseen = max(most - taken, 0) // 2 // _EACH
+
+
+def _counted() -> tuple[int, int] | None:
+    """How many maps this process has, and may have; None where no such limit is known."""
+    try:
+        return _MAPS.read_bytes().count(b"\n"), int(_MOST.read_text())
+    except OSError:  # not Linux, or not to be read
+        return None

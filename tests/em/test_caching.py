@@ -209,6 +209,14 @@ def test_models_not_used_lately_give_way_when_memory_maps_run_out(monkeypatch, w
     compiled._MOST.write_text("16\n")
     told = [compiled.crowded() for _ in range(8)]
     assert told == [False] * 7 + [True]  # what is made meanwhile cannot fill them
+    # Nothing is gained by forgetting: half of what is left may be taken before the next try.
+    compiled._MOST.write_text("8192\n")
+    compiled._MAPS.write_text("map\n" * 5000)
+    monkeypatch.setattr(compiled, "_unseen", 0)
+    assert compiled.crowded()
+    compiled.forget(compiled.Compiled())
+    told = [compiled.crowded() for _ in range(7)]
+    assert told == [False] * 6 + [True]  # (8192 - 5000) / 2 / 256
 
 
 @pytest.mark.parametrize("gaps", [False, True])
