@@ -81,6 +81,9 @@ def fit_of(
             doubled = _doubled(call, ascent, outcome, restarts, broken=True)
         if doubled is None:
             return fit
+    if restarts.cut_short and not _holds_in_single(doubled):
+        restarts = replace(restarts, narrow=True)
+        return from_outcome(*own, outcome, restarts, ascent.way.assign.hard, look)
     with jax.enable_x64(True):
         fit = from_outcome(*doubled, hard=False, look=look)
         doubled.restarts.status[doubled.restarts.chosen] = fit.status
@@ -158,7 +161,21 @@ def _ended(
 
 
 def _single(tree: Any) -> Any:
-    return jax.tree.map(lambda v: np.asarray(v, np.float32), tree)
+    with np.errstate(over="ignore"):
+        return jax.tree.map(lambda v: np.asarray(v, np.float32), tree)
+
+
+def _holds_in_single(doubled: Doubled) -> bool:
+    """Whether the chosen climb's parameters are as good where they are rounded.
+
+    The numbers that the user gave have no more digits: a line through points that lie on it is
+    found in double precision with a width that is their rounding.
+    """
+    best = doubled.restarts.chosen
+    with jax.enable_x64(True):
+        rounded = {n: np.asarray(v, float) for n, v in _single(doubled.outcome.params).items()}
+        value = objective_at(doubled.program, _place(doubled.program, rounded, best), doubled.rows)
+        return bool(value > float(doubled.outcome.objective[best]) - _COARSE)
 
 
 def _doubt(ascent: Ascent, objective: float) -> float:

@@ -135,7 +135,8 @@ EXTREMES = {
         dirichlet,
         _SHARES,
         {},
-        single=em.Status.COLLAPSED,
+        # Shares that add up to 1 to seven digits, times a concentration of 175,000.
+        single=em.Status.MISREAD,
     ),
     "rare twos": Extreme(
         models.hurdle_poisson,
