@@ -107,7 +107,8 @@ def select(program: Program, outcome: Outcome, rows: Rows, scored_rows: float) -
         smallest,
         chosen,
         ranking,
-        cut_short=bool(many.any()),
+        # A start of a few rows makes no number at its first step; not all of them do.
+        cut_short=bool(told.any() or many[chosen]),
         narrow=bool(told[chosen] or (objective[told] > best).any()),
     )
 
