@@ -7,7 +7,7 @@ import numpyro.distributions as dist
 from ..machine.catalogue import classes
 from ._family import Args, Augmented, Family, Statistics, Ties, standardise
 from ._rows import RowFamily
-from ._ties import by_cell
+from ._ties import by_cell, each_by_itself
 
 __all__ = [
     "CATALOGUE",
@@ -18,6 +18,7 @@ __all__ = [
     "Statistics",
     "Ties",
     "by_cell",
+    "each_by_itself",
     "find",
     "incomplete",
     "standardise",

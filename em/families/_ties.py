@@ -47,12 +47,6 @@ class Ties(NamedTuple):
         """Whether every cell has a free value of its own."""
         return not self.fixed.any() and len(np.unique(self.groups)) == self.groups.size
 
-    def loose(self) -> Ties:
-        """As many cells, each free and for itself."""
-        return Ties(
-            np.arange(self.groups.size).reshape(self.groups.shape), np.zeros_like(self.fixed)
-        )
-
     def within(self, other: Ties) -> bool:
         """Whether cells that share this argument's free value share the other argument too."""
         free = ~self.fixed
@@ -89,6 +83,11 @@ class Ties(NamedTuple):
             return new
         fixed = self.fixed.reshape(self.fixed.shape + (1,) * (new.ndim - 2))
         return jnp.where(fixed, old, new)
+
+
+def each_by_itself(fixed: np.ndarray) -> Ties:
+    """Every cell (k, c) with a value of its own, some of them ``fixed``."""
+    return Ties(np.arange(fixed.size).reshape(fixed.shape), fixed)
 
 
 def by_cell(args: Mapping[str, Any]) -> dict[str, Ties]:

@@ -7,11 +7,11 @@ from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import numpyro.distributions as dist
 
 from ... import distributions
 from ._family import Args, Family, Statistics, Ties
+from ._ties import each_by_itself
 from .eigen_normal import EigenNormal
 from .multivariate_normal import MultivariateNormal
 from .normal import Normal
@@ -117,10 +117,7 @@ class _OrUniform(Family):
         self, args: Args, ties: Mapping[str, Ties], reference: Args
     ) -> jax.Array | None:
         # Beside noise, which takes all other rows, even a scale that all share may vanish.
-        alone = {
-            n: Ties(np.arange(t.groups.size).reshape(t.groups.shape), t.fixed)
-            for n, t in _of_normal(ties).items()
-        }
+        alone = {n: each_by_itself(t.fixed) for n, t in _of_normal(ties).items()}
         own = super().relative_scale(_of_normal(args), alone, reference)
         return None if own is None else jnp.where(_noise(args).all(-1), jnp.inf, own)
 

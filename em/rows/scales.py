@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpyro.distributions import constraints
 
-from ..families import Args, Ties, by_cell
+from ..families import Args, Ties, by_cell, each_by_itself
 from ..plan.blocks import FamilySite, Site
 from ..plan.chunks import Rows
 from ..plan.program import Params, Program
@@ -43,7 +43,7 @@ def of_step(program: Program, params: Params, rows: Rows) -> tuple[jax.Array, ja
         assert site.ties is not None
         if all(t.alone for t in site.ties.values()):
             continue
-        ties = {n: t.loose() for n, t in site.ties.items()}
+        ties = {n: each_by_itself(np.zeros_like(t.fixed)) for n, t in site.ties.items()}
         scale = site.family.relative_scale(args[site.name], ties, rows.reference[site.name])
         if scale is not None:
             narrowest = jnp.minimum(narrowest, scale.min())
@@ -118,7 +118,7 @@ def _loose(args: Args, entries: Mapping[str, Entries | None]) -> dict[str, Ties]
     for name, value in args.items():
         shape, entry = value.shape[:2], entries.get(name)
         fixed = np.zeros(shape, bool) if entry is None else (entry.cells < 0).all(-1)
-        found[name] = Ties(np.arange(fixed.size).reshape(shape), fixed)
+        found[name] = each_by_itself(fixed)
     return found
 
 
