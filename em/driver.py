@@ -18,7 +18,8 @@ from .calls.streams import data_of
 from .choices import choices
 from .classes.assignments import Assign, Schedule
 from .climb.accelerations import Accelerate
-from .climb.ascent import Ascent, Way
+from .climb.ascent import Ascent
+from .climb.opening import Way
 from .climb.passes.stepwise import Stepwise
 from .climb.record.checkpoint import Checkpoint
 from .climb.search import climb_all
@@ -168,15 +169,13 @@ class EM:
             FitError: the fit is not ok and ``throw`` was asked for.
             KeyboardInterrupt: Ctrl-C twice, or before the first step.
         """
-        data = data_of(args, kwargs)
+        data, given = data_of(args, kwargs), (init_params, init_responsibilities)
         if data is not None:
             key = as_key(rng_key)
-            given = (init_params, init_responsibilities)
             fit = run_batches(self, data, key, *given, checkpoint, checkpoint_every)
             return self.checked(fit)
         if self.stepwise is not None:
             raise ValueError("em.Stepwise is for em.Batches; rows in memory take accelerate='auto'")
-        given = (init_params, init_responsibilities)
         call = self._call(args, kwargs)
         keeper = None
         if checkpoint is not None:

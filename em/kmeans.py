@@ -13,7 +13,7 @@ import numpyro.distributions as dist
 from numpyro import handlers
 
 from .calls.numbers import plain
-from .climb.ascent import Way
+from .climb.opening import Way
 from .climb.single_moves import moved
 from .climb.status import Status
 from .driver import EM

@@ -16,18 +16,17 @@ from ..classes.assignments import Assign, Schedule
 from ..classes.assignments.soft import Soft
 from ..machine.arrays import array as as_jax
 from ..machine.interruption import Interruption
-from ..machine.jit import PATIENT
 from ..machine.patience import Patient
 from ..machine.progress import Progress
 from ..plan.chunks import Rows
 from ..plan.program import Params, Program
 from . import corners
 from .accelerations import Accelerate
+from .engine import stand_in
 from .legs import climbed
-from .opening import Opening, opened
+from .opening import Opening, Way, opened
 from .record.checkpoint import Checkpoint
 from .selection import Restarts, one_peak, select
-from .starts import Start
 from .state import Outcome, Settings
 from .status import Status
 from .stopping import left
@@ -46,27 +45,6 @@ _ENDS, _END_STEPS = 5e9, 100  # climbs go on accelerated for so much, of so many
 _LEFT, _DOUBT, _MORE = 1e-3, 5, 1e-2
 # So often a climb goes on from moves that its way has, at most.
 _MOVES = 20
-
-
-@dataclass(frozen=True)
-class Way:
-    """How to climb: see `mixpyro.em.EM`.
-
-    ``plain_first``: by EM's own steps, accelerated only where these crawl; ``search``: with more
-    starts while it is in doubt which optimum is the best (see `search`); ``moves``: from where a
-    climb ended to better parameters, if there are; NumPy may begin steps of less than ``patient``.
-    """
-
-    assign: Assign
-    start: Start
-    accelerate: Accelerate | None
-    max_steps: int
-    tolerance: float
-    progress_bar: bool = False
-    plain_first: bool = False
-    search: bool = False
-    moves: Callable[[Params], Params | None] | None = None
-    patient: float = PATIENT
 
 
 @dataclass(frozen=True)
@@ -136,6 +114,11 @@ class Ascent:
         return self._ahead[0]
 
     @cached_property
+    def at_work(self) -> tuple[Program, Rows]:
+        """The program and the rows that it climbs by (`engine.stand_in`)."""
+        return stand_in(self.program, self.rows)
+
+    @cached_property
     def _first_opening(self) -> Opening:
         accelerate = None if self.way.plain_first else self.way.accelerate
         return self._open(self.number, self.given, self.way.assign, accelerate)
@@ -165,13 +148,13 @@ class Ascent:
             goal = (way.tolerance, way.max_steps, run, level)
             rest = self._climbed(lambda: self._open(1, params, assign, way.accelerate), *goal)
             taken = outcome.continued(start, rest)
-            return taken, select(self.program, taken, self.rows, self.total)
+            return taken, self.selected(taken)
 
         (tolerance, limit), level = self.first, 0.0
         if self.single and not way.assign.hard:  # one step tells the size of the terms
             level = self._level_of(self._climbed(first, tolerance, 1, run).objective.max())
         outcome = self._climbed(first, tolerance, limit, run, level)
-        restarts = select(self.program, outcome, self.rows, self.total)
+        restarts = self.selected(outcome)
         crawls, promising = self._crawling(outcome, restarts, limit)
         ahead = [int(i) for i in restarts.ranking if self.many or promising[i]]
         if self.costly:
@@ -206,7 +189,12 @@ class Ascent:
         found = outcome, restarts
         if self.stop.asked:
             return found
-        return corners.leave(self.program, self.rows, assign, way.tolerance, found, climb_on)
+        return corners.leave(*self.at_work, assign, way.tolerance, found, climb_on)
+
+    def selected(self, outcome: Outcome) -> Restarts:
+        """Which of these climbs the user gets."""
+        program, rows = self.at_work
+        return select(program, outcome, rows, self.total)
 
     def _crawling(
         self, outcome: Outcome, restarts: Restarts, limit: int
@@ -297,4 +285,4 @@ class Ascent:
         report = Progress.report if way.progress_bar else None
         settings = Settings(assign, way.max_steps, report, accelerate)
         where = (way.start, self.rng_key, number, given)
-        return opened(self.program, self.rows, settings, where, way.patient)
+        return opened(*self.at_work, settings, where, way.patient)

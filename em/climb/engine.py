@@ -19,14 +19,16 @@ import numpy as np
 from numpyro.distributions.constraints import Constraint
 
 from ..families import Family
-from ..machine.jit import effort
+from ..machine.jit import effort, quick_jit
 from ..machine.kept import Compiled
 from ..machine.recent import Recent
 from ..plan.chunks import Rows, in_chunks, in_order
 from ..plan.program import Program
+from ..plan.resize import of_size_class
 from ..read.chains.chain import Chain
 from ..read.latents import Latent, Level
 from ..read.structure import Data, Parameter
+from ..rows import row_density
 
 _kept: Recent[Compiled] = Recent(64)
 _keys: weakref.WeakKeyDictionary[Program, Hashable] = weakref.WeakKeyDictionary()
@@ -52,6 +54,38 @@ def compiled(program: Program, name: Hashable, make: Callable[[], Any]) -> Any:
         found = Compiled()
         _kept.keep(key, found)
     return found(name, make)
+
+
+def stand_in(program: Program, rows: Rows) -> tuple[Program, Rows]:
+    """The program and the rows to climb by, of which other numbers of rows make use as well.
+
+    Where steps need the model, that of the rows' size class, if it works row by row.
+    """
+    found = None if program.alone or program.shards is not None else of_size_class(program)
+    if found is None or found is program or rows.chunks.weights.shape[:2] != (1, 1):
+        return program, rows
+    n, m = program.num_rows, found.num_rows
+
+    def last(array: Any) -> Any:
+        return filled_up(program, m, array)
+
+    def own(array: Any) -> Any:
+        """Of the model: its rows are where there are n."""
+        axis = array.shape.index(n) if n in array.shape else None
+        if axis is None:
+            return array
+        return np.moveaxis(last(np.moveaxis(np.asarray(array), axis, -1)), -1, axis)
+
+    filled = partial(filled_up, program, m, mode="constant")
+    arrays = tuple(map(own, rows.arrays))
+    ahead = found.compiled("ahead", lambda: quick_jit(found, partial(row_density.ahead, found)))
+    return found, rows._replace(
+        chunks=jax.tree.map(last, rows.chunks)._replace(weights=filled(rows.chunks.weights)),
+        weights=filled(rows.weights),
+        points={name: last(v) for name, v in rows.points.items()},
+        arrays=arrays,
+        ahead=ahead(arrays) if rows.ahead else {},
+    )
 
 
 def given(program: Program, rows: Rows) -> Rows:

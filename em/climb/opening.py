@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
+from ..classes.assignments import Assign
 from ..machine.arrays import array as as_jax
 from ..machine.by_numpy.interpret import interpreted
-from ..machine.jit import apart, climbing_jit, loop_jit, quick_jit
+from ..machine.jit import PATIENT, apart, climbing_jit, loop_jit, quick_jit
 from ..machine.shards import Shards, over_processes
 from ..plan.chunks import Rows
 from ..plan.program import Params, Program
@@ -26,6 +29,27 @@ from .state import Course, Settings
 
 # More starts are compiled as a loop.
 _FEW = 30
+
+
+@dataclass(frozen=True)
+class Way:
+    """How to climb: see `mixpyro.em.EM`.
+
+    ``plain_first``: by EM's own steps, accelerated only where these crawl; ``search``: with more
+    starts while it is in doubt which optimum is the best (see `search`); ``moves``: from where a
+    climb ended to better parameters, if there are; NumPy may begin steps of less than ``patient``.
+    """
+
+    assign: Assign
+    start: Start
+    accelerate: Accelerate | None
+    max_steps: int
+    tolerance: float
+    progress_bar: bool = False
+    plain_first: bool = False
+    search: bool = False
+    moves: Callable[[Params], Params | None] | None = None
+    patient: float = PATIENT
 
 
 class Opening(NamedTuple):

@@ -11,7 +11,7 @@ from ..classes.posterior import posterior
 from ..machine.arrays import array as as_jax
 from ..machine.jit import quick_jit
 from .ascent import Ascent
-from .selection import Restarts, select
+from .selection import Restarts
 from .starts import CATALOGUE, Found, Revising, Start
 from .state import Outcome
 from .status import Status
@@ -61,7 +61,7 @@ def _search(first: Ascent, outcome: Outcome, restarts: Restarts) -> tuple[Outcom
         spent, number = spent + _cost(first, more), number + 1
         revised += kind == _REVISED
         outcome = jax.tree.map(lambda a, b: np.concatenate([a, b]), outcome, more)
-        restarts = select(first.program, outcome, first.rows, first.total)
+        restarts = first.selected(outcome)
         gained = restarts.objective[restarts.chosen] > before + same
         in_vain = 0 if gained or kind != _REVISED else in_vain + 1
         if in_vain == enough:
@@ -90,13 +90,13 @@ def _round(
 
 
 def _found(ascent: Ascent, params: dict) -> Found:
-    program, arrays = ascent.program, ascent.rows.arrays
+    program, rows = ascent.at_work
 
     def units(params: dict, arrays: tuple) -> jax.Array:
         return posterior(program, params, arrays).units.T
 
     compiled = program.compiled("units", lambda: quick_jit(program, units))
-    return Found(compiled(params, arrays))
+    return Found(compiled(params, rows.arrays))
 
 
 def _cost(ascent: Ascent, outcome: Outcome) -> float:

@@ -2,13 +2,15 @@
 
 One trace tells: the jaxpr of all densities and arguments must be that of the first reading to the
 letter, but for the number of rows. Then what was found of the first, and proved on its data, holds
-of the other too, and is not looked for again.
+of the other too, and is not looked for again. Where every row is also worked out by itself, rows
+may be filled up to a number that many have (`of_size_class`).
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import jax
@@ -20,7 +22,9 @@ from ..calls.digests import digest_of_array
 from ..read import replay
 from ..read.latents import log_prob, masks
 from ..read.structure import Structure
+from .chunks import size_class
 from .program import Program
+from .row_by_row import row_by_row
 
 
 def resized(program: Program, call: Call) -> Program | None:
@@ -45,15 +49,47 @@ def resized(program: Program, call: Call) -> Program | None:
     if not _plain(_with_rows(program.structure, n, m), m):
         return None
     try:
-        text = program.compiled("text", lambda: _text(program, known, program.shapes, n))
-        same = text == _text(program, call, call.arrays, m)
+        own = _own(program)
+        same = own.text == _computed(program, call, call.arrays, m).text
     except Exception:  # whatever the model does with data of that shape: the reading will say
         return None
     if not same:
         return None
-    new = _made(program, call, n, m)
-    new.compiled("text", lambda: text)  # the same, but for the number that is left out
+    new, classes = _made(program, call, n, m), _size_classes(program)
+    new.compiled("computed", lambda: own)  # the same, but for the number that is left out
+    new.compiled("size classes", lambda: classes)
     return new
+
+
+def of_size_class(program: Program) -> Program | None:
+    """The program of as many rows as its size class has, by which rows that are filled up climb.
+
+    All programs that were made of one another have it in common. None where a row's numbers may
+    hang on other rows, or on how many there are.
+    """
+    n, m = program.num_rows, size_class(program.num_rows)
+    if not _plain(program.structure, n) or n <= program.num_components:
+        return None
+    if any(p.support is None for p in program.structure.free):  # it may hang on the data
+        return None
+    kept = _size_classes(program)
+    if m not in kept:
+        kept[m] = _of_size(program, n, m) if _own(program).by_row else None
+    return kept[m]
+
+
+def _size_classes(program: Program) -> dict[int, Program | None]:
+    kept: dict[int, Program | None] = program.compiled("size classes", dict)
+    return kept
+
+
+def _of_size(program: Program, n: int, m: int) -> Program | None:
+    if m == n:
+        return program
+    kinds: Any = tuple(
+        jax.ShapeDtypeStruct([m if k == n else k for k in a.shape], a.dtype) for a in program.shapes
+    )
+    return resized(program, replace(program.template, arrays=kinds))
 
 
 def _plain(structure: Structure, n: int) -> bool:
@@ -75,8 +111,33 @@ def _plain(structure: Structure, n: int) -> bool:
     )
 
 
-def _text(program: Program, call: Call, arrays: Any, n: int) -> str:
-    """All that the model computes, in letters, with its number of rows left out."""
+@dataclass(frozen=True)
+class Computed:
+    """All that a model computes with n rows, and in letters, with their number left out.
+
+    ``wanted`` are the numbers of the outputs that EM climbs by.
+    """
+
+    text: str
+    jaxpr: Any
+    n: int
+    wanted: tuple[int, ...]
+
+    @cached_property
+    def by_row(self) -> bool:
+        """Whether every row is worked out by itself."""
+        return row_by_row(self.jaxpr, self.n, self.wanted)
+
+
+def _own(program: Program) -> Computed:
+    """Of the program's own model and shapes, or of one that it was made of."""
+    own: Computed = program.compiled(
+        "computed", lambda: _computed(program, program.template, program.shapes, program.num_rows)
+    )
+    return own
+
+
+def _computed(program: Program, call: Call, arrays: Any, n: int) -> Computed:
     structure = program.structure
     seen: list[tuple] = []
 
@@ -97,10 +158,14 @@ def _text(program: Program, call: Call, arrays: Any, n: int) -> str:
     values = program.probe_values
     classes = {z.name: z.value(0, True) for z in structure.latents}
     kinds = [jax.ShapeDtypeStruct(jnp.shape(a), a.dtype) for a in arrays]
-    jaxpr = jax.make_jaxpr(evaluate)(values, classes, tuple(kinds))
+    trace = jax.make_jaxpr(evaluate, return_shape=True)
+    jaxpr, shapes = trace(values, classes, tuple(kinds))
     # Long numbers break lines elsewhere.
     text = re.sub(r"\s+", "", _NUMBER.sub(lambda found: _named(found[0], n), f"{jaxpr} {seen}"))
-    return text + "".join(_constant(c, n) for c in jaxpr.consts)
+    text += "".join(_constant(c, n) for c in jaxpr.consts)
+    others = () if program.posterior else {p.name for p in structure.parameters}
+    sites = [path[0].key for path, _ in jax.tree_util.tree_flatten_with_path(shapes)[0]]
+    return Computed(text, jaxpr, n, tuple(i for i, s in enumerate(sites) if s not in others))
 
 
 def _constant(array: Any, n: int) -> str:

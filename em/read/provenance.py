@@ -34,8 +34,8 @@ _BILINEAR = frozenset(("mul", "dot_general"))
 _INDEXED = {"gather": 1, "dynamic_slice": 1, "dynamic_update_slice": 2, "div": 1, "take": 1}
 _SCATTERS = ("scatter", "scatter-add", "scatter_add")
 
-# What these do to one entry of the class they do to that entry alone.
-_ENTRYWISE = frozenset(
+# What these do to one entry they do to that entry alone.
+ENTRYWISE = frozenset(
     [
         *("add", "add_any", "sub", "mul", "div", "rem", "pow", "integer_pow", "neg", "sign", "abs"),
         *("max", "min", "exp", "exp2", "expm1", "log", "log1p", "sqrt", "rsqrt", "cbrt", "square"),
@@ -46,11 +46,12 @@ _ENTRYWISE = frozenset(
         *("eq", "ne", "lt", "le", "gt", "ge", "and", "or", "xor", "not", "select_n", "clamp"),
         *("shift_left", "shift_right_logical", "shift_right_arithmetic", "population_count"),
         *("convert_element_type", "bitcast_convert_type", "copy", "copy_p", "stop_gradient"),
-        *("reduce_precision", "broadcast_in_dim", "reshape", "expand_dims", "transpose"),
-        *("optimization_barrier", "iota", "real", "imag", "complex", "conj", "clz", "device_put"),
-        *("pvary", "sharding_constraint", "stack"),
+        *("reduce_precision", "optimization_barrier", "real", "imag", "complex", "conj", "clz"),
+        *("device_put", "pvary", "sharding_constraint"),
     ]
 )
+# These put entries elsewhere, and no two of them together.
+_PLACED = frozenset(("broadcast_in_dim", "reshape", "expand_dims", "transpose", "iota", "stack"))
 
 # Their entries are entries of what they take.
 _MOVED = frozenset(
@@ -234,7 +235,7 @@ def _is_affine(equation: Any, tags: list[_Tag]) -> bool:
 def _may_mix(equation: Any, marks: list[bool], rows: set[int]) -> bool:
     name, params = equation.primitive.name, equation.params
     shape = equation.invars[0].aval.shape
-    if name in _ENTRYWISE:
+    if name in ENTRYWISE or name in _PLACED:
         return False
     if name == "gather":
         indexed = params["dimension_numbers"].start_index_map
