@@ -144,10 +144,12 @@ def _collapsed_on_many(program: Program, outcome: Outcome, code: np.ndarray) -> 
     """(r,) whether a component without a width has rows enough for one."""
     scale = outcome.relative_scale
     gone = scale < scale_floor(scale.dtype)
-    # A climb whose next step made no number of a scale stays where it was.
-    before = (code == Status.COLLAPSED) & ~gone.any(1)
+    few = _few(program, outcome)
+    # A climb whose next step made no number of a scale stays where it was. A component of few rows,
+    # or of none, is what made none of it.
+    before = (code == Status.COLLAPSED) & ~gone.any(1) & ~few.any(1)
     gone |= before[:, None] & (scale == scale.min(1, keepdims=True))
-    return (gone & ~_few(program, outcome)).any(1)
+    return (gone & ~few).any(1)
 
 
 def _members(program: Program) -> np.ndarray:
