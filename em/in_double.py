@@ -183,7 +183,7 @@ def _doubt(ascent: Ascent, objective: float) -> float:
     if not (np.isfinite(objective) and ascent.total > 0):
         return 0.0
     level = (objective - float(ascent.rows.log_base)) / ascent.total
-    return float(worst_of_total(level, ascent.total, 0.0, np.float32))
+    return float(worst_of_total(level, ascent.total, 0.0, np.float32, np))
 
 
 def _fall(trace: np.ndarray) -> float:

@@ -153,12 +153,12 @@ def kmeans(
     fit = em.run(
         rng_key, centred, num_clusters=int(num_clusters), weights=weights, init_params=start
     )
-    distances = centred - fit.params["centroids"][fit.labels]
-    squares = (distances**2).sum(1)
-    inertia = squares.sum() if weights is None else (weights * squares).sum()
+    labels, centroids = np.asarray(fit.labels), np.asarray(fit.params["centroids"])
+    squares = ((np.asarray(centred) - centroids[labels]) ** 2).sum(1)
+    inertia = np.sum(squares if weights is None else np.asarray(weights) * squares, dtype=float)
     return KMeans(
         labels=jnp.asarray(fit.labels),
-        centroids=fit.params["centroids"] * unit + jnp.asarray(centre, centred.dtype),
+        centroids=jnp.asarray(centroids.astype(float) * unit + centre, centred.dtype),
         inertia=float(inertia) * unit**2,
         status=fit.base_status,
         message=fit.message,

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..classes.posterior import posterior
 from ..machine.arrays import array as as_jax
+from ..machine.by_numpy.interpret import interpreted
 from ..machine.jit import quick_jit
 from .ascent import Ascent
 from .selection import Restarts
@@ -27,6 +28,8 @@ _KINDS = ("random cuts", "random", "random rows")
 _REVISED, _AGAIN = "split and merge", 20
 # Where so large a part of all starts has found it, one such round is enough.
 _CLEAR = 0.5
+# The key of a round.
+_key_of = interpreted(jax.random.fold_in)
 
 
 def climb_all(first: Ascent) -> tuple[Outcome, Restarts]:
@@ -78,7 +81,7 @@ def _round(
     first: Ascent, start: Start, number: int, outcome: Outcome, restarts: Restarts
 ) -> Outcome:
     """The climbs from starts of one kind."""
-    key = jax.random.fold_in(first.rng_key, number)
+    key = _key_of(first.rng_key, number)
     sound = Status(int(restarts.status[restarts.chosen])) is Status.CONVERGED
     bar = float(restarts.objective[restarts.ranking[0]]) if sound else -np.inf
     given = first.given

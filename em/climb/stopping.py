@@ -23,9 +23,9 @@ def scale_floor(dtype: Any) -> float:
     return 1e-6 if jnp.finfo(dtype).bits > 32 else 1e-3
 
 
-def rounding(objective: jax.Array, noise: jax.Array | float = 0.0) -> jax.Array:
+def rounding(objective: Any, noise: Any = 0.0) -> Any:
     """How far an objective may move by rounding alone; ``noise`` is that of its terms."""
-    return 8 * jnp.finfo(objective.dtype).eps * (1 + jnp.abs(objective)) + noise
+    return 8 * jnp.finfo(objective.dtype).eps * (1 + abs(objective)) + noise
 
 
 def noise_of(weights: jax.Array) -> jax.Array:
@@ -132,9 +132,9 @@ def worst_of(rows: Rows) -> jax.Array:
     return worst_of_total(rows.level, weights.sum(), (weights**2).sum(), weights.dtype)
 
 
-def worst_of_total(level: Any, total: Any, squares: Any, dtype: Any) -> jax.Array:
+def worst_of_total(level: Any, total: Any, squares: Any, dtype: Any, xp: Any = jnp) -> Any:
     """The same of the sum of the weights and that of their squares."""
-    size = jnp.asarray(jnp.maximum(jnp.abs(level), _TERM) * total, dtype)
+    size = xp.asarray(xp.maximum(abs(level), _TERM) * total, dtype)
     return rounding(size, noise_of_squares(squares, dtype))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -61,8 +61,9 @@ def is_separable(program: Program, block: Block, call: Call) -> bool:
     return True
 
 
-def _elsewhere(array: jax.Array) -> jax.Array:
+def _elsewhere(array: Any) -> Any:
     """Other real numbers of the same signs, none of them 0 or 1."""
     if not jnp.issubdtype(array.dtype, jnp.floating):
         return array
-    return jnp.where(array == 0, 0.37, 0.97 * array).astype(array.dtype)
+    own = np.asarray(array)
+    return np.where(own == 0, 0.37, 0.97 * own).astype(own.dtype)

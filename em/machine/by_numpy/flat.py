@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 from jax.extend.core import Literal
 
 from ..traced import needed, variables
@@ -56,8 +57,9 @@ def flat(closed: Any) -> Flat:
     jaxpr, consts = _parts(closed)
     known = dict(zip(jaxpr.constvars, consts, strict=True))
     names: dict[Any, Any] = {}
-    equations = list(_written_out(jaxpr, names, known))
-    outputs = [_named(v, names) for v in jaxpr.outvars]
+    same: dict[Any, Any] = {}
+    equations = list(_once(_written_out(jaxpr, names, known), same))
+    outputs = [_named(_named(v, names), same) for v in jaxpr.outvars]
     return Flat(list(jaxpr.invars), needed(equations, outputs), outputs, known)
 
 
@@ -82,6 +84,36 @@ def parted(whole: Flat, still: int) -> tuple[Flat, Flat]:
         Flat(given, before, kept, whole.known),
         Flat([*kept, *whole.inputs], after, whole.outputs, whole.known),
     )
+
+
+def _once(equations: Iterator[Equation], same: dict[Any, Any]) -> Iterator[Equation]:
+    """What is worked out again is what it was the first time: ``same`` {variable: that}."""
+    made: dict[Hashable, list[Any]] = {}
+    for equation in equations:
+        invars = [_named(v, same) for v in equation.invars]
+        key = _key(equation, invars)
+        first = None if key is None else made.get(key)
+        if first is not None:
+            same.update(zip(equation.outvars, first, strict=True))
+            continue
+        if key is not None:
+            made[key] = equation.outvars
+        yield equation._replace(invars=invars)
+
+
+def _key(equation: Equation, invars: list[Any]) -> Hashable:
+    """What equations have in common that make the same; None where that is not told."""
+    if equation.effects:
+        return None
+    read = tuple(
+        (np.asarray(v.val).tobytes(), v.aval) if isinstance(v, Literal) else v for v in invars
+    )
+    key = (equation.primitive, tuple(sorted(equation.params.items())), read)
+    try:
+        hash(key)
+    except TypeError:
+        return None
+    return key
 
 
 def _parts(closed: Any) -> tuple[Any, Sequence[Any]]:
