@@ -65,6 +65,8 @@ def stand_in(program: Program, rows: Rows) -> tuple[Program, Rows]:
     if found is None or found is program or rows.chunks.weights.shape[:2] != (1, 1):
         return program, rows
     n, m = program.num_rows, found.num_rows
+    if any(n in v.shape for v in jax.tree.leaves(rows.reference)):  # the order of the rows, say
+        return program, rows
 
     def last(array: Any) -> Any:
         return filled_up(program, m, array)

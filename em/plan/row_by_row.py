@@ -75,6 +75,8 @@ def _apart(equation: Equation, n: int) -> bool:
     inner = [v for value in params.values() for v in _several(value)]
     if any(hasattr(getattr(v, "jaxpr", v), "eqns") for v in inner):
         return False
+    if any(v == n for v in params.values() if isinstance(v, int | float)):
+        return False
     axes = [_axis(v.aval.shape, n) for v in equation.invars]
     made = {_axis(v.aval.shape, n) for v in equation.outvars}
     if made == {None} and set(axes) <= {None} and name not in ENTRYWISE:
@@ -82,12 +84,10 @@ def _apart(equation: Equation, n: int) -> bool:
     if len(made) > 1 or name not in _RULES:
         return False
     (new,) = made
-    # Rows come of rows, but where something is repeated or counted for each of them.
+    # Rows come of rows, but where something is repeated, or they are counted.
     if set(axes) <= {None} and new is not None and name not in ("broadcast_in_dim", "iota"):
         return False
-    return _RULES[name](equation, axes, new) and not (
-        name in ENTRYWISE and any(v == n for v in params.values() if isinstance(v, int | float))
-    )
+    return _RULES[name](equation, axes, new)
 
 
 def _several(value: Any) -> tuple:
