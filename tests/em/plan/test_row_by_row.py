@@ -11,11 +11,12 @@ from jax.scipy.linalg import solve_triangular
 from jax.scipy.special import gammaln, logsumexp
 from scipy.optimize import minimize
 from scipy.special import expit
-from scipy.stats import poisson
+from scipy.stats import laplace, poisson
 
 from mixpyro import em
 from mixpyro.em import programs
 from mixpyro.em.climb import opening
+from mixpyro.em.climb.engine import stand_in
 from mixpyro.em.machine.recent import Recent
 from mixpyro.em.plan.resize import of_size_class
 from mixpyro.em.plan.row_by_row import row_by_row
@@ -206,3 +207,25 @@ def test_weights_and_given_responsibilities_are_those_of_the_rows(fresh):
     fit = em.EM(weighted).run(KEY, y, x, weights, init_responsibilities=start)
     assert of_size_class(fit.program).num_rows == 64
     np.testing.assert_allclose(fit.log_likelihood, best(y, x, 0, weights), rtol=2e-6)
+
+
+def test_an_order_of_the_rows_is_of_these_alone(fresh):
+    """Medians are found by it: rows are not filled up."""
+
+    def model(x):
+        weights = numpyro.sample("weights", dist.Dirichlet(jnp.ones(2)))
+        with numpyro.plate("components", 2):
+            loc = numpyro.sample("loc", dist.Normal(0, 10))
+            scale = numpyro.sample("scale", dist.HalfNormal(5))
+            asymmetry = numpyro.sample("asymmetry", dist.HalfNormal(5))
+        with numpyro.plate("rows", x.shape[0]):
+            z = numpyro.sample("z", dist.Categorical(weights))
+            numpyro.sample("x", dist.AsymmetricLaplace(loc[z], scale[z], asymmetry[z]), obs=x)
+
+    rng = np.random.default_rng(2)
+    x = np.concatenate([rng.laplace(size=20), 9 + rng.laplace(size=21)])
+    fit = em.EM(model).run(KEY, x)
+    assert stand_in(fit.program, fit.rows) == (fit.program, fit.rows)
+    assert fit.status.ok
+    log = [laplace(m, 1).logpdf(x) for m in (0, 9)]
+    assert fit.log_likelihood > np.logaddexp(*log).sum() + 41 * np.log(0.5)
