@@ -68,13 +68,16 @@ def of_size_class(program: Program) -> Program | None:
     hang on other rows, or on how many there are.
     """
     n, m = program.num_rows, size_class(program.num_rows)
-    if not _plain(program.structure, n) or n <= program.num_components:
+    if not _plain(program.structure, n) or program.template.concrete or n <= program.num_components:
         return None
     if any(p.support is None for p in program.structure.free):  # it may hang on the data
         return None
     kept = _size_classes(program)
     if m not in kept:
-        kept[m] = _of_size(program, n, m) if _own(program).by_row else None
+        try:
+            kept[m] = _of_size(program, n, m) if _own(program).by_row else None
+        except Exception:  # what is not told is not by row
+            kept[m] = None
     return kept[m]
 
 
