@@ -21,7 +21,7 @@ from .calls.streams import Data
 from .classes.assignments import Assign
 from .climb.ascent import Ascent
 from .climb.search import climb_all
-from .climb.selection import Restarts, select
+from .climb.selection import Restarts
 from .climb.state import Outcome
 from .climb.status import Status
 from .climb.stopping import worst_of_total
@@ -153,11 +153,10 @@ def _ended(
         objective[start] = value
     outcome = outcome._replace(objective=objective, trace=trace)
     for start in _candidates(outcome, near, doubt, ascent.total):
-        rest, _ = replace(ascent, way=way, number=1, given=places[start], bar=-np.inf).outcome()
+        again = ascent.otherwise(way=way, number=1, given=places[start], bar=-np.inf)
+        rest, _ = again.outcome()
         outcome = outcome.continued(start, rest)
-    return Doubled(
-        program, call, rows, found, outcome, select(program, outcome, rows, ascent.total)
-    )
+    return Doubled(program, call, rows, found, outcome, ascent.selected(outcome))
 
 
 def _single(tree: Any) -> Any:

@@ -97,8 +97,14 @@ class Ascent:
         """The same climbs, which look at these; what was opened already is."""
         if checkpoint is not None:
             checkpoint.admit(self.program.needs_rows)
-        new = replace(self, stop=stop, checkpoint=checkpoint)
+        new = self.otherwise(stop=stop, checkpoint=checkpoint)
         vars(new)["_first_opening"] = self._first_opening
+        return new
+
+    def otherwise(self, **changes: Any) -> Ascent:
+        """The same rows, climbed in another way, from elsewhere: they are filled up once."""
+        new = replace(self, **changes)
+        vars(new)["at_work"] = self.at_work
         return new
 
     def prepare(self, pool: Executor) -> Future | None:

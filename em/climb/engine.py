@@ -61,12 +61,15 @@ def stand_in(program: Program, rows: Rows) -> tuple[Program, Rows]:
 
     Where steps need the model, that of the rows' size class, if it works row by row.
     """
-    found = None if program.alone or program.shards is not None else of_size_class(program)
-    if found is None or found is program or rows.chunks.weights.shape[:2] != (1, 1):
+    n, apart = program.num_rows, rows.chunks.weights.shape[:2] != (1, 1)
+    if program.alone or program.shards is not None or apart:
         return program, rows
-    n, m = program.num_rows, found.num_rows
     if any(n in v.shape for v in jax.tree.leaves(rows.reference)):  # the order of the rows, say
         return program, rows
+    found = of_size_class(program)
+    if found is None or found is program:
+        return program, rows
+    m = found.num_rows
 
     def last(array: Any) -> Any:
         return filled_up(program, m, array)

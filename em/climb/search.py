@@ -89,7 +89,8 @@ def _round(
         params = {n: as_jax(v[restarts.chosen]) for n, v in outcome.params.items()}
         given = _found(first, params)
     way = replace(first.way, start=start)
-    return replace(first, way=way, rng_key=key, bar=bar, given=given, _ahead=[]).outcome()[0]
+    more = first.otherwise(way=way, rng_key=key, bar=bar, given=given, _ahead=[])
+    return more.outcome()[0]
 
 
 def _found(ascent: Ascent, params: dict) -> Found:
