@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from numpyro import handlers, validation_enabled
-from numpyro.infer.util import log_density
+from numpyro.infer.util import compute_log_probs
 
 from ..calls.call import Call
 from ..machine.jit import every, once_jit
@@ -17,7 +17,7 @@ from . import layout
 from .densities import level_density, natural_shape
 from .examples import example as example_of
 from .reader import Params, Reader
-from .replay import Replay, scaled
+from .replay import Replay
 from .structure import Structure
 from .units import owners as owners_of
 
@@ -161,11 +161,16 @@ def _natural(reader: Reader, params: Params, arrays: tuple, classes: dict) -> tu
     model = handlers.block(model, hide=partly)
     args, kwargs = reader.template.rebuild(arrays)
     with validation_enabled(False):
-        whole, trace = log_density(model, args, kwargs, {})
-    known = [*apart(structure), *(d.name for d in structure.data)]
-    terms = [scaled(trace[name]) for name in known if _counts(trace, name)]
-    read = sum((t.sum() for t in terms), jnp.zeros((), whole.dtype))
-    size = sum((jnp.abs(t).sum() for t in terms), jnp.ones((), whole.dtype))
+        found, trace = compute_log_probs(model, args, kwargs, {}, sum_log_prob=False)
+        terms = {name: jnp.asarray(term) for name, term in found.items()}
+        whole = jnp.asarray(sum((t.sum() for t in terms.values()), 0.0))
+        for name, term in terms.items():
+            if trace[name]["scale"] is None:
+                trace[name]["log_prob"] = term  # which need not be worked out again
+    counted = [*apart(structure), *(d.name for d in structure.data)]
+    known = [terms[name] for name in counted if name in terms]
+    read = sum((t.sum() for t in known), jnp.zeros((), whole.dtype))
+    size = sum((jnp.abs(t).sum() for t in known), jnp.ones((), whole.dtype))
     levels = range(len(structure.levels))
     return (read, whole, size), [level_density(structure, trace, z, level) for level in levels]
 
@@ -190,10 +195,6 @@ def apart(structure: Structure) -> list[str]:
     for latent in structure.latents:
         names += [n for n in (latent.prior, latent.labels) if n is not None]
     return list(dict.fromkeys(names))
-
-
-def _counts(trace: dict, name: str) -> bool:
-    return name in trace and trace[name]["type"] == "sample"
 
 
 def _worst(read: jax.Array, own: jax.Array) -> tuple:

@@ -47,10 +47,11 @@ def site_values(site: dict, level: Latent | Level, data: Data) -> jax.Array:
 def row_log_prob(site: dict, level: Latent | Level, data: Data) -> jax.Array:
     """The log density (n,) of each row at this site, inner plates summed.
 
-    Entries that are missing (masked, or NaN where the data have gaps) are left out.
+    Entries that are missing (masked, or NaN where the data have gaps) are left out. A site may
+    have its ``"log_prob"``, unscaled, already.
     """
     if not data.incomplete:
-        log_prob = site["fn"].log_prob(site["value"])
+        log_prob = site["log_prob"] if "log_prob" in site else site["fn"].log_prob(site["value"])
         log_prob = jnp.broadcast_to(log_prob, data.shape[: data.batch_rank])
         by_row = rows_first(log_prob, level, data.batch_rank, 0, 0).sum(1)
         return jnp.broadcast_to(by_row, (level.num_rows,))

@@ -216,9 +216,3 @@ def prototype(message: dict) -> Any:
 def is_finite(fn: Any) -> bool:
     """Whether a distribution is discrete, of single values with a support that can be listed."""
     return bool(fn.is_discrete and not fn.event_shape and fn.has_enumerate_support)
-
-
-def scaled(site: dict) -> Any:
-    """The log density of a site, times its scale."""
-    log_prob = jnp.asarray(site["fn"].log_prob(site["value"]))
-    return log_prob if site["scale"] is None else site["scale"] * log_prob
