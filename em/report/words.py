@@ -65,8 +65,8 @@ def of_starts(found: Restarts) -> list[str]:
             "one by itself to search longer."
         )
     for code, words in (
-        (Status.COLLAPSED, "collapsed on a singularity and were discarded"),
-        (Status.NEARLY_SINGULAR, "rest on a nearly singular component of a few rows"),
+        (Status.COLLAPSED, "collapsed on a singularity (discarded)"),
+        (Status.NEARLY_SINGULAR, "ended at a nearly singular component of a few rows"),
     ):
         number = int((found.status == code).sum()) - int(found.status[found.chosen] == code)
         if number:

@@ -51,6 +51,26 @@ def test_kinds_are_found(table):
     }
 
 
+def test_numbers_of_the_rows_are_taken_where_they_are_asked_for(tmp_path, table):
+    """A year that explains, the values of a table of frequencies; not the numbers of people."""
+    both = prepared(table, columns=["id", "length"]).recipe.arguments[0]
+    assert [c.name for c in both.columns] == ["id", "length"]
+    named = prepared(table, response=["length"], covariates=["id"])
+    assert not named.left
+    (design,) = [a for a in named.recipe.arguments if a.name == "covariates"]
+    assert [c.name for c in design.columns] == ["id"]
+    assert "id" in prepared(table, response=["length"]).left
+    weighed = prepared(table, weights="visits", columns=[], drop=["grade", "ill", "town"])
+    assert "id" in weighed.left
+    file = tmp_path / "claims.csv"
+    file.write_text("\n".join(["claims,policies", *(f"{i},{1000 // (i + 1)}" for i in range(12))]))
+    counted = prepared(files.read(file), weights="policies")
+    assert counted.recipe.model == "poisson_mixture"
+    assert not counted.left
+    with pytest.raises(BadInput, match="'claims': it numbers the rows; an option that names it"):
+        prepared(files.read(file), drop=["policies"])
+
+
 def test_whole_numbers_that_may_be_counts_are_told(table):
     notes = prepared(table, columns=["grade", "length", "visits"]).notes
     assert any("--types grade=count" in note for note in notes)

@@ -25,6 +25,7 @@ _ALIASES = {
 _CALLED = {"number": "numbers", "count": "counts", "binary": "two values", "category": "categories"}
 # Text with more values than this, and in most rows another one, is names and no categories.
 _MOST = 50
+NUMBERS_ROWS = "it numbers the rows; an option that names it has it taken"
 
 
 @dataclass(frozen=True)
@@ -115,8 +116,12 @@ def of_json(stored: Mapping[str, Any]) -> Column:
     return Column(stored["name"], stored["kind"], tuple(stored["categories"]))
 
 
-def find(table: Table, name: str) -> tuple[Column | None, str]:
-    """What a column is, or None and why it tells no classes apart."""
+def find(table: Table, name: str, asked: bool = False) -> tuple[Column | None, str]:
+    """What a column is, or None and why it tells no classes apart.
+
+    Numbers of the rows, which a year or the values of a table of frequencies may look like, are
+    taken if they were ``asked`` for.
+    """
     column = _flat(table.arrow.column(name))
     kind = column.type
     n, there = len(column), len(column) - column.null_count
@@ -137,8 +142,8 @@ def find(table: Table, name: str) -> tuple[Column | None, str]:
         whole = (there_values == np.round(there_values)).all()
         if set(there_values) == {0.0, 1.0}:
             return as_kind(table, name, "binary"), ""
-        if whole and n >= 10 and there == n and (np.diff(values) == 1).all():
-            return None, "it numbers the rows"
+        if not asked and whole and n >= 10 and there == n and (np.diff(values) == 1).all():
+            return None, NUMBERS_ROWS
         return Column(name, "count" if whole and _counts(there_values) else "number"), ""
     if distinct > _MOST or distinct > max(there / 2, 2):
         return None, _many_texts(column, distinct)

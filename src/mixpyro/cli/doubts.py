@@ -24,7 +24,7 @@ def doubts(
     if len(bad) and len(table) > 1:
         how = ", ".join(f"{n} {s}" for s, n in bad["status"].value_counts().items())
         out.append(
-            f"{len(bad)} of {len(table)} candidates did not end well ({how}) and were passed over."
+            f"Passed over: {len(bad)} of {len(table)} candidates, which did not end well ({how})."
         )
     if len(ok) > 1 and "num_components" in table:
         k = int(table.loc[found.chosen, "num_components"])

@@ -88,13 +88,17 @@ def prepare(table: Table, wanted: Wanted) -> Prepared:
         elif name in given:
             used.append(kinds.as_kind(table, name, given[name]))
         else:
-            column, why = kinds.find(table, name)
+            column, why = kinds.find(table, name, told_so)
             if column is None and told_so:
                 raise BadInput(f"column {name!r} cannot be used: {why}")
             if column is None:
                 left[name] = why
             else:
                 used.append(column)
+    if not used and wanted.weights:  # a table of frequencies: the values, and how many have them
+        values_of = [n for n, why in left.items() if why == kinds.NUMBERS_ROWS]
+        used = [c for n in values_of if (c := kinds.find(table, n, asked=True)[0])]
+        left = {n: why for n, why in left.items() if n not in values_of}
     if not used:
         reasons = "; ".join(f"{n!r}: {w}" for n, w in left.items())
         raise BadInput(f"no column is left to fit ({reasons or 'all were dropped'})")
@@ -122,10 +126,12 @@ def prepare(table: Table, wanted: Wanted) -> Prepared:
                 f"{name} explains no response; these do: {', '.join(having('covariates'))}"
             )
         own_names = {c.name for a in first for c in a.columns}
-        terms = kinds.select(wanted.covariates, table.names, "--covariates") or [
-            n for n in table.names if n not in (*own_names, *apart, *dropped)
-        ]
-        arguments.append(_design("covariates", terms, table, given, wanted.intercept, left))
+        named = kinds.select(wanted.covariates, table.names, "--covariates")
+        terms = named or [n for n in table.names if n not in (*own_names, *apart, *dropped)]
+        design = _design(
+            "covariates", terms, table, given, wanted.intercept, left, asked=bool(named)
+        )
+        arguments.append(design)
     elif "covariates" in own and own["covariates"].default is own["covariates"].empty:
         raise BadInput(f"{name} is a regression; name the column that is explained by --response")
     for argument, source in by_column.items():
@@ -209,14 +215,20 @@ def _cells(
 
 
 def _design(
-    name: str, terms: Sequence[str], table: Table, given: dict, intercept: bool, left: dict
+    name: str,
+    terms: Sequence[str],
+    table: Table,
+    given: dict,
+    intercept: bool,
+    left: dict,
+    asked: bool = True,
 ) -> Argument:
     used = []
     for term in terms:
         if term in given and given[term] != "ignore":
             used.append(kinds.as_kind(table, term, given[term]))
             continue
-        column, why = kinds.find(table, term)
+        column, why = kinds.find(table, term, asked)
         if column is None:
             left[term] = why
         else:
