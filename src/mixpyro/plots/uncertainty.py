@@ -36,7 +36,9 @@ def uncertainty(fit: Fit, names: Names, ax: Any = None) -> Any:
         )
         worst = max(worst, 1 - 1 / table.shape[1])
     axes.axhline(worst, color=_style.QUIET, lw=0.8, ls="--")
-    axes.text(0, worst, "all classes alike", va="bottom", fontsize=_style.SMALL, color=_style.INK)
+    place = axes.get_yaxis_transform()  # wherever the surest row lies
+    look = {"va": "bottom", "fontsize": _style.SMALL, "color": _style.INK, "transform": place}
+    axes.text(0.02, worst, "all classes alike", **look)
     axes.set_ylim(-0.02, max(1.12 * worst, 0.1))
     if len(by_latent) > 1:
         axes.legend(fontsize=_style.SMALL, frameon=False)
