@@ -12,8 +12,9 @@ from typing import Any
 
 import jax
 
-from .calls.arguments import refuse_aliases, split
+from .calls.arguments import split
 from .calls.call import Call
+from .calls.keywords import refuse_unknown
 from .calls.streams import data_of
 from .choices import choices
 from .classes.assignments import Assign, Schedule
@@ -213,7 +214,7 @@ class EM:
             yield from ahead
 
     def _call(self, args: tuple, kwargs: dict[str, Any]) -> Call:
-        refuse_aliases(self.model, kwargs)
+        refuse_unknown(self.model, kwargs, EM.__init__)
         return split(args, kwargs, self.model)
 
     @surrounded

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .calls.arguments import ALIASES
+from .calls.keywords import ALIASES
 
 _REAL = (int, float, np.integer, np.floating)
 

@@ -12,8 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .calls.arguments import refuse_aliases
 from .calls.digests import digest_of_array
+from .calls.keywords import refuse_unknown
 from .calls.streams import Data
 from .classes.assignments import Assign
 from .classes.assignments.soft import Soft
@@ -93,7 +93,7 @@ def run(
             another run.
     """
     model, posterior = fitter.model, fitter.objective == "posterior"
-    refuse_aliases(model, dict(data.kwargs))
+    refuse_unknown(model, dict(data.kwargs), type(fitter).__init__)
     if init_responsibilities is not None:
         raise ValueError("init_responsibilities are of all rows at once; give init_params")
     seed = int(np.asarray(jax.random.key_data(rng_key)).ravel()[-1])

@@ -173,35 +173,6 @@ def _with_statics(model: Callable, known: Call, args: tuple, kwargs: dict) -> tu
     return args, keywords
 
 
-ALIASES = ("n_components", "n_states", "num_states", "n_classes", "num_classes", "n_clusters")
-
-
-def refuse_aliases(model: Callable, kwargs: dict) -> None:
-    """Say what other libraries' ``n_components`` is called here, where the model does not take it.
-
-    Raises:
-        ValueError: it is given, and the model has ``num_components``; or ``weights`` are, of a
-            model that has none.
-    """
-    given = [name for name in (*ALIASES, "weights") if name in kwargs]
-    if not given:
-        return
-    try:
-        known = signature_of(model).parameters
-    except (TypeError, ValueError):
-        return
-    variable = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in known.values())
-    if "weights" in given and "weights" not in known and not variable:
-        raise ValueError(
-            "the model has no keyword 'weights'. Weights are of independent units: rows, groups, "
-            "sequences; the steps of one sequence have none of their own. A model of one's own is "
-            "weighted by numpyro.handlers.scale(model, scale=weights), one weight a unit"
-        )
-    given = [name for name in given if name != "weights"]
-    if given and given[0] not in known and "num_components" in known:
-        raise ValueError(f"the model has no keyword {given[0]!r}: it is called num_components")
-
-
 def places(model: Callable, call: Call) -> dict[str, int]:
     """{argument: the place of its array in the call}; parts of an argument have their own names."""
     return _named(model, *call.rebuild(tuple(_Place(i) for i in range(len(call.columns)))))

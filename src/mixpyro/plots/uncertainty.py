@@ -36,9 +36,8 @@ def uncertainty(fit: Fit, names: Names, ax: Any = None) -> Any:
         )
         worst = max(worst, 1 - 1 / table.shape[1])
     axes.axhline(worst, color=_style.QUIET, lw=0.8, ls="--")
-    place = axes.get_yaxis_transform()  # wherever the surest row lies
-    look = {"va": "bottom", "fontsize": _style.SMALL, "color": _style.INK, "transform": place}
-    axes.text(0.02, worst, "all classes alike", **look)
+    words = axes.text(0.02, worst, "all classes alike", va="bottom", fontsize=_style.SMALL)
+    words.set(color=_style.INK, transform=axes.get_yaxis_transform())  # wherever rows begin
     axes.set_ylim(-0.02, max(1.12 * worst, 0.1))
     if len(by_latent) > 1:
         axes.legend(fontsize=_style.SMALL, frameon=False)
