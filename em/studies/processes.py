@@ -6,6 +6,7 @@ What comes back are numbers; a fit is put together, its model read, when somebod
 from __future__ import annotations
 
 import pickle
+import warnings
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple, overload
@@ -23,7 +24,17 @@ from ..driver import EM
 from ..options import as_key, whole
 from ..report import storage
 from ..report.fit import Fit
-from .contenders import Keywords, Standing, ahead, complete, lenient, passed, screens, standing
+from .contenders import (
+    Keywords,
+    Standing,
+    ahead,
+    complete,
+    fits_of,
+    lenient,
+    passed,
+    screens,
+    standing,
+)
 from .figures import figures
 
 Calls = Sequence[tuple[tuple, dict[str, Any]]]
@@ -37,6 +48,7 @@ class Told(NamedTuple):
     leaves: dict[str, np.ndarray]
     labels: np.ndarray | None
     numbers: dict[str, Any]
+    warned: tuple[tuple[type[Warning], str], ...]
 
 
 class Fits(Sequence[Fit]):
@@ -82,9 +94,11 @@ class Fits(Sequence[Fit]):
 
 
 def fits_in(
-    number: int, fitter: EM, rng_key: jax.Array | int, keywords: Keywords, calls: Calls
-) -> Fits:
+    number: int | str, fitter: EM, rng_key: jax.Array | int, keywords: Keywords, calls: Calls
+) -> Sequence[Fit]:
     """A fit for each call, in so many processes; ``keywords`` are those that differ.
+
+    ``"auto"`` takes several where that pays and can be, and falls back on one.
 
     Raises:
         ValueError: no whole number of processes; an accelerator; `Batches`; a model or data that
@@ -92,31 +106,53 @@ def fits_in(
     """
     from concurrent.futures.process import BrokenProcessPool  # for sweeps alone, and not light
 
+    if number != 1 and not (isinstance(number, str) and number == "auto"):
+        whole("processes", number)
+        if why := _one_only(fitter, calls):
+            raise ValueError(f"{why}: sweep with processes=1")
+        try:
+            return _elsewhere(int(number), fitter, rng_key, keywords, calls)
+        except BrokenProcessPool as error:
+            raise ValueError(
+                "a process ended by itself: it cannot import the model, or there is not enough "
+                "memory; sweep with fewer processes, or with processes=1"
+            ) from error
+    several = 1 if number == 1 else _affordable(fitter, calls)
+    if several > 1:
+        try:
+            return _elsewhere(several, fitter, rng_key, keywords, calls)
+        except BrokenProcessPool:  # no memory for them, or a module that is here only
+            pass
+    return fits_of(fitter, rng_key, keywords, calls)
+
+
+def _affordable(fitter: EM, calls: Calls) -> int:
+    from ...processes import affordable
+
+    rows = [len(v) for v in jax.tree.leaves(calls[0]) if np.ndim(v)]
+    number = affordable(len(calls), max(rows, default=0))
+    return 1 if number == 1 or fitter.progress_bar or _one_only(fitter, calls) else number
+
+
+def _elsewhere(
+    number: int, fitter: EM, rng_key: jax.Array | int, keywords: Keywords, calls: Calls
+) -> Fits:
+    """What other processes warned of is said here, each warning once."""
     from ...processes import processes
 
-    whole("processes", number)
-    if jax.default_backend() != "cpu":
-        raise ValueError("several processes share no accelerator: sweep with processes=1")
-    if any(data_of(args, kwargs) is not None for args, kwargs in calls):
-        raise ValueError("em.Batches are read by one process: sweep with processes=1")
-    _importable(fitter, calls)
     screening = screens(fitter, keywords)
-    try:
-        with processes(number, _begin, lenient(fitter), _sent(rng_key), _settings()) as submit:
+    with processes(number, _begin, lenient(fitter), _sent(rng_key), _settings()) as submit:
 
-            def every(which: Sequence[int], brief: bool) -> list[Told]:
-                futures = [submit(_run, *calls[i], brief) for i in which]
-                return [future.result() for future in futures]
+        def every(which: Sequence[int], brief: bool) -> list[Told]:
+            futures = [submit(_run, *calls[i], brief) for i in which]
+            return [future.result() for future in futures]
 
-            told = every(range(len(calls)), screening)
-            while left := ahead([t.standing for t in told], keywords):
-                for i, again in zip(left, every(left, False), strict=True):
-                    told[i] = again
-    except BrokenProcessPool as error:
-        raise ValueError(
-            "a process ended by itself: it cannot import the model, or there is not enough memory; "
-            "sweep with fewer processes, or with processes=1"
-        ) from error
+        told = every(range(len(calls)), screening)
+        while left := ahead([t.standing for t in told], keywords):
+            for i, again in zip(left, every(left, False), strict=True):
+                told[i] = again
+    for kind, words in dict.fromkeys(w for t in told for w in t.warned):
+        warnings.warn(words, kind, stacklevel=4)
     fits = Fits(fitter, calls, [_marked(t) for t in told])
     if fitter.throw:
         for i, row in enumerate(fits.rows):
@@ -125,44 +161,54 @@ def fits_in(
     return fits
 
 
-def _importable(fitter: EM, calls: Calls) -> None:
-    """Refuse what cannot be sent, or is of the main module, which other processes do not have."""
+def _one_only(fitter: EM, calls: Calls) -> str:
+    """Why these are for one process, if they are."""
+    if jax.default_backend() != "cpu":
+        return "several processes share no accelerator"
+    if any(data_of(args, kwargs) is not None for args, kwargs in calls):
+        return "em.Batches are read by one process"
     function = fitter.model
     while isinstance(function, partial):
         function = function.func
     try:
         pickle.dumps((fitter, calls[0]))
         if function.__module__ != "__main__":
-            return
+            return ""
         why = "it is defined in the main module"
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         why = str(error)
-    raise ValueError(
-        f"the model or its data cannot be sent to another process ({why}): put the model into a "
-        "file of its own and import it, or sweep with processes=1"
+    return (
+        f"the model or its data cannot be sent to another process ({why}); put the model into a "
+        "file of its own and import it, or else"
     )
 
 
+_CACHE, _DOUBLE = "jax_compilation_cache_dir", "jax_enable_x64"
 # What this process fits, if it was started to.
 _given: list[tuple[EM, tuple, dict[str, Any]]] = []
 
 
 def _begin(fitter: EM, key: tuple, settings: dict[str, Any]) -> None:
-    if settings["cache"] is not None:
-        enable_compilation_cache(settings["cache"])
+    if (cache := settings.pop(_CACHE)) is not None:
+        enable_compilation_cache(cache)
+    for name, value in settings.items():
+        if jax.config.values[name] != value:
+            jax.config.update(name, value)
     _given.append((fitter, key, settings))
 
 
 def _run(args: tuple, kwargs: dict[str, Any], brief: bool) -> Told:
     """One fit, in a process of its own; ``brief``: from its first starts alone."""
     fitter, key, settings = _given[0]
-    with jax.enable_x64(settings["double"]):
+    with warnings.catch_warnings(record=True) as caught, jax.enable_x64(settings[_DOUBLE]):
         own = jax.random.wrap_key_data(key[0], impl=key[1])
         (started,) = fitter.begin_each(own, [(args, kwargs)])
         fit = fitter.finish(started, Ascent.outcome if brief else climb_all)
         leaves, labels, numbers = storage.parts(fit)[-3:]
         stands = standing(fit, not brief or complete(started.ascent))
-        return Told(stands, figures(fit), leaves, labels, numbers)
+        row = figures(fit)
+    warned = tuple((w.category, str(w.message)) for w in caught)
+    return Told(stands, row, leaves, labels, numbers, warned)
 
 
 def _marked(told: Told) -> Told:
@@ -183,7 +229,4 @@ def _sent(rng_key: jax.Array | int) -> tuple[np.ndarray, str]:
 
 def _settings() -> dict[str, Any]:
     """JAX's, as they are in this thread."""
-    return {
-        "double": jax.config.jax_enable_x64,
-        "cache": getattr(jax.config, "jax_compilation_cache_dir", None),
-    }
+    return dict(jax.config.values)

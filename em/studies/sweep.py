@@ -13,7 +13,6 @@ import numpy as np
 from ..climb.status import Status
 from ..driver import EM
 from ..report.fit import Fit
-from .contenders import fits_of
 from .figures import figure, figures
 from .processes import Fits, fits_in
 from .sequence import SequentialTest, sequence
@@ -185,7 +184,7 @@ def sweep(
     rng_key: jax.Array | int,
     *args: Any,
     init_params: Any = None,
-    processes: int = 1,
+    processes: int | str = "auto",
     **kwargs: Any,
 ) -> Sweep:
     """Fit a model for every combination of the keywords that are given as a list, tuple or range.
@@ -204,7 +203,9 @@ def sweep(
         init_params: not allowed: the fits differ in their parameters.
         processes: fit in so many processes at once: most of what many small fits take is Python,
             which runs on one core. Each takes seconds to start, and a model must be of a module
-            that it can import. On the CPU only.
+            that it can import. On the CPU only. ``"auto"`` takes one for every six fits, up to
+            eight and the cores that there are, where all of that holds, and else one: for more
+            than 100,000 rows, models of the main module (a notebook), `Batches`, a progress bar.
         kwargs: the model's keyword arguments; lists, tuples and ranges are swept over.
 
     Raises:
@@ -224,6 +225,4 @@ def sweep(
     every = itertools.product(*grid.values())
     keywords = tuple(dict(zip(grid, values, strict=True)) for values in every)
     calls = [(args, {**fixed, **chosen}) for chosen in keywords]
-    if processes != 1:
-        return Sweep(keywords, fits_in(processes, fitter, rng_key, keywords, calls))
-    return Sweep(keywords, fits_of(fitter, rng_key, keywords, calls))
+    return Sweep(keywords, fits_in(processes, fitter, rng_key, keywords, calls))

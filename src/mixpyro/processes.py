@@ -12,12 +12,14 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from types import ModuleType
 from typing import Any
 
 # Two processes whose products each take all cores take turns at them.
 _ALONE = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+# A process takes as long to start as two small fits take; from so many rows on XLA uses all cores.
+_EACH, _ROWS, _MOST = 6, 100_000, 8
 
 
 @contextmanager
@@ -46,6 +48,13 @@ def cores() -> int:
     """How many of the machine's this process may use."""
     here = getattr(os, "sched_getaffinity", None)
     return len(here(0)) if here else os.cpu_count() or 1
+
+
+def affordable(fits: int, rows: int) -> int:
+    """How many processes pay for so many fits to so many rows; one within such a process."""
+    if rows > _ROWS or parent_process() is not None:
+        return 1
+    return max(1, min(cores(), fits // _EACH, _MOST))
 
 
 def _begin(begin: Callable[..., None], args: tuple) -> None:

@@ -2,7 +2,6 @@
 
 import os
 
-import jax
 import numpy as np
 import pytest
 
@@ -82,10 +81,8 @@ def test_what_a_process_refuses_is_told(counts, x64):
         jobs.screened(job_of("poisson_mixture", counts), [{"num_components": 0}] * 2, Heard(), 2)
 
 
-def test_processes_are_started_where_they_pay(monkeypatch):
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(4)), raising=False)
-    few, many = jobs._EACH - 1, 100
-    job = job_of("poisson_mixture", np.ones(50, int))
-    assert [jobs._affordable(job, n) for n in (few, 2 * jobs._EACH, many)] == [0, 2, 4]
-    large = job_of("poisson_mixture", jax.numpy.ones(jobs._ROWS + 1, int))
-    assert jobs._affordable(large, many) == 1
+def test_processes_are_started_where_they_pay(monkeypatch, counts, x64):
+    asked = []
+    monkeypatch.setattr(jobs, "affordable", lambda fits, rows: asked.append((fits, rows)) or 1)
+    jobs.screened(job_of("poisson_mixture", counts), CELLS, Heard())
+    assert asked == [(2, 80)]

@@ -12,12 +12,10 @@ import numpy as np
 
 from .. import enable_compilation_cache
 from ..em import EM, Batches, Fit
-from ..processes import cores, processes
+from ..processes import affordable, processes
 from .modelling import load_model
 
 CRITERIA = ("bic", "aic", "icl")
-# A process takes as long to start as two candidates take; from so many rows on XLA uses all cores.
-_EACH, _ROWS, _MOST = 6, 100_000, 8
 
 
 class Told(Protocol):
@@ -93,7 +91,7 @@ def screened(
 
     In so many processes: by default as many as there are cores, if that pays.
     """
-    number = _affordable(job, len(cells)) if at_once is None else at_once
+    number = affordable(len(cells), job.num_rows) if at_once is None else at_once
     rows: list[dict[str, Any]] = []
     if number > 1:
         try:
@@ -103,12 +101,6 @@ def screened(
             pass
     rest = cells[len(rows) :]
     return rows + [row_of(c, f) for c, f in zip(rest, job.fits(rest, told, False), strict=True)]
-
-
-def _affordable(job: Job, number: int) -> int:
-    if job.num_rows > _ROWS:
-        return 1
-    return min(cores(), number // _EACH, _MOST)
 
 
 def _side_by_side(

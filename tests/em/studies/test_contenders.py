@@ -20,7 +20,7 @@ COUNTS = np.concatenate([np.random.default_rng(0).poisson(rate, 30) for rate in 
 def swept():
     number = range(1, 14)
     with jax.enable_x64(True):
-        return em.sweep(models.poisson_mixture, 0, COUNTS, num_components=number)
+        return em.sweep(models.poisson_mixture, 0, COUNTS, num_components=number, processes=1)
 
 
 def test_those_in_front_are_searched_and_the_others_say_that_they_were_not():
@@ -46,7 +46,7 @@ def test_more_components_are_never_below_fewer():
 def test_few_candidates_or_a_number_of_starts_are_as_they_are_asked_for():
     few = em.sweep(models.poisson_mixture, 0, COUNTS, num_components=[2, 5])
     own = em.EM(models.poisson_mixture, num_restarts=2)
-    many = em.sweep(own, 0, COUNTS, num_components=[2] * 13)
+    many = em.sweep(own, 0, COUNTS, num_components=[2] * 13, processes=1)
     assert not any(fit.restart_results.passed for fit in (*few.fits, *many.fits))
     assert [len(fit.restarts) for fit in many.fits] == [2] * 13
     assert len(few.fits[1].restarts) > 10
@@ -62,7 +62,7 @@ def test_files_keep_that_more_starts_were_not_tried(tmp_path):
 def test_a_failure_is_raised_where_it_is_asked_for():
     own = em.EM(models.poisson_mixture, throw=True, max_steps=1)
     with pytest.raises(em.FitError, match="max_steps"):
-        em.sweep(own, 0, COUNTS, num_components=[2] * 13)
+        em.sweep(own, 0, COUNTS, num_components=[2] * 13, processes=1)
 
 
 def stands(components, log_likelihood, bic, hoped, searched=False, sound=True):

@@ -1,10 +1,13 @@
 """Sweeps in several processes: the fits of one process, put together when they are asked for."""
 
 import functools
+import importlib
+import os
 import subprocess
 import sys
 import threading
 import types
+import warnings
 
 import jax
 import numpy as np
@@ -12,6 +15,7 @@ import pandas as pd
 import pytest
 
 from mixpyro import em, models
+from mixpyro import processes as several_at_once
 from mixpyro.em.studies import processes
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("x64")]
@@ -121,6 +125,45 @@ def test_a_module_that_is_nowhere_else_is_told(monkeypatch, capfd):
     with pytest.raises(ValueError, match="ended by itself: it cannot import the model"):
         em.sweep(here.own, 0, COUNTS, num_components=[1, 2], processes=2)
     assert "only_here" in capfd.readouterr().err  # Python says which
+
+
+WARNING = MODEL.replace("\n    return", "\n    warnings.warn('by the model')\n    return").replace(
+    "from mixpyro", "import warnings\n\nfrom mixpyro"
+)
+
+
+def test_several_are_taken_where_that_pays_and_can_be(monkeypatch, tmp_path, capfd):
+    """They say here what they warn of; where they cannot be had one does it."""
+    monkeypatch.setattr(several_at_once, "cores", lambda: 2)
+    (tmp_path / "model_that_warns.py").write_text(WARNING)
+    monkeypatch.syspath_prepend(tmp_path)
+    own = importlib.import_module("model_that_warns").own
+
+    def swept(model, number=12):
+        fitter = em.EM(model, num_restarts=1)
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            found = em.sweep(fitter, 0, COUNTS, num_components=number * [2])
+        return found, [str(w.message) for w in warned]
+
+    several, warned = swept(own)
+    assert isinstance(several.fits, processes.Fits)
+    assert warned == ["by the model"]
+    for found, _ in (swept(own, 11), swept(lambda *a, **kw: own(*a, **kw))):
+        assert isinstance(found.fits, tuple)
+    (tmp_path / "model_that_warns.py").write_text("raise ImportError('nowhere else')")
+    one, _ = swept(own)
+    assert isinstance(one.fits, tuple)
+    assert "nowhere else" in capfd.readouterr().err
+    pd.testing.assert_frame_equal(one.table, several.table, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("fits", "rows", "number"), [(5, 9, 1), (12, 9, 2), (99, 9, 4), (99, 10**6, 1)]
+)
+def test_how_many_pay(monkeypatch, fits, rows, number):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(4)), raising=False)
+    assert several_at_once.affordable(fits, rows) == number
 
 
 def test_what_cannot_be_is_refused(monkeypatch):
