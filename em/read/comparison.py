@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from numpyro import handlers, validation_enabled
-from numpyro.infer.util import compute_log_probs
+from numpyro.infer.util import log_density
 
 from ..calls.call import Call
 from ..machine.jit import every, once_jit
@@ -161,16 +161,10 @@ def _natural(reader: Reader, params: Params, arrays: tuple, classes: dict) -> tu
     model = handlers.block(model, hide=partly)
     args, kwargs = reader.template.rebuild(arrays)
     with validation_enabled(False):
-        found, trace = compute_log_probs(model, args, kwargs, {}, sum_log_prob=False)
-        terms = {name: jnp.asarray(term) for name, term in found.items()}
-        whole = jnp.asarray(sum((t.sum() for t in terms.values()), 0.0))
-        for name, term in terms.items():
-            if trace[name]["scale"] is None:
-                trace[name]["log_prob"] = term  # which need not be worked out again
-    counted = [*apart(structure), *(d.name for d in structure.data)]
-    known = [terms[name] for name in counted if name in terms]
-    read = sum((t.sum() for t in known), jnp.zeros((), whole.dtype))
-    size = sum((jnp.abs(t).sum() for t in known), jnp.ones((), whole.dtype))
+        whole, trace = log_density(model, args, kwargs, {})
+    terms = [_term(trace[name]) for name in _counted(structure, trace)]
+    read = sum((t.sum() for t in terms), jnp.zeros((), whole.dtype))
+    size = sum((jnp.abs(t).sum() for t in terms), jnp.ones((), whole.dtype))
     levels = range(len(structure.levels))
     return (read, whole, size), [level_density(structure, trace, z, level) for level in levels]
 
@@ -195,6 +189,17 @@ def apart(structure: Structure) -> list[str]:
     for latent in structure.latents:
         names += [n for n in (latent.prior, latent.labels) if n is not None]
     return list(dict.fromkeys(names))
+
+
+def _counted(structure: Structure, trace: dict) -> list[str]:
+    names = [*apart(structure), *(d.name for d in structure.data)]
+    return [n for n in names if n in trace and trace[n]["type"] == "sample"]
+
+
+def _term(site: dict) -> jax.Array:
+    """A site's log density times its scale; unscaled it is kept, for `layout.row_log_prob`."""
+    site["log_prob"] = log_prob = jnp.asarray(site["fn"].log_prob(site["value"]))
+    return log_prob if site["scale"] is None else site["scale"] * log_prob
 
 
 def _worst(read: jax.Array, own: jax.Array) -> tuple:

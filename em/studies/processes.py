@@ -129,9 +129,11 @@ def fits_in(
 def _affordable(fitter: EM, calls: Calls) -> int:
     from ...processes import affordable
 
-    rows = [len(v) for v in jax.tree.leaves(calls[0]) if np.ndim(v)]
+    rows = [v.shape[0] for v in jax.tree.leaves(calls[0]) if getattr(v, "shape", ())]
     number = affordable(len(calls), max(rows, default=0))
-    return 1 if number == 1 or fitter.progress_bar or _one_only(fitter, calls) else number
+    if number == 1 or fitter.progress_bar or jax.device_count() > 1:
+        return 1
+    return 1 if _one_only(fitter, calls) else number
 
 
 def _elsewhere(

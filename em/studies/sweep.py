@@ -205,7 +205,8 @@ def sweep(
             which runs on one core. Each takes seconds to start, and a model must be of a module
             that it can import. On the CPU only. ``"auto"`` takes one for every six fits, up to
             eight and the cores that there are, where all of that holds, and else one: for more
-            than 100,000 rows, models of the main module (a notebook), `Batches`, a progress bar.
+            than 100,000 rows, models of the main module (a notebook), `Batches`, a progress bar,
+            several devices.
         kwargs: the model's keyword arguments; lists, tuples and ranges are swept over.
 
     Raises:
