@@ -42,13 +42,12 @@ def refuse_unknown(model: Callable, given: Mapping[str, Any], fitter: Callable) 
         if itself_open:  # a wrapper may take what the model within does not
             continue
         own = getattr(model, "__name__", "model")
-        near = difflib.get_close_matches(name, known, 1, 0.6)
         if name in (fitter.__kwdefaults__ or ()):
             hint = f"; that is an option of the fitter: em.EM({own}, {name}={_short(value)})"
         else:
-            hint = f" (it has {', '.join(known)})" + (
-                f"; did you mean {near[0]!r}?" if near else ""
-            )
+            near = difflib.get_close_matches(name, known, 1, 0.6)
+            hint = f" (it has {', '.join(known)})"
+            hint += f"; did you mean {near[0]!r}?" if near else ""
         raise TypeError(f"{own} has no keyword {name!r}{hint}")
 
 

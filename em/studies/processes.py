@@ -106,24 +106,23 @@ def fits_in(
     """
     from concurrent.futures.process import BrokenProcessPool  # for sweeps alone, and not light
 
-    if number != 1 and not (isinstance(number, str) and number == "auto"):
-        whole("processes", number)
-        if why := _one_only(fitter, calls):
-            raise ValueError(f"{why}: sweep with processes=1")
-        try:
-            return _elsewhere(int(number), fitter, rng_key, keywords, calls)
-        except BrokenProcessPool as error:
-            raise ValueError(
-                "a process ended by itself: it cannot import the model, or there is not enough "
-                "memory; sweep with fewer processes, or with processes=1"
-            ) from error
-    several = 1 if number == 1 else _affordable(fitter, calls)
-    if several > 1:
-        try:
-            return _elsewhere(several, fitter, rng_key, keywords, calls)
-        except BrokenProcessPool:  # no memory for them, or a module that is here only
-            pass
-    return fits_of(fitter, rng_key, keywords, calls)
+    auto = isinstance(number, str) and number == "auto"
+    if auto:
+        number = _affordable(fitter, calls)
+    whole("processes", number)
+    if number == 1:
+        return fits_of(fitter, rng_key, keywords, calls)
+    if not auto and (why := _one_only(fitter, calls)):
+        raise ValueError(why)
+    try:
+        return _elsewhere(int(number), fitter, rng_key, keywords, calls)
+    except BrokenProcessPool as error:
+        if auto:  # no memory for them, or a module that is here only
+            return fits_of(fitter, rng_key, keywords, calls)
+        raise ValueError(
+            "a process ended by itself: it cannot import the model, or there is not enough memory; "
+            "sweep with fewer processes, or with processes=1"
+        ) from error
 
 
 def _affordable(fitter: EM, calls: Calls) -> int:
@@ -152,7 +151,7 @@ def _elsewhere(
         told = every(range(len(calls)), screening)
         while left := ahead([t.standing for t in told], keywords):
             for i, again in zip(left, every(left, False), strict=True):
-                told[i] = again
+                told[i] = again._replace(warned=told[i].warned + again.warned)
     for kind, words in dict.fromkeys(w for t in told for w in t.warned):
         warnings.warn(words, kind, stacklevel=4)
     fits = Fits(fitter, calls, [_marked(t) for t in told])
@@ -164,11 +163,11 @@ def _elsewhere(
 
 
 def _one_only(fitter: EM, calls: Calls) -> str:
-    """Why these are for one process, if they are."""
+    """Why these are for one process, and what to do; empty if they are not."""
     if jax.default_backend() != "cpu":
-        return "several processes share no accelerator"
+        return "several processes share no accelerator: sweep with processes=1"
     if any(data_of(args, kwargs) is not None for args, kwargs in calls):
-        return "em.Batches are read by one process"
+        return "em.Batches are read by one process: sweep with processes=1"
     function = fitter.model
     while isinstance(function, partial):
         function = function.func
@@ -180,8 +179,8 @@ def _one_only(fitter: EM, calls: Calls) -> str:
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         why = str(error)
     return (
-        f"the model or its data cannot be sent to another process ({why}); put the model into a "
-        "file of its own and import it, or else"
+        f"the model or its data cannot be sent to another process ({why}): put the model into a "
+        "file of its own and import it, or sweep with processes=1"
     )
 
 
