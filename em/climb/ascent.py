@@ -71,7 +71,7 @@ class Ascent:
     @property
     def costly(self) -> bool:
         """Whether steps of all starts cost so much that most of them are worth saving."""
-        work = self.program.price * self.number
+        work = self.price * self.number
         return self.number > 1 and not self.way.assign.hard and work > _COSTLY
 
     @property
@@ -89,7 +89,7 @@ class Ascent:
         if not self.way.plain_first:
             return tolerance, most
         least, *enough = _PLAIN_STEPS
-        affordable = int(_PLAIN // max(self.program.price * self.number, 1))
+        affordable = int(_PLAIN // max(self.price * self.number, 1))
         most = min(most, enough[int(np.isfinite(self.bar))])
         return tolerance, min(max(least, affordable), most)
 
@@ -112,9 +112,9 @@ class Ascent:
 
         None where NumPy begins: there is nothing to wait for.
         """
-        if isinstance(self._first_opening.compiled, Patient):
-            return None
         opening, (tolerance, limit) = self._first_opening, self.first
+        if isinstance(opening.compiled, Patient):
+            return None
         args = opening.arguments(tolerance, 0, opening.course, limit)
         self._ahead.append(pool.submit(opening.compiled.lower(*args).compile))
         return self._ahead[0]
@@ -122,7 +122,14 @@ class Ascent:
     @cached_property
     def at_work(self) -> tuple[Program, Rows]:
         """The program and the rows that it climbs by (`engine.stand_in`)."""
-        return stand_in(self.program, self.rows)
+        # A class that is drawn or given is each row's own, not its kind's.
+        own = not isinstance(self.given, dict | None) or not isinstance(self.way.assign, Soft)
+        return stand_in(self.program, self.rows, pool=not own)
+
+    @property
+    def price(self) -> float:
+        """Multiplications that a step of one climb takes."""
+        return self.at_work[0].price
 
     @cached_property
     def _first_opening(self) -> Opening:
@@ -185,7 +192,7 @@ class Ascent:
             params = {n: as_jax(v[best]) for n, v in outcome.params.items()}
             outcome, restarts = climb_on(outcome, best, params)
         # Where steps are dear, one round of moves.
-        for _ in range(1 if self.program.price > _COSTLY else _MOVES):
+        for _ in range(1 if self.price > _COSTLY else _MOVES):
             if way.moves is None or restarts.status[restarts.chosen] != Status.CONVERGED:
                 break
             better = way.moves({n: as_jax(v[restarts.chosen]) for n, v in outcome.params.items()})
@@ -199,8 +206,7 @@ class Ascent:
 
     def selected(self, outcome: Outcome) -> Restarts:
         """Which of these climbs the user gets."""
-        program, rows = self.at_work
-        return select(program, outcome, rows, self.total)
+        return select(self.at_work[0], outcome, self.at_work[1], self.total)
 
     def _crawling(
         self, outcome: Outcome, restarts: Restarts, limit: int
@@ -217,7 +223,7 @@ class Ascent:
         rest = np.array([left(np.asarray(trace[:steps]), noise) for trace, steps in traces])
         # Single precision may have ended a climb that crawls.
         crawls = short | (ended & self.single & (rest > max(_LEFT, self.way.tolerance)))
-        # What cannot come out above a climb that has settled goes on only if it is chosen.
+        # What cannot come out above a settled climb goes on only if it is chosen.
         settled = np.max(restarts.objective, where=ended & ~crawls, initial=self.bar)
         higher = restarts.objective + _DOUBT * rest > settled + _MORE
         # One that rounding left on a plateau may lead anywhere: it is one start lost.
@@ -226,7 +232,7 @@ class Ascent:
     @property
     def _affordable(self) -> int:
         """How many climbs may go on to their end one by one."""
-        return max(_FINALISTS, int(_ENDS // (_END_STEPS * max(self.program.price, 1))))
+        return max(_FINALISTS, int(_ENDS // (_END_STEPS * max(self.price, 1))))
 
     @property
     def single(self) -> bool:
@@ -252,7 +258,7 @@ class Ascent:
         With a ``level`` the objective is counted from that of all rows at it: in single precision
         a sum of large terms would hide what a step gains.
         """
-        # The checkpoint knows climbs by what is asked of them, which JSON gives back as it was.
+        # What the checkpoint knows climbs by; JSON gives it back as it was.
         what = [float(tolerance), int(limit), level]
         known = None if self.checkpoint is None else self.checkpoint.recorded(what)
         if known is not None:
@@ -268,7 +274,7 @@ class Ascent:
             expected = opening.expected._replace(objective=before)
             opening = opening._replace(rows=rows, expected=expected)
         Progress.count_from(run, base)
-        course, work = opening.course, self.program.price * len(opening.keys)
+        course, work = opening.course, self.price * len(opening.keys)
         if self.checkpoint is not None:
             course = opening.laid(self.checkpoint.resumed(what, course))
         args = partial(opening.arguments, tolerance, run)
@@ -279,7 +285,7 @@ class Ascent:
             objective=np.asarray(found.objective, float) + base,
             trace=np.asarray(found.trace, float) + base,
         )
-        if self.checkpoint is not None and not (found.code == Status.INTERRUPTED).any():
+        if self.checkpoint is not None and all(found.code != Status.INTERRUPTED):
             self.checkpoint.over(what, found)
         return found
 

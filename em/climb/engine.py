@@ -22,13 +22,14 @@ from ..families import Family
 from ..machine.jit import effort, quick_jit
 from ..machine.kept import Compiled
 from ..machine.recent import Recent
-from ..plan.chunks import Rows, in_chunks, in_order
+from ..plan.chunks import Rows, in_chunks, in_order, size_class
 from ..plan.program import Program
-from ..plan.resize import of_size_class
+from ..plan.resize import of_size
 from ..read.chains.chain import Chain
 from ..read.latents import Latent, Level
 from ..read.structure import Data, Parameter
 from ..rows import row_density
+from ..rows.distinct import distinct
 
 _kept: Recent[Compiled] = Recent(64)
 _keys: weakref.WeakKeyDictionary[Program, Hashable] = weakref.WeakKeyDictionary()
@@ -56,38 +57,55 @@ def compiled(program: Program, name: Hashable, make: Callable[[], Any]) -> Any:
     return found(name, make)
 
 
-def stand_in(program: Program, rows: Rows) -> tuple[Program, Rows]:
-    """The program and the rows to climb by, of which other numbers of rows make use as well.
+def stand_in(program: Program, rows: Rows, pool: bool = False) -> tuple[Program, Rows]:
+    """The program and the rows to climb by: fewer that say the same, or what others use as well.
 
-    Where steps need the model, that of the rows' size class, if it works row by row.
+    Where rows are worked out one by one and many are alike, each kind is one row with the weight of
+    all (``pool``). Where steps need the model, the rows are filled up to those of a size class, of
+    which other numbers of rows make use.
     """
-    n, apart = program.num_rows, rows.chunks.weights.shape[:2] != (1, 1)
-    if program.alone or program.shards is not None or apart:
+    n = program.num_rows
+    if program.shards is not None or any(n in v.shape for v in jax.tree.leaves(rows.reference)):
+        return program, rows  # the reference of a row may be the order of all, say
+    kinds = distinct(rows.arrays, n) if pool else None
+    found = None if kinds is None else of_size(program, size_class(len(kinds.first)))
+    if found is not None and kinds is not None:
+        return found, _chosen(program, found, rows, kinds.first, kinds.sums(rows.weights))
+    if program.alone or rows.chunks.weights.shape[:2] != (1, 1):
         return program, rows
-    if any(n in v.shape for v in jax.tree.leaves(rows.reference)):  # the order of the rows, say
-        return program, rows
-    found = of_size_class(program)
+    found = of_size(program, size_class(n))
     if found is None or found is program:
         return program, rows
-    m = found.num_rows
+    return found, _chosen(program, found, rows, np.arange(n), np.asarray(rows.weights))
 
-    def last(array: Any) -> Any:
-        return filled_up(program, m, array)
+
+def _chosen(
+    program: Program, found: Program, rows: Rows, places: np.ndarray, weights: np.ndarray
+) -> Rows:
+    """The rows at these places with other weights, filled up to as many as ``found`` has."""
+    n, more = program.num_rows, found.num_rows - len(places)
+    places = np.pad(places, (0, more), mode="edge")
+    filled: Any = np.pad(weights, (0, more))
+
+    def taken(array: Any) -> Any:
+        return np.asarray(array)[..., places]
+
+    def of_chunks(array: Any) -> Any:
+        """One chunk; its rows come last, and the chunks' two axes first."""
+        whole = np.moveaxis(np.asarray(array), (0, 1), (-3, -2))
+        return taken(whole.reshape(*whole.shape[:-3], -1))[None, None]
 
     def own(array: Any) -> Any:
         """Of the model: its rows are where there are n."""
         axis = array.shape.index(n) if n in array.shape else None
-        if axis is None:
-            return array
-        return np.moveaxis(last(np.moveaxis(np.asarray(array), axis, -1)), -1, axis)
+        return array if axis is None else np.asarray(array).take(places, axis)
 
-    filled = partial(filled_up, program, m, mode="constant")
     arrays = tuple(map(own, rows.arrays))
     ahead = found.compiled("ahead", lambda: quick_jit(found, partial(row_density.ahead, found)))
-    return found, rows._replace(
-        chunks=jax.tree.map(last, rows.chunks)._replace(weights=filled(rows.chunks.weights)),
-        weights=filled(rows.weights),
-        points={name: last(v) for name, v in rows.points.items()},
+    return rows._replace(
+        chunks=jax.tree.map(of_chunks, rows.chunks)._replace(weights=filled[None, None]),
+        weights=filled,
+        points={name: taken(v) for name, v in rows.points.items()},
         arrays=arrays,
         ahead=ahead(arrays) if rows.ahead else {},
     )

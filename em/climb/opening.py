@@ -106,8 +106,9 @@ def opened(
         given = jax.tree.map(partial(_filled, program, rows.num_units), given)
     key = ("start", assign, start, type(given), number)
     begin = partial(all_starts, program, assign, start, number)
-    # Numeric M-steps take many steps of their own, if only some parameters are given.
-    inner = FIRST_STEPS if isinstance(given, dict) else 2 * program.num_components
+    # A start takes a pass over the rows or two; numeric M-steps take many steps of their own, if
+    # only some parameters are given.
+    inner = FIRST_STEPS if isinstance(given, dict) else 1
     # Many starts are a loop themselves.
     starting = partial(quick_jit, times=number * inner) if number <= _FEW else loop_jit
     begun = engine.compiled(program, key, lambda: starting(program, begin))

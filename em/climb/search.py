@@ -104,4 +104,4 @@ def _found(ascent: Ascent, params: dict) -> Found:
 
 
 def _cost(ascent: Ascent, outcome: Outcome) -> float:
-    return float(outcome.steps.sum()) * ascent.program.price
+    return float(outcome.steps.sum()) * ascent.price

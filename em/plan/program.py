@@ -30,6 +30,8 @@ __all__ = ["Params", "Program"]
 _FAR, _FAR_SINGLE = 18.0, 8.0
 # Steps of Newton's method in an M-step, times what a density costs beside a product.
 _NEWTON = 50
+# Densities that an M-step takes that solves an equation of sums over the rows.
+_PASSES = 10
 
 
 class Sized(Protocol):
@@ -120,7 +122,8 @@ class Program(Reader):
         """About how many multiplications a step of EM takes for each start, M-steps included.
 
         A numeric one is a few steps of Newton's method, whose Hessian is as many derivatives of the
-        rows' densities as there are parameters (of a component, where these are separate).
+        rows' densities as there are parameters (of a component, where these are separate). One that
+        solves an equation of sums over the rows takes several passes over them.
         """
         sizes = {p.name: p.size for p in self.structure.free}
         own = (
@@ -128,7 +131,8 @@ class Program(Reader):
             for b in self.blocks
             if b.numeric
         )
-        return self.work * (1 + _NEWTON * sum(own))
+        passes = _PASSES if any(isinstance(s, RowSite) for s in self.sites) else 0
+        return self.work * (1 + _NEWTON * sum(own) + passes)
 
     def arguments(self, params: Params, arrays: tuple) -> dict[str, Args]:
         """{site: {argument: (k, c, event...)}} for the sites whose arguments vary by no row."""

@@ -3,7 +3,7 @@
 One trace tells: the jaxpr of all densities and arguments must be that of the first reading to the
 letter, but for the number of rows. Then what was found of the first, and proved on its data, holds
 of the other too, and is not looked for again. Where every row is also worked out by itself, rows
-may be filled up to a number that many have (`of_size_class`).
+may be filled up to a number that many have (`of_size`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from ..calls.digests import digest_of_array
 from ..read import replay
 from ..read.latents import log_prob, masks
 from ..read.structure import Structure
-from .chunks import size_class
 from .program import Program
 from .row_by_row import row_by_row
 
@@ -61,14 +60,16 @@ def resized(program: Program, call: Call) -> Program | None:
     return new
 
 
-def of_size_class(program: Program) -> Program | None:
-    """The program of as many rows as its size class has, by which rows that are filled up climb.
+def of_size(program: Program, m: int) -> Program | None:
+    """The program of so many rows, by which others climb: filled up, or each kind of them once.
 
     All programs that were made of one another have it in common. None where a row's numbers may
     hang on other rows, or on how many there are.
     """
-    n, m = program.num_rows, size_class(program.num_rows)
-    if not _plain(program.structure, n) or program.template.concrete or n <= program.num_components:
+    n = program.num_rows
+    if not _plain(program.structure, n) or program.template.concrete:
+        return None
+    if min(n, m) <= program.num_components:
         return None
     if any(p.support is None for p in program.structure.free):  # it may hang on the data
         return None

@@ -18,7 +18,8 @@ from mixpyro.em import programs
 from mixpyro.em.climb import opening
 from mixpyro.em.climb.engine import stand_in
 from mixpyro.em.machine.recent import Recent
-from mixpyro.em.plan.resize import of_size_class
+from mixpyro.em.plan.chunks import size_class
+from mixpyro.em.plan.resize import of_size
 from mixpyro.em.plan.row_by_row import row_by_row
 
 KEY = jax.random.key(0)
@@ -176,7 +177,7 @@ def test_fits_are_those_of_their_own_rows(name, fresh):
     for n in (70, 61):
         y, x = simulated(n)
         fit = em.EM(model).run(KEY, y, x)
-        assert (of_size_class(fit.program) is not None) == by_row
+        assert (of_size(fit.program, size_class(n)) is not None) == by_row
         expected = best(y, x, np.asarray(offset(x)))
         np.testing.assert_allclose(fit.log_likelihood, expected, rtol=2e-6)
         assert fit.responsibilities().shape == (n, 2)
@@ -205,7 +206,7 @@ def test_weights_and_given_responsibilities_are_those_of_the_rows(fresh):
 
     start = np.stack([y < 3, y >= 3], 1).astype(float)
     fit = em.EM(weighted).run(KEY, y, x, weights, init_responsibilities=start)
-    assert of_size_class(fit.program).num_rows == 64
+    assert of_size(fit.program, size_class(35)).num_rows == 64
     np.testing.assert_allclose(fit.log_likelihood, best(y, x, 0, weights), rtol=2e-6)
 
 
