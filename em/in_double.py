@@ -21,7 +21,7 @@ from .calls.streams import Data
 from .classes.assignments import Assign
 from .climb.ascent import Ascent
 from .climb.search import climb_all
-from .climb.selection import Restarts
+from .climb.selection import Restarts, alike
 from .climb.state import Outcome
 from .climb.status import Status
 from .climb.stopping import worst_of_total
@@ -34,15 +34,15 @@ from .rows.streamed import Streamed
 from .step.objective import likelihoods_at, objective_at, prior_at
 
 # Rounding that may cost less than so much of the objective is left as it is, or that made it fall
-# by less than so much; or that may cost less than this, where a climb took so many steps: on a flat
-# ridge it hides all that a step gains long before the top.
+# by less than so much (or than it may cost); or that may cost less than this, where a climb took so
+# many steps: on a flat ridge it hides all that a step gains long before the top.
 _COARSE, _FALL, _RIDGE, _LONG = 0.5, 0.02, 0.02, 100
 # Single precision's parameters tell no more: the climb ends when less is left of it.
 _LITTLE = 1e-3
 # Rows of so many bytes are not held twice more.
 _ROOM = 1 << 30
-# So many climbs are ended in double precision, if their classes' sizes differ by such a part.
-_MOST, _APART = 3, 0.01
+# So many climbs are ended in double precision.
+_MOST = 3
 
 
 class Doubled(NamedTuple):
@@ -66,12 +66,12 @@ def fit_of(
 ) -> Fit:
     """The fit of climbs that have ended, in single precision where it costs the user little.
 
-    Where rounding has made a climb fall, or its end differ from NumPyro's own log-likelihood there
-    (classes that share a scale and lie hundreds of it apart), all are made anew in double
-    precision, as where some collapsed on many rows (single precision has digits for scales down to
-    a thousandth of the data's only); where only the sum over many rows is coarse, the best
-    go on from where they are. The status is then found in double precision too, and the numbers of
-    the fit are in single precision again.
+    Where rounding has made a climb fall by more than that of a sum, or its end differ from
+    NumPyro's own log-likelihood there (classes that share a scale and lie hundreds of it apart),
+    all are made anew in double precision, as where some collapsed on many rows (single precision
+    has digits for scales down to a thousandth of the data's only); where only the sum over many
+    rows is coarse, the best go on from where they are. The status is then found in double precision
+    too, and the numbers of the fit are in single precision again.
     """
     own = ascent.program, call, ascent.rows, found
     doubled = _doubled(call, ascent, outcome, restarts)
@@ -101,7 +101,7 @@ def _doubled(
     doubt = _doubt(ascent, float(outcome.objective[start]))
     trace = np.asarray(outcome.trace[start, : outcome.steps[start]])
     coarse = _COARSE if len(trace) < _LONG else _RIDGE
-    broken |= bool(restarts.status[start] == Status.LOWERED or _fall(trace) > _FALL)
+    broken |= bool(restarts.status[start] == Status.LOWERED or _fall(trace) > max(_FALL, doubt))
     broken |= restarts.cut_short or bool(restarts.fallen_above(_FALL + doubt))
     fine = restarts.cut_short or restarts.status[start] in (Status.CONVERGED, Status.LOWERED)
     if not (ascent.single and fine and (broken or doubt > coarse)):
@@ -202,9 +202,9 @@ def _candidates(outcome: Outcome, near: list[int], doubt: float, total: float) -
     """Those that may come out the highest, of like classes once."""
     kept: list[int] = []
     best = max(outcome.objective[i] for i in near)
-    sizes = np.sort(np.asarray(outcome.counts), -1)
+    sizes = np.asarray(outcome.counts)
     for i in sorted(near, key=lambda i: -outcome.objective[i]):
-        apart = all(np.abs(sizes[i] - sizes[j]).max() > _APART * total for j in kept)
+        apart = not any(alike(sizes[i], sizes[j], total) for j in kept)
         if outcome.objective[i] >= best - doubt and apart and len(kept) < _MOST:
             kept.append(i)
     return kept

@@ -176,7 +176,7 @@ def run(
     likelihoods: Any = None
     if np.dtype(common.weights.dtype).itemsize < 8:
         climbed, likelihoods = in_double(model, data, first, seen.gaps, rows, assign, climbed)
-    chosen = select(program, climbed, common, rows.facts.total)
+    chosen = select(program, common, climbed, rows.facts.total)
     chosen = replace(chosen, narrow=chosen.narrow or narrow)
     likelihood = None if likelihoods is None else float(likelihoods[chosen.chosen])
     if likelihood is not None and not np.isfinite(likelihood):

@@ -33,7 +33,7 @@ from .stopping import left
 
 # Steps of all starts together that cost more multiplications than this are worth saving.
 _COSTLY = 1e6
-_SHORT_TOLERANCE = 0.5
+_SHORT_TOLERANCE, _ROUNDING = 0.5, 5e-2  # and what rounding leaves in single precision
 # More starts than this take so many steps, and only so many of them go on.
 _MANY, _SHORT_STEPS, _FINALISTS = 30, 5, 3
 # Before it is accelerated a climb takes EM's own steps for so many multiplications: at least the
@@ -206,7 +206,8 @@ class Ascent:
 
     def selected(self, outcome: Outcome) -> Restarts:
         """Which of these climbs the user gets."""
-        return select(self.at_work[0], outcome, self.at_work[1], self.total)
+        short = 2 * _SHORT_TOLERANCE if self.costly else self.single * _ROUNDING
+        return select(*self.at_work, outcome, self.total, short)
 
     def _crawling(
         self, outcome: Outcome, restarts: Restarts, limit: int
@@ -241,9 +242,8 @@ class Ascent:
 
     def _level_of(self, objective: Any) -> float:
         """A row's part of an objective but for its constant; 0 in double precision."""
-        if not self.single or not np.isfinite(objective) or not self.total > 0:
-            return 0.0
-        return (float(objective) - float(self.rows.log_base)) / self.total
+        known = self.single and np.isfinite(objective) and self.total > 0
+        return (float(objective) - float(self.rows.log_base)) / self.total if known else 0.0
 
     def _climbed(
         self,

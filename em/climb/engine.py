@@ -79,6 +79,20 @@ def stand_in(program: Program, rows: Rows, pool: bool = False) -> tuple[Program,
     return found, _chosen(program, found, rows, np.arange(n), np.asarray(rows.weights))
 
 
+def some(program: Program, rows: Rows, number: int) -> tuple[Program, Rows] | None:
+    """About so many of the rows, by their places; None if these are fewer, or hang together."""
+    n, m = program.num_rows, size_class(number)
+    if n <= m or program.shards is not None:
+        return None
+    if any(n in v.shape for v in jax.tree.leaves(rows.reference)):
+        return None
+    found = of_size(program, m)
+    if found is None:
+        return None
+    places = np.linspace(0, n - 1, m).astype(int)
+    return found, _chosen(program, found, rows, places, np.asarray(rows.weights)[places])
+
+
 def _chosen(
     program: Program, found: Program, rows: Rows, places: np.ndarray, weights: np.ndarray
 ) -> Rows:

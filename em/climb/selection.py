@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _SMALL_SCALE = 0.05
 # ... while its rows are fewer than this many times the numbers they must determine.
 _FEW_ROWS = 3.0
+# Climbs whose classes' sizes differ by a smaller part of all rows are on their way to one optimum.
+_APART = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +36,7 @@ class Restarts:
     from the best by rounding only. ``passed``: there would have been more starts, but another model
     is ahead (`studies/contenders.py`). ``cut_short``: a climb collapsed on a component of rows
     enough, which may have been on its way to an estimate; ``narrow``: no sound one is as high.
+    ``short``: how much of its climb one may have left where it seems on its way to the chosen one.
     """
 
     objective: np.ndarray
@@ -45,6 +48,7 @@ class Restarts:
     passed: bool = False
     cut_short: bool = False
     narrow: bool = False
+    short: np.ndarray | float = 0.0
 
     def found(self, tolerance: float) -> int:
         """How many starts ended where the chosen one did, but for so much of the objective.
@@ -53,8 +57,8 @@ class Restarts:
         """
         best = self.objective[self.chosen]
         there = np.isin(self.status, (self.status[self.chosen], Status.MAX_STEPS))
-        same = there & np.isfinite(self.objective)
-        return int((np.abs(self.objective[same] - best) <= tolerance).sum())
+        below = best - np.where(np.isfinite(self.objective), self.objective, -np.inf)
+        return int((there & (below >= -tolerance) & (below <= tolerance + self.short)).sum())
 
     def fallen_above(self, tolerance: float) -> int:
         """How many climbs whose objective fell are higher than the chosen one by more than that."""
@@ -81,8 +85,13 @@ def one_peak(objective: float) -> float:
     return 1e-7 * (1 + abs(objective))
 
 
-def select(program: Program, outcome: Outcome, rows: Rows, scored_rows: float) -> Restarts:
-    """Judge each climb and choose: sound ones first, then by objective."""
+def select(
+    program: Program, rows: Rows, outcome: Outcome, scored_rows: float, short: float = 0.0
+) -> Restarts:
+    """Judge each climb and choose: sound ones first, then by objective.
+
+    Some may have been stopped ``short`` of their ends by so much.
+    """
     outcome = jax.tree.map(np.asarray, outcome)
     code, rank = judge(program, outcome, np)
     empty = outcome.counts @ _members(program) <= 1e-8 * scored_rows
@@ -110,7 +119,14 @@ def select(program: Program, outcome: Outcome, rows: Rows, scored_rows: float) -
         # A start of a few rows makes no number at its first step; not all of them do.
         cut_short=bool(told.any() or many[chosen]),
         narrow=bool(told[chosen] or (objective[told] > best).any()),
+        short=np.where(alike(outcome.counts, outcome.counts[chosen], scored_rows), short, 0.0),
     )
+
+
+def alike(counts: Any, others: Any, scored_rows: float) -> np.ndarray:
+    """(r,) whether the classes of climbs have the same sizes, in any order."""
+    apart = np.abs(np.sort(counts, -1) - np.sort(others, -1)).max(-1)
+    return apart <= _APART * scored_rows
 
 
 def highest(program: Program, outcome: Outcome) -> jax.Array:

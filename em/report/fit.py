@@ -27,7 +27,7 @@ from .items import bivariate_residuals
 from .of_classes.names import named
 from .precision import in_own_precision
 from .result import Result
-from .scores import gram
+from .scores import gram, identified_by_some
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -223,7 +223,8 @@ def look_ahead(program: Program, rows: Rows) -> None:
     """Trace what every fit is asked for afterwards, while its climb is compiled elsewhere."""
     params = {p.name: rows.prototype[p.name] for p in program.structure.free}
     objective_of.own_log_likelihood(program, params, rows)
-    if information.cost(program) <= information.BUDGET:
+    cheap = information.cost(program) <= information.BUDGET
+    if cheap and identified_by_some(program, params, rows) is None:
         gram(program, params, rows)
 
 

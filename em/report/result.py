@@ -29,7 +29,7 @@ from .of_data.in_batches import InBatches, Scoring, streamed
 from .of_data.scoring import decoded, score
 from .of_data.simulation import simulated
 from .precision import in_own_precision
-from .scores import clearly_identified, gram
+from .scores import clearly_identified, gram, identified_by_some
 from .words import entries, few, of_starts
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class Result:
         if not (looked and self.base_status.ok):
             return self.base_status
         known = vars(self).get("information")  # if it was worked out, it may save the scores
-        if (known is not None and known.regular) or clearly_identified(self._gram):
+        if (known is not None and known.regular) or self._clear:
             return self.base_status
         if not np.isfinite(self.information.matrix).all():
             return Status.NO_INFORMATION
@@ -271,9 +271,18 @@ class Result:
         """{site: shape} of the free parameters."""
         return {p.name: p.shape for p in self.program.structure.free}
 
+    @property
+    def _clear(self) -> bool:
+        known = "_gram" in vars(self)
+        return (not known and identified_by_some(*self._place)) or clearly_identified(self._gram)
+
     @cached_property
     def _gram(self) -> np.ndarray:
-        return gram(self.program, inside(self.program, jax.device_get(self.settled)), self.rows)
+        return gram(*self._place)
+
+    @property
+    def _place(self) -> tuple:
+        return self.program, inside(self.program, jax.device_get(self.settled)), self.rows
 
     @cached_property
     def settled(self) -> Params:

@@ -13,6 +13,7 @@ from jax.flatten_util import ravel_pytree
 from numpyro.ops.provenance import track_deps_jaxpr
 
 from ..classes.posterior import posterior
+from ..climb.engine import some
 from ..machine.arrays import product
 from ..machine.jit import every, quick_jit
 from ..machine.traced import kind_of
@@ -26,6 +27,8 @@ from ..rows.streamed import Streamed
 _CLEARLY = 1e-3
 # So many sites may be looked at apart, if they have at most so many derivatives for each entry.
 _MANY, _DEAR = 4, 4
+# Of many more rows so many are looked at first: no direction that they see is flat for all.
+_SOME = 1 << 14
 
 
 def gram(program: Program, params: Params, rows: Rows | Streamed) -> np.ndarray:
@@ -173,6 +176,12 @@ def scaling(matrix: np.ndarray) -> np.ndarray:
     floor = float(diagonal.max(initial=0.0)) * np.finfo(float).eps ** 1.5
     floor = max(floor, np.finfo(float).tiny)
     return 1 / np.sqrt(np.maximum(diagonal, floor))
+
+
+def identified_by_some(program: Program, params: Params, rows: Rows | Streamed) -> bool | None:
+    """Whether some of very many rows are enough to tell (`clearly_identified`); None of fewer."""
+    few = some(program, rows, _SOME) if isinstance(rows, Rows) else None
+    return None if few is None else clearly_identified(gram(few[0], params, few[1]))
 
 
 def clearly_identified(matrix: np.ndarray) -> bool:

@@ -74,6 +74,7 @@ def save(fit: Result, path: str | Path) -> None:
         "restarts/num_steps": found.num_steps,
         "restarts/status": found.status,
         "restarts/smallest_scale": found.smallest_scale,
+        "restarts/short": np.asarray(found.short),
         **{f"params/{name}": np.asarray(value) for name, value in fit.leaves.items()},
     }
     here = [(i, a) for i, a in enumerate(given) if i not in elsewhere]
@@ -162,6 +163,7 @@ def _made[R: Result](
         num_steps=stored["restarts/num_steps"],
         status=stored["restarts/status"],
         smallest_scale=stored["restarts/smallest_scale"],
+        short=stored["restarts/short"],
         chosen=int(meta["chosen"]),
         passed=bool(meta.get("passed", False)),
         narrow=bool(meta.get("narrow", False)),

@@ -68,15 +68,15 @@ def test_the_table_has_a_row_a_fit():
 
 def test_climbs_of_many_runs_are_compiled_ahead(monkeypatch):
     """NumPy begins single runs: of a sweep only small ones, as it keeps cores from compiling."""
-    begun, counts = [], np.repeat([1, 9], 5000)
+    begun, times = [], np.random.default_rng(0).exponential(size=10_000)
     call = Patient.__call__
     monkeypatch.setattr(Patient, "__call__", lambda self, *a: begun.append(1) or call(self, *a))
-    em.sweep(models.poisson_mixture, KEY, counts, num_components=[1, 2])
+    em.sweep(models.exponential_mixture, KEY, times, num_components=[1, 2])
     assert not begun
-    em.EM(models.poisson_mixture).run(KEY, counts, num_components=2)
+    em.EM(models.exponential_mixture).run(KEY, times, num_components=2)
     assert begun
     begun.clear()
-    em.sweep(models.poisson_mixture, KEY, counts[::500], num_components=[1, 2])
+    em.sweep(models.exponential_mixture, KEY, times[::500], num_components=[1, 2])
     assert begun
 
 
