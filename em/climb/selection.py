@@ -57,8 +57,9 @@ class Restarts:
         """
         best = self.objective[self.chosen]
         there = np.isin(self.status, (self.status[self.chosen], Status.MAX_STEPS))
-        below = best - np.where(np.isfinite(self.objective), self.objective, -np.inf)
-        return int((there & (below >= -tolerance) & (below <= tolerance + self.short)).sum())
+        same = there & np.isfinite(self.objective)
+        below, short = best - self.objective[same], np.broadcast_to(self.short, same.shape)[same]
+        return int(((below >= -tolerance) & (below <= tolerance + short)).sum())
 
     def fallen_above(self, tolerance: float) -> int:
         """How many climbs whose objective fell are higher than the chosen one by more than that."""

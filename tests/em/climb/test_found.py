@@ -19,6 +19,7 @@ def ends(objective, status, short=0.0):
 def test_ends_within_a_tolerance():
     found = ends([-10, -10.005, -9.995, -10.4, np.nan], [CONVERGED] * 5)
     assert found.found(1e-2) == 3
+    assert ends([-np.inf, -np.inf], [COLLAPSED] * 2).found(1e-2) == 0
 
 
 def test_one_that_was_stopped_on_its_way_has_found_it():
