@@ -37,8 +37,6 @@ from .step.objective import likelihoods_at, objective_at, prior_at
 # by less than so much (or than it may cost); or that may cost less than this, where a climb took so
 # many steps: on a flat ridge it hides all that a step gains long before the top.
 _COARSE, _FALL, _RIDGE, _LONG = 0.5, 0.02, 0.02, 100
-# Single precision's parameters tell no more: the climb ends when less is left of it.
-_LITTLE = 1e-3
 # Rows of so many bytes are not held twice more.
 _ROOM = 1 << 30
 # So many climbs are ended in double precision.
@@ -138,9 +136,8 @@ def _ended(
     ascent = replace(ascent, program=program, rows=rows, given=given, checkpoint=None, _ahead=[])
     if doubt is None:
         return Doubled(program, call, rows, found, *climb_all(ascent))
-    # On a ridge too the first steps of an accelerated climb see little left.
-    tolerance = max(_LITTLE if doubt > _COARSE else 0.0, ascent.way.tolerance)
-    way = replace(ascent.way, tolerance=tolerance, plain_first=False, search=False, patient=NEVER)
+    # To the end: on a ridge the first steps of an accelerated climb see little left.
+    way = replace(ascent.way, plain_first=False, search=False, patient=NEVER)
     near = _near(outcome, restarts, doubt)
     places = {start: _place(program, outcome.params, start) for start in near}
     outcome = jax.tree.map(double, outcome)
