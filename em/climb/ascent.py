@@ -26,14 +26,14 @@ from .engine import stand_in
 from .legs import climbed
 from .opening import Opening, Way, opened
 from .record.checkpoint import Checkpoint
-from .selection import Restarts, one_peak, select
+from .selection import SAME, Restarts, one_peak, select
 from .state import Outcome, Settings
 from .status import Status
 from .stopping import left
 
 # Steps of all starts together that cost more multiplications than this are worth saving.
 _COSTLY = 1e6
-_SHORT_TOLERANCE, _ROUNDING = 0.5, 5e-2  # and what rounding leaves in single precision
+_SHORT_TOLERANCE = 0.5
 # More starts than this take so many steps, and only so many of them go on.
 _MANY, _SHORT_STEPS, _FINALISTS = 30, 5, 3
 # Before it is accelerated a climb takes EM's own steps for so many multiplications: at least the
@@ -123,8 +123,8 @@ class Ascent:
     def at_work(self) -> tuple[Program, Rows]:
         """The program and the rows that it climbs by (`engine.stand_in`)."""
         # A class that is drawn or given is each row's own, not its kind's.
-        own = not isinstance(self.given, dict | None) or not isinstance(self.way.assign, Soft)
-        return stand_in(self.program, self.rows, pool=not own)
+        pool = isinstance(self.given, dict | None) and isinstance(self.way.assign, Soft)
+        return stand_in(self.program, self.rows, pool)
 
     @property
     def price(self) -> float:
@@ -206,7 +206,7 @@ class Ascent:
 
     def selected(self, outcome: Outcome) -> Restarts:
         """Which of these climbs the user gets."""
-        short = 2 * _SHORT_TOLERANCE if self.costly else self.single * _ROUNDING
+        short = 2 * _SHORT_TOLERANCE if self.costly else self.single * SAME[32]
         return select(*self.at_work, outcome, self.total, short)
 
     def _crawling(

@@ -65,8 +65,8 @@ def stand_in(program: Program, rows: Rows, pool: bool = False) -> tuple[Program,
     which other numbers of rows make use.
     """
     n = program.num_rows
-    if program.shards is not None or any(n in v.shape for v in jax.tree.leaves(rows.reference)):
-        return program, rows  # the reference of a row may be the order of all, say
+    if not _separable(program, rows):
+        return program, rows
     kinds = distinct(rows.arrays, n) if pool else None
     found = None if kinds is None else of_size(program, size_class(len(kinds.first)))
     if found is not None and kinds is not None:
@@ -82,15 +82,17 @@ def stand_in(program: Program, rows: Rows, pool: bool = False) -> tuple[Program,
 def some(program: Program, rows: Rows, number: int) -> tuple[Program, Rows] | None:
     """About so many of the rows, by their places; None if these are fewer, or hang together."""
     n, m = program.num_rows, size_class(number)
-    if n <= m or program.shards is not None:
-        return None
-    if any(n in v.shape for v in jax.tree.leaves(rows.reference)):
-        return None
-    found = of_size(program, m)
+    found = of_size(program, m) if n > m and _separable(program, rows) else None
     if found is None:
         return None
     places = np.linspace(0, n - 1, m).astype(int)
     return found, _chosen(program, found, rows, places, np.asarray(rows.weights)[places])
+
+
+def _separable(program: Program, rows: Rows) -> bool:
+    """Whether rows may be taken by themselves: their reference may be the order of all, say."""
+    entries = jax.tree.leaves(rows.reference)
+    return program.shards is None and not any(program.num_rows in v.shape for v in entries)
 
 
 def _chosen(

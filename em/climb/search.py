@@ -12,14 +12,13 @@ from ..machine.arrays import array as as_jax
 from ..machine.by_numpy.interpret import interpreted
 from ..machine.jit import quick_jit
 from .ascent import Ascent
-from .selection import Restarts
+from .selection import SAME, Restarts
 from .starts import CATALOGUE, Found, Revising, Start
 from .state import Outcome
 from .status import Status
 
-# The best optimum is believed when so many starts have found it, of more than one kind, within so
-# much of it in double and in single precision ...
-_TIMES, _SAME = 3, {64: 1e-3, 32: 5e-2}
+# The best optimum is believed when so many starts have found it, of more than one kind ...
+_TIMES = 3
 # ... or when so many multiplications are spent, or all of these kinds have had their turn.
 _BUDGET = 2e9
 _KINDS = ("random cuts", "random", "random rows")
@@ -50,7 +49,7 @@ def search(first: Ascent, outcome: Outcome, restarts: Restarts) -> tuple[Outcome
 
 
 def _search(first: Ascent, outcome: Outcome, restarts: Restarts) -> tuple[Outcome, Restarts]:
-    same = _SAME[32 if first.single else 64]
+    same = SAME[32 if first.single else 64]
     kinds, spent, number, revised = list(_KINDS), _cost(first, outcome), 0, 0
     enough, in_vain = _enough(first.program.num_components), 0
     while spent <= _BUDGET and not first.stop.asked:
